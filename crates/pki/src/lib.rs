@@ -1,0 +1,42 @@
+//! Pure X.509 for Chancery: keys, names, certificates, chains and serial numbers.
+//!
+//! Nothing here knows Kubernetes, runs a task, reads a clock or a file: the time and the random bits of a serial are
+//! arguments. (A key pair is drawn by the cryptographic provider from its own generator: it offers no other way.)
+
+#![warn(missing_docs)]
+
+mod algorithm;
+mod certificate;
+mod certificate_parse;
+mod chain;
+mod hex;
+mod issue;
+mod key_id;
+mod name;
+mod pem;
+mod private_key;
+mod private_key_info;
+mod public_key;
+mod san;
+mod serial;
+mod signer;
+mod template;
+mod usage;
+mod verify;
+
+pub use algorithm::KeyAlgorithm;
+pub use certificate::{Certificate, key_matches, pem_bundle};
+pub use certificate_parse::CertificateError;
+pub use chain::{CHAIN_MAX, Chain, ChainError};
+pub use issue::{IssueError, issue, self_sign};
+pub use key_id::{KeyId, KeyIdError};
+pub use name::{COMMON_NAME_MAX, Name, NameError, SubjectParts};
+pub use pem::PemError;
+pub use private_key::{KeyEncoding, KeyError, PrivateKey, RSA_BITS_MAX, RSA_BITS_MIN};
+pub use public_key::{PublicKey, PublicKeyError, VerifyError};
+pub use san::{San, SanError};
+pub use serial::{RANDOM_OCTETS, SerialError, SerialNumber};
+pub use signer::{SignError, Signer};
+pub use template::{CaConstraints, Template};
+pub use usage::{Usage, UsageError};
+pub use verify::verify_leaf;

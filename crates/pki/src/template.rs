@@ -1,0 +1,37 @@
+//! What a certificate is to say, before anyone signs it.
+
+use jiff::Timestamp;
+
+use crate::{Name, San, SerialNumber, Usage};
+
+/// The content of a certificate to be issued, all but its key, its issuer and its signature.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Template {
+    /// The serial number, which is not zero.
+    pub serial: SerialNumber,
+    /// The subject; empty only where there are alternative names, and never for a CA.
+    pub subject: Name,
+    /// The subject's alternative names. One given twice is written once.
+    pub sans: Vec<San>,
+    /// The first instant of validity; parts of a second are cut off.
+    pub not_before: Timestamp,
+    /// The last second of validity; parts of a second are cut off.
+    pub not_after: Timestamp,
+    /// What the key may be used for. A CA's key may sign certificates, whether this says so or not.
+    pub usages: Vec<Usage>,
+    /// Set for the certificate of a CA.
+    pub ca: Option<CaConstraints>,
+    /// URIs of the CRL that would revoke the certificate (RFC 5280 section 4.2.1.13): one distribution point.
+    pub crl_distribution_points: Vec<String>,
+    /// URIs of OCSP responders (RFC 5280 section 4.2.2.1).
+    pub ocsp_servers: Vec<String>,
+    /// URIs of the issuer's certificate (RFC 5280 section 4.2.2.1).
+    pub issuing_certificate_urls: Vec<String>,
+}
+
+/// What a CA may do.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct CaConstraints {
+    /// How many CAs may follow below it on a path to a leaf (RFC 5280 section 4.2.1.9); none for any number.
+    pub path_len: Option<u8>,
+}

@@ -1,0 +1,387 @@
+//! What comes out is read, checked and trusted by OpenSSL, and what OpenSSL makes is read here.
+//!
+//! Needs the `openssl` command, 3.0 or newer.
+
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on fails")]
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    process::Command,
+};
+
+use chancery_pki::{
+    CaConstraints, Certificate, Chain, KeyAlgorithm, KeyEncoding, KeyError, Name, PrivateKey, RANDOM_OCTETS, San, SerialNumber, Signer,
+    SubjectParts, Template, Usage, issue, key_matches, self_sign, verify_leaf,
+};
+use jiff::{SignedDuration, Timestamp};
+use tempfile::TempDir;
+
+struct Directory(TempDir);
+
+impl Directory {
+    fn new() -> Self {
+        Self(TempDir::new().unwrap())
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.0.path().join(name)
+    }
+
+    fn write(&self, name: &str, text: &str) {
+        fs::write(self.path(name), text).unwrap();
+    }
+
+    fn read(&self, name: &str) -> Vec<u8> {
+        fs::read(self.path(name)).unwrap()
+    }
+
+    fn try_openssl(&self, arguments: &str) -> Result<String, String> {
+        let output = run(self.0.path(), arguments);
+        let text = |octets: &[u8]| String::from_utf8_lossy(octets).into_owned();
+        if output.status.success() { Ok(text(&output.stdout)) } else { Err(text(&output.stdout) + &text(&output.stderr)) }
+    }
+
+    fn openssl(&self, arguments: &str) -> String {
+        self.try_openssl(arguments).unwrap_or_else(|error| panic!("openssl {arguments}: {error}"))
+    }
+}
+
+/// Arguments are parted by spaces; `~` within one stands for a space.
+fn run(directory: &Path, arguments: &str) -> std::process::Output {
+    let arguments = arguments.split(' ').map(|argument| argument.replace('~', " "));
+    Command::new("openssl").args(arguments).current_dir(directory).output().unwrap()
+}
+
+/// A time at which everything that is issued here is valid.
+fn noon() -> Timestamp {
+    "2026-06-01T12:00:00Z".parse().unwrap()
+}
+
+/// How OpenSSL is told to verify as of then.
+fn at(time: Timestamp) -> String {
+    format!("-attime {}", time.as_second())
+}
+
+fn template(common_name: &str, serial: u8) -> Template {
+    let subject = SubjectParts {
+        common_name: Some(common_name.into()),
+        organizations: vec!["Example, Inc.".into(), "Second".into()],
+        organizational_units: vec!["One".into(), "Zwölf".into()],
+        countries: vec!["DE".into()],
+        ..SubjectParts::default()
+    };
+    Template {
+        serial: SerialNumber::issued(1, [serial; RANDOM_OCTETS]),
+        subject: Name::from_parts(&subject).unwrap(),
+        sans: Vec::new(),
+        not_before: noon() - SignedDuration::from_mins(5),
+        not_after: noon() + SignedDuration::from_hours(24),
+        usages: Vec::new(),
+        ca: None,
+        crl_distribution_points: Vec::new(),
+        ocsp_servers: Vec::new(),
+        issuing_certificate_urls: Vec::new(),
+    }
+}
+
+fn ca(common_name: &str, serial: u8, path_len: Option<u8>) -> Template {
+    Template { ca: Some(CaConstraints { path_len }), usages: vec![Usage::CertSign, Usage::CrlSign], ..template(common_name, serial) }
+}
+
+fn leaf() -> Template {
+    Template {
+        sans: vec![
+            San::Dns("*.example.com".into()),
+            San::Email("ops@example.com".into()),
+            San::Ip("192.0.2.1".parse().unwrap()),
+            San::Ip("2001:db8::1".parse().unwrap()),
+            San::Uri("spiffe://example.com/ns/a/sa/b".into()),
+        ],
+        usages: vec![Usage::DigitalSignature, Usage::ServerAuth, Usage::ClientAuth],
+        crl_distribution_points: vec!["http://crl.example/1.crl".into()],
+        ocsp_servers: vec!["http://ocsp.example".into()],
+        issuing_certificate_urls: vec!["http://ca.example/1.crt".into()],
+        ..template("leaf", 3)
+    }
+}
+
+const KINDS: [KeyAlgorithm; 5] =
+    [KeyAlgorithm::EcdsaP256, KeyAlgorithm::EcdsaP384, KeyAlgorithm::EcdsaP521, KeyAlgorithm::Ed25519, KeyAlgorithm::Rsa { bits: 2048 }];
+
+#[test]
+fn openssl_trusts_a_chain_of_every_kind_of_key() {
+    for algorithm in KINDS {
+        let directory = Directory::new();
+        let (root_key, key) = (PrivateKey::generate(algorithm).unwrap(), PrivateKey::generate(algorithm).unwrap());
+        let root = self_sign(&ca("root", 1, Some(1)), &root_key).unwrap();
+        let intermediate = issue(&ca("intermediate", 2, Some(0)), key.public_key(), &root, &root_key).unwrap();
+        let leaf = issue(&leaf(), root_key.public_key(), &intermediate, &key).unwrap();
+        directory.write("root.pem", &root.to_pem());
+        directory.write("intermediate.pem", &intermediate.to_pem());
+        directory.write("leaf.pem", &leaf.to_pem());
+        for purpose in ["sslserver", "sslclient"] {
+            let verify = format!(
+                "verify -x509_strict -check_ss_sig {} -purpose {purpose} -verify_hostname a.example.com -CAfile root.pem \
+                 -untrusted intermediate.pem leaf.pem",
+                at(noon())
+            );
+            assert!(directory.openssl(&verify).contains("leaf.pem: OK"), "{algorithm}");
+        }
+        assert!(directory.openssl(&format!("verify -x509_strict {} -CAfile root.pem intermediate.pem", at(noon()))).contains("OK"));
+        let chain = Chain::order(vec![intermediate, root]).unwrap();
+        assert_eq!(verify_leaf(&leaf, &chain, noon()), Ok(()), "{algorithm}");
+    }
+}
+
+#[test]
+fn openssl_shows_what_the_template_says() {
+    let directory = Directory::new();
+    let (root_key, key) = (PrivateKey::generate(KeyAlgorithm::EcdsaP384).unwrap(), PrivateKey::generate(KeyAlgorithm::EcdsaP256).unwrap());
+    let root = self_sign(&ca("root", 1, Some(1)), &root_key).unwrap();
+    let leaf = issue(&leaf(), key.public_key(), &root, &root_key).unwrap();
+    directory.write("root.pem", &root.to_pem());
+    directory.write("leaf.pem", &leaf.to_pem());
+    let text = directory.openssl("x509 -in leaf.pem -noout -text -nameopt RFC2253,-esc_msb,utf8");
+    for line in [
+        "Version: 3 (0x2)",
+        "01:00:01:03:03:03:03:03:03:03:03:03:03:03:03:03",
+        "Signature Algorithm: ecdsa-with-SHA384",
+        "Subject: CN=leaf,OU=Zwölf,OU=One,O=Second,O=Example\\, Inc.,C=DE",
+        "X509v3 Key Usage: critical\n                Digital Signature\n",
+        "TLS Web Server Authentication, TLS Web Client Authentication",
+        "X509v3 Basic Constraints: critical\n                CA:FALSE",
+        "DNS:*.example.com, email:ops@example.com, IP Address:192.0.2.1, IP Address:2001:DB8:0:0:0:0:0:1, URI:spiffe://example.com/ns/a/sa/b",
+        "X509v3 Subject Alternative Name: \n",
+        "URI:http://crl.example/1.crl",
+        "OCSP - URI:http://ocsp.example",
+        "CA Issuers - URI:http://ca.example/1.crt",
+        "X509v3 Authority Key Identifier",
+    ] {
+        assert!(text.contains(line), "{line:?} is not in\n{text}");
+    }
+    let text = directory.openssl("x509 -in root.pem -noout -text");
+    for line in ["CA:TRUE, pathlen:1", "X509v3 Key Usage: critical\n                Certificate Sign, CRL Sign"] {
+        assert!(text.contains(line), "{line:?} is not in\n{text}");
+    }
+    assert!(!text.contains("Authority Key Identifier"));
+}
+
+#[test]
+fn openssl_reads_every_form_of_key_and_it_reads_back() {
+    for algorithm in KINDS {
+        let directory = Directory::new();
+        let key = PrivateKey::generate(algorithm).unwrap();
+        let own_label = match algorithm.family() {
+            "RSA" => "RSA PRIVATE KEY",
+            "ECDSA" => "EC PRIVATE KEY",
+            _ => "PRIVATE KEY",
+        };
+        for (encoding, label) in [(KeyEncoding::Pkcs8, "PRIVATE KEY"), (KeyEncoding::Pkcs1, own_label)] {
+            let pem = key.to_pem(encoding).unwrap();
+            assert!(pem.starts_with(&format!("-----BEGIN {label}-----\n")) && pem.ends_with(&format!("-----END {label}-----\n")));
+            directory.write("key.pem", &pem);
+            directory.openssl("pkey -in key.pem -noout -check");
+            directory.openssl("pkey -in key.pem -pubout -outform DER -out public.der");
+            assert_eq!(directory.read("public.der"), key.public_key().spki_der(), "{algorithm}");
+            let read = PrivateKey::from_pem(pem.as_bytes()).unwrap();
+            assert_eq!((read.algorithm(), read.key_id()), (algorithm, key.key_id()));
+            assert_eq!(*read.to_pem(encoding).unwrap(), *pem);
+            // Whatever the label says.
+            let mislabelled = pem.replace(label, "ANY PRIVATE KEY");
+            assert_eq!(PrivateKey::from_pem(mislabelled.as_bytes()).unwrap().key_id(), key.key_id());
+        }
+    }
+}
+
+#[test]
+fn keys_that_openssl_makes_are_read_in_every_form() {
+    let directory = Directory::new();
+    for (options, algorithm) in [
+        ("-algorithm EC -pkeyopt ec_paramgen_curve:P-256", KeyAlgorithm::EcdsaP256),
+        ("-algorithm EC -pkeyopt ec_paramgen_curve:P-384", KeyAlgorithm::EcdsaP384),
+        ("-algorithm EC -pkeyopt ec_paramgen_curve:P-521", KeyAlgorithm::EcdsaP521),
+        ("-algorithm ED25519", KeyAlgorithm::Ed25519),
+        ("-algorithm RSA -pkeyopt rsa_keygen_bits:2560", KeyAlgorithm::Rsa { bits: 2560 }),
+    ] {
+        directory.openssl(&format!("genpkey {options} -out key.pem"));
+        if algorithm == KeyAlgorithm::Ed25519 {
+            fs::copy(directory.path("key.pem"), directory.path("traditional.pem")).unwrap();
+        } else {
+            directory.openssl("pkey -in key.pem -traditional -out traditional.pem");
+        }
+        directory.openssl("pkey -in key.pem -pubout -outform DER -out public.der");
+        for file in ["key.pem", "traditional.pem"] {
+            let key = PrivateKey::from_pem(&directory.read(file)).unwrap();
+            assert_eq!(key.algorithm(), algorithm);
+            assert_eq!(key.public_key().spki_der(), directory.read("public.der"));
+            directory.write("message", "what is signed");
+            fs::write(directory.path("signature"), key.sign(b"what is signed").unwrap()).unwrap();
+            let digest = match algorithm {
+                KeyAlgorithm::Ed25519 => "",
+                KeyAlgorithm::EcdsaP384 => " -digest sha384",
+                KeyAlgorithm::EcdsaP521 => " -digest sha512",
+                _ => " -digest sha256",
+            };
+            directory.openssl(&format!("pkeyutl -verify -inkey key.pem -rawin -in message -sigfile signature{digest}"));
+        }
+    }
+    // With the curve's parameters in a block before the key, and with a key without its public half.
+    directory.openssl("ecparam -genkey -name prime256v1 -out key.pem");
+    let text = String::from_utf8(directory.read("key.pem")).unwrap();
+    assert!(text.contains("EC PARAMETERS"));
+    let key = PrivateKey::from_pem(text.as_bytes()).unwrap();
+    directory.openssl("ec -in key.pem -no_public -out bare.pem");
+    assert_eq!(PrivateKey::from_pem(&directory.read("bare.pem")).unwrap().key_id(), key.key_id());
+}
+
+#[test]
+fn keys_that_cannot_be_used_are_refused_with_a_reason() {
+    let directory = Directory::new();
+    let refused = |arguments: &str| {
+        directory.openssl(arguments);
+        PrivateKey::from_pem(&directory.read("key.pem")).unwrap_err()
+    };
+    let small = refused("genpkey -algorithm RSA -pkeyopt rsa_keygen_bits:1024 -out key.pem");
+    assert_eq!(small, KeyError::UnsupportedSize { algorithm: KeyAlgorithm::Rsa { bits: 1024 } });
+    assert!(matches!(refused("ecparam -genkey -name secp256k1 -noout -out key.pem"), KeyError::UnsupportedKind { .. }));
+    assert!(matches!(refused("genpkey -algorithm X25519 -out key.pem"), KeyError::UnsupportedKind { .. }));
+    let curve = "-algorithm EC -pkeyopt ec_paramgen_curve:P-256";
+    assert_eq!(refused(&format!("genpkey {curve} -aes256 -pass pass:x -out key.pem")), KeyError::Encrypted);
+    directory.openssl("ecparam -genkey -name prime256v1 -noout -out plain.pem");
+    assert!(matches!(refused("ec -in plain.pem -aes256 -passout pass:x -out key.pem"), KeyError::Pem(_)));
+
+    let good = PrivateKey::generate(KeyAlgorithm::EcdsaP256).unwrap().to_pem(KeyEncoding::Pkcs8).unwrap();
+    let read = |text: String| PrivateKey::from_pem(text.as_bytes()).map(|_| ()).unwrap_err();
+    assert_eq!(read(String::new()), KeyError::NoKey);
+    assert_eq!(read(format!("{}{}", *good, *good)), KeyError::SeveralBlocks { blocks: 2 });
+    assert_eq!(read(format!("{}rubbish", *good)), KeyError::TrailingText);
+    assert_eq!(read(good.replace("PRIVATE KEY", "ENCRYPTED PRIVATE KEY")), KeyError::Encrypted);
+    assert!(PrivateKey::from_pem(format!("a comment\n{}\n\n", *good).as_bytes()).is_ok());
+}
+
+#[test]
+fn a_key_whose_halves_do_not_belong_together_is_refused() {
+    let directory = Directory::new();
+    directory.openssl("ecparam -genkey -name prime256v1 -noout -out key.pem");
+    directory.openssl("ec -in key.pem -outform DER -out key.der");
+    let mut octets = directory.read("key.der");
+    // The private scalar begins behind the two headers and the version.
+    octets[10] ^= 1;
+    fs::write(directory.path("bad.der"), &octets).unwrap();
+    directory.openssl("base64 -in bad.der -out bad.b64");
+    let body = String::from_utf8(directory.read("bad.b64")).unwrap();
+    let text = format!("-----BEGIN EC PRIVATE KEY-----\n{body}-----END EC PRIVATE KEY-----\n");
+    assert_eq!(PrivateKey::from_pem(text.as_bytes()).unwrap_err(), KeyError::Inconsistent);
+    octets[10] ^= 1;
+    octets.push(0);
+    fs::write(directory.path("long.der"), &octets).unwrap();
+    directory.openssl("base64 -in long.der -out long.b64");
+    let body = String::from_utf8(directory.read("long.b64")).unwrap();
+    let text = format!("-----BEGIN EC PRIVATE KEY-----\n{body}-----END EC PRIVATE KEY-----\n");
+    assert_eq!(PrivateKey::from_pem(text.as_bytes()).unwrap_err(), KeyError::Malformed);
+}
+
+/// The names of issuers that rcgen would rewrite: several OUs, and domain components.
+#[test]
+fn a_ca_that_openssl_made_issues_under_its_name_octet_for_octet() {
+    for (subject, shown) in [
+        ("/DC=com/DC=example/OU=One/OU=Two/CN=Corporate~CA", "CN=Corporate CA,OU=Two,OU=One,DC=example,DC=com"),
+        ("/C=DE/O=A+OU=B+CN=C", "CN=C+OU=B+O=A,C=DE"),
+        ("/emailAddress=a@b.example/UID=7/CN=x", "CN=x,UID=7,EMAILADDRESS=a@b.example"),
+    ] {
+        let directory = Directory::new();
+        directory.openssl(&format!(
+            "req -x509 -newkey rsa:2560 -nodes -keyout ca.key -out ca.pem -days 30 -subj {subject} -multivalue-rdn \
+             -addext keyUsage=critical,keyCertSign,cRLSign"
+        ));
+        let root = Certificate::bundle_from_pem(&directory.read("ca.pem")).unwrap().remove(0);
+        let key = PrivateKey::from_pem(&directory.read("ca.key")).unwrap();
+        assert!(key_matches(&root, &key) && root.is_self_signed() && root.may_sign_certificates());
+        assert_eq!(root.public_key().algorithm(), Some(KeyAlgorithm::Rsa { bits: 2560 }));
+        let name = root.subject().to_string();
+        let sorted = |text: &str| {
+            let mut parts: Vec<_> = text.split([',', '+']).map(str::to_owned).collect();
+            parts.sort();
+            parts
+        };
+        // The order within one relative name is DER's.
+        assert_eq!(sorted(&name), sorted(shown));
+
+        let leaf_key = PrivateKey::generate(KeyAlgorithm::EcdsaP256).unwrap();
+        let begin = root.not_before();
+        let template = Template { not_before: begin, not_after: begin + SignedDuration::from_hours(1), ..leaf() };
+        let leaf = issue(&template, leaf_key.public_key(), &root, &key).unwrap();
+        assert_eq!(leaf.issuer().as_der(), root.subject().as_der());
+        // OpenSSL's own identifier is a SHA-1, and is copied.
+        assert_eq!(leaf.authority_key_identifier(), root.subject_key_identifier());
+        directory.write("leaf.pem", &leaf.to_pem());
+        assert!(directory.openssl(&format!("verify -x509_strict {} -CAfile ca.pem leaf.pem", at(begin))).contains("OK"));
+        assert_eq!(verify_leaf(&leaf, &Chain::order(vec![root]).unwrap(), begin), Ok(()));
+    }
+}
+
+#[test]
+fn an_issuer_without_an_identifier_is_named_by_that_of_its_key() {
+    let directory = Directory::new();
+    let curve = "-newkey ec -pkeyopt ec_paramgen_curve:P-256";
+    directory.openssl(&format!("req -x509 {curve} -nodes -keyout ca.key -out ca.pem -subj /CN=a -addext subjectKeyIdentifier=none"));
+    let root = Certificate::bundle_from_pem(&directory.read("ca.pem")).unwrap().remove(0);
+    assert_eq!(root.subject_key_identifier(), None);
+    let key = PrivateKey::from_pem(&directory.read("ca.key")).unwrap();
+    let leaf = issue(&leaf(), key.public_key(), &root, &key).unwrap();
+    assert_eq!(leaf.authority_key_identifier(), Some(&root.public_key().subject_key_identifier()[..]));
+}
+
+#[test]
+fn certificates_that_openssl_made_are_read_in_full() {
+    let directory = Directory::new();
+    directory.openssl(
+        "req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-521 -nodes -keyout key.pem -out cert.pem -days 30 -subj /O=a/O=b/CN=c \
+         -addext subjectAltName=DNS:a.example,IP:2001:db8::1,email:a@b.example,URI:urn:x:y,otherName:1.2.3;UTF8:z \
+         -addext keyUsage=digitalSignature,keyAgreement,decipherOnly -addext extendedKeyUsage=serverAuth,1.3.6.1.5.5.7.3.17 \
+         -addext crlDistributionPoints=URI:http://crl.example/a \
+         -addext authorityInfoAccess=OCSP;URI:http://o.example,caIssuers;URI:http://i.example",
+    );
+    let read = Certificate::bundle_from_pem(&directory.read("cert.pem")).unwrap().remove(0);
+    let sans = [
+        San::Dns("a.example".into()),
+        San::Email("a@b.example".into()),
+        San::Ip("2001:db8::1".parse().unwrap()),
+        San::Uri("urn:x:y".into()),
+    ];
+    assert_eq!(read.sans(), &sans.into());
+    assert!(read.has_unknown_sans());
+    let usages = [Usage::DigitalSignature, Usage::KeyAgreement, Usage::DecipherOnly, Usage::ServerAuth];
+    assert_eq!(read.usages(), &usages.into());
+    assert_eq!(read.crl_distribution_points(), ["http://crl.example/a"]);
+    assert_eq!(read.ocsp_servers(), ["http://o.example"]);
+    assert_eq!(read.issuing_certificate_urls(), ["http://i.example"]);
+    assert_eq!(read.ca(), Some(CaConstraints { path_len: None }));
+    assert!(!read.may_sign_certificates());
+    assert!(read.is_self_signed());
+    assert_eq!(read.subject().to_parts().unwrap().organizations, ["a", "b"]);
+    let shown = directory.openssl("x509 -in cert.pem -noout -fingerprint -sha256 -serial");
+    assert!(shown.to_lowercase().replace(':', "").contains(&read.sha256()));
+    assert!(shown.to_lowercase().contains(&read.serial().to_string()));
+}
+
+/// What OpenSSL signs with other hashes and paddings than ours verifies too.
+#[test]
+fn foreign_signature_algorithms_verify() {
+    for (key, options) in [
+        ("ec -pkeyopt ec_paramgen_curve:P-384", "-sha256"),
+        ("ec -pkeyopt ec_paramgen_curve:P-256", "-sha512"),
+        ("rsa:2048", "-sha384"),
+        ("rsa:2048", "-sha256 -sigopt rsa_padding_mode:pss -sigopt rsa_pss_saltlen:32"),
+    ] {
+        let directory = Directory::new();
+        directory.openssl(&format!("req -x509 -newkey {key} -nodes -keyout key.pem -out cert.pem -subj /CN=a {options}"));
+        let read = Certificate::bundle_from_pem(&directory.read("cert.pem")).unwrap().remove(0);
+        assert!(read.is_self_signed(), "{key} {options}");
+    }
+    let directory = Directory::new();
+    directory.openssl("req -x509 -newkey rsa:2048 -nodes -keyout key.pem -out cert.pem -subj /CN=a -sha1");
+    let read = Certificate::bundle_from_pem(&directory.read("cert.pem")).unwrap().remove(0);
+    assert!(!read.is_self_signed(), "SHA-1 is not accepted");
+}

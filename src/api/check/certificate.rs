@@ -1,0 +1,364 @@
+//! A checked Certificate: what a decision works on.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use chancery_pki::{KeyAlgorithm, KeyEncoding, Name, San, SubjectParts, Usage};
+use jiff::SignedDuration;
+use kube::ResourceExt;
+
+use super::{error::SpecError, shared, text};
+use crate::api::{
+    certificate::{Certificate, CertificateSpec, DeletionPolicy, IssuerRef, SecretTemplate, Subject},
+    names,
+    private_key::RotationPolicy,
+    schema,
+};
+
+/// How many octets all alternative names of a certificate may have together. TLS peers bound what they read (OpenSSL: 100 KiB
+/// for a whole chain), and the names stand in the Secret's annotations too, which have 256 KiB.
+pub const MAX_NAME_OCTETS: usize = 64 * 1024;
+/// How many octets the annotations of a `secretTemplate` may have together, so that ours fit beside them.
+pub const MAX_TEMPLATE_OCTETS: usize = 64 * 1024;
+/// How many octets the value of the annotation `chancery.dev/renew` may have.
+pub const MAX_RENEW: usize = 253;
+
+/// A Certificate's spec, checked.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Wanted {
+    /// The Secret to write.
+    pub secret_name: String,
+    /// Who signs.
+    pub issuer: IssuerKey,
+    /// The subject's distinguished name; empty where nothing of it is given.
+    pub subject: Name,
+    /// The parts that [`Wanted::subject`] is made of.
+    pub subject_parts: SubjectParts,
+    /// The alternative names.
+    pub sans: BTreeSet<San>,
+    /// The lifetime, if written; at least an hour.
+    pub duration: Option<SignedDuration>,
+    /// When to renew.
+    pub renewal: Renewal,
+    /// The kind of key, if written.
+    pub key: Option<KeyAlgorithm>,
+    /// How the key is to be written, if that is written.
+    pub encoding: Option<KeyEncoding>,
+    /// Whether a new certificate gets a new key; what is unwritten is filled in.
+    pub rotation: RotationPolicy,
+    /// The usages, if written: canonical, with `cert sign` for a CA.
+    pub usages: Option<BTreeSet<Usage>>,
+    /// Whether it is for a CA.
+    pub is_ca: bool,
+    /// What to put on the Secret.
+    pub template: SecretTemplate,
+    /// What happens to the Secret in the end.
+    pub deletion: DeletionPolicy,
+    /// The value of the annotation `chancery.dev/renew`.
+    pub renew: Option<String>,
+}
+
+/// When a certificate is to be renewed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Renewal {
+    /// Nothing is written: the issuer's default, else at two thirds of the real lifetime.
+    Default,
+    /// So long before its expiry; at least five minutes. Where the real lifetime is not longer, as [`Renewal::Default`].
+    Before(SignedDuration),
+    /// When this percentage, 1 to 99, of the real lifetime is left.
+    Percentage(u8),
+}
+
+/// Which issuer.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct IssuerKey {
+    /// Its kind.
+    pub kind: IssuerKind,
+    /// Its namespace; none for a ClusterIssuer.
+    pub namespace: Option<String>,
+    /// Its name.
+    pub name: String,
+}
+
+/// The kind of an issuer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum IssuerKind {
+    /// An issuer of one namespace.
+    Issuer,
+    /// An issuer of the cluster.
+    ClusterIssuer,
+}
+
+impl IssuerKind {
+    /// The kind's name in the API.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Issuer => "Issuer",
+            Self::ClusterIssuer => "ClusterIssuer",
+        }
+    }
+}
+
+impl std::fmt::Display for IssuerKind {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.write_str(self.as_str())
+    }
+}
+
+impl std::fmt::Display for IssuerKey {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match &self.namespace {
+            Some(namespace) => write!(formatter, "{} {namespace}/{}", self.kind, self.name),
+            None => write!(formatter, "{} {}", self.kind, self.name),
+        }
+    }
+}
+
+/// Reads one value of a list, or says what is wrong with it.
+type Format<T> = fn(&str) -> Result<T, String>;
+
+/// Checks a Certificate: its spec, and what its annotations ask for.
+///
+/// # Errors
+/// The first field that is wrong, and what would be right.
+pub fn check(certificate: &Certificate) -> Result<Wanted, SpecError> {
+    let spec = &certificate.spec;
+    if let Some(error) = &spec.unreadable {
+        return Err(error.clone());
+    }
+    text::subdomain(&spec.secret_name).map_err(|problem| SpecError::new("spec.secretName", problem))?;
+    let issuer = issuer(&spec.issuer_ref, certificate.namespace().unwrap_or_default())?;
+    let subject_parts = subject(spec)?;
+    let subject = Name::from_parts(&subject_parts).map_err(|error| SpecError::new("spec.subject", error.to_string()))?;
+    let sans = sans(spec)?;
+    if subject_parts.common_name.is_none() && sans.is_empty() {
+        return Err(SpecError::new(
+            "spec",
+            "at least one of commonName, dnsNames, ipAddresses, uris and emailAddresses is required",
+        ));
+    }
+    let duration = shared::duration("spec.duration", spec.duration, shared::MIN_DURATION)?;
+    let renewal = renewal(spec, duration)?;
+    let private_key = spec.private_key.clone().unwrap_or_default();
+    Ok(Wanted {
+        secret_name: spec.secret_name.clone(),
+        issuer,
+        subject,
+        subject_parts,
+        sans,
+        duration,
+        renewal,
+        key: shared::key("spec.privateKey", private_key.algorithm, private_key.size)?,
+        encoding: private_key.encoding.map(shared::encoding),
+        rotation: private_key.rotation_policy.unwrap_or(if spec.is_ca {
+            RotationPolicy::Never
+        } else {
+            RotationPolicy::Always
+        }),
+        usages: usages(spec)?,
+        is_ca: spec.is_ca,
+        template: template(spec.secret_template.clone().unwrap_or_default())?,
+        deletion: spec.deletion_policy.unwrap_or_default(),
+        renew: renew(certificate)?,
+    })
+}
+
+fn issuer(reference: &IssuerRef, namespace: String) -> Result<IssuerKey, SpecError> {
+    text::subdomain(&reference.name).map_err(|problem| SpecError::new("spec.issuerRef.name", problem))?;
+    let group = reference.group.as_deref().unwrap_or_default();
+    if !["", names::GROUP, names::CERT_MANAGER_GROUP].contains(&group) {
+        return Err(SpecError::new(
+            "spec.issuerRef.group",
+            format!("{} is no group of ours: leave it out, or use {}", text::quoted(group), names::GROUP),
+        ));
+    }
+    let (kind, namespace) = match reference.kind.as_deref().unwrap_or_default() {
+        "" | "Issuer" => (IssuerKind::Issuer, Some(namespace)),
+        "ClusterIssuer" => (IssuerKind::ClusterIssuer, None),
+        other => {
+            return Err(SpecError::new(
+                "spec.issuerRef.kind",
+                format!("{} is neither Issuer nor ClusterIssuer", text::quoted(other)),
+            ));
+        }
+    };
+    Ok(IssuerKey {
+        kind,
+        namespace,
+        name: reference.name.clone(),
+    })
+}
+
+fn subject(spec: &CertificateSpec) -> Result<SubjectParts, SpecError> {
+    let common_name = spec.common_name.clone().filter(|name| !name.is_empty());
+    if let Some(name) = &common_name {
+        text::attribute(name, 64).map_err(|problem| SpecError::new("spec.commonName", problem))?;
+    }
+    let Subject {
+        organizations,
+        countries,
+        organizational_units,
+        localities,
+        provinces,
+        street_addresses,
+        postal_codes,
+        serial_number,
+    } = spec.subject.clone().unwrap_or_default();
+    let lists: [(&str, &[String], Format<()>); 7] = [
+        ("organizations", &organizations, |value| text::attribute(value, 64)),
+        ("countries", &countries, text::country),
+        ("organizationalUnits", &organizational_units, |value| text::attribute(value, 64)),
+        ("localities", &localities, |value| text::attribute(value, 128)),
+        ("provinces", &provinces, |value| text::attribute(value, 128)),
+        ("streetAddresses", &street_addresses, |value| text::attribute(value, 128)),
+        ("postalCodes", &postal_codes, |value| text::attribute(value, 40)),
+    ];
+    for (list, values, format) in lists {
+        let field = format!("spec.subject.{list}");
+        shared::at_most(&field, values, schema::MAX_SUBJECT_VALUES)?;
+        for (index, value) in values.iter().enumerate() {
+            format(value).map_err(|problem| SpecError::new(format!("{field}[{index}]"), problem))?;
+        }
+    }
+    let serial_number = serial_number.filter(|serial| !serial.is_empty());
+    if let Some(serial) = &serial_number {
+        text::printable(serial).map_err(|problem| SpecError::new("spec.subject.serialNumber", problem))?;
+    }
+    Ok(SubjectParts {
+        common_name,
+        organizations,
+        countries,
+        organizational_units,
+        localities,
+        provinces,
+        street_addresses,
+        postal_codes,
+        serial_number,
+    })
+}
+
+fn sans(spec: &CertificateSpec) -> Result<BTreeSet<San>, SpecError> {
+    let lists: [(&str, &[String], usize, Format<San>); 4] = [
+        ("dnsNames", &spec.dns_names, schema::MAX_DNS_NAMES, |name| {
+            valid(San::Dns(name.to_owned()))
+        }),
+        ("ipAddresses", &spec.ip_addresses, schema::MAX_OTHER_NAMES, |address| {
+            text::ip(address).map(San::Ip)
+        }),
+        ("uris", &spec.uris, schema::MAX_OTHER_NAMES, |uri| valid(San::Uri(uri.to_owned()))),
+        ("emailAddresses", &spec.email_addresses, schema::MAX_OTHER_NAMES, |address| {
+            valid(San::Email(address.to_owned()))
+        }),
+    ];
+    let mut sans = BTreeSet::new();
+    let mut octets = 0_usize;
+    for (list, values, most, read) in lists {
+        let field = format!("spec.{list}");
+        shared::at_most(&field, values, most)?;
+        for (index, value) in values.iter().enumerate() {
+            let item = || format!("{field}[{index}]");
+            if value.len() > schema::MAX_URI {
+                return Err(SpecError::new(item(), format!("has more than {} characters", schema::MAX_URI)));
+            }
+            sans.insert(read(value).map_err(|problem| SpecError::new(item(), problem))?);
+            octets = octets.saturating_add(value.len());
+        }
+        if octets > MAX_NAME_OCTETS {
+            return Err(SpecError::new(
+                field,
+                "all names of a certificate together have at most 64 KiB: ask for several certificates",
+            ));
+        }
+    }
+    Ok(sans)
+}
+
+fn valid(san: San) -> Result<San, String> {
+    san.validate().map_err(|error| error.to_string())?;
+    Ok(san)
+}
+
+fn renewal(spec: &CertificateSpec, duration: Option<SignedDuration>) -> Result<Renewal, SpecError> {
+    if spec.renew_before.is_some() && spec.renew_before_percentage.is_some() {
+        return Err(SpecError::new(
+            "spec.renewBefore",
+            "renewBefore and renewBeforePercentage exclude each other",
+        ));
+    }
+    if let Some(percentage) = spec.renew_before_percentage {
+        return match u8::try_from(percentage) {
+            Ok(percentage @ 1..=99) => Ok(Renewal::Percentage(percentage)),
+            _ => Err(SpecError::new(
+                "spec.renewBeforePercentage",
+                format!("{percentage} is not between 1 and 99"),
+            )),
+        };
+    }
+    Ok(shared::renew_before("spec.renewBefore", spec.renew_before, duration)?.map_or(Renewal::Default, Renewal::Before))
+}
+
+fn usages(spec: &CertificateSpec) -> Result<Option<BTreeSet<Usage>>, SpecError> {
+    let Some(mut usages) = shared::usages(&spec.usages) else {
+        return Ok(None);
+    };
+    if spec.is_ca {
+        usages.insert(Usage::CertSign);
+    } else if let Some(usage) = usages.iter().find(|usage| shared::only_for_a_ca(**usage)) {
+        return Err(SpecError::new("spec.usages", format!("{usage} needs isCA: true")));
+    }
+    Ok(Some(usages))
+}
+
+fn template(template: SecretTemplate) -> Result<SecretTemplate, SpecError> {
+    let reserved = |key: &str| names::RESERVED_PREFIXES.iter().any(|prefix| key.starts_with(prefix));
+    let keys = |field: &str, map: &BTreeMap<String, String>, excepted: &str| {
+        for key in map.keys() {
+            let item = || format!("spec.secretTemplate.{field}[{}]", key.chars().take(80).collect::<String>());
+            text::qualified_name(key).map_err(|problem| SpecError::new(item(), problem))?;
+            if reserved(key) && key != excepted {
+                return Err(SpecError::new(
+                    item(),
+                    "keys that begin with chancery.dev/ or cert-manager.io/ are reserved",
+                ));
+            }
+        }
+        if map.len() > schema::MAX_MAP_ENTRIES {
+            return Err(SpecError::new(
+                format!("spec.secretTemplate.{field}"),
+                format!("has more than {} entries", schema::MAX_MAP_ENTRIES),
+            ));
+        }
+        Ok(())
+    };
+    keys("annotations", &template.annotations, names::ALLOW_DIRECT_INJECTION)?;
+    keys("labels", &template.labels, "")?;
+    for (key, value) in &template.labels {
+        text::label_value(value).map_err(|problem| SpecError::new(format!("spec.secretTemplate.labels[{key}]"), problem))?;
+    }
+    let octets: usize = template
+        .annotations
+        .iter()
+        .map(|(key, value)| key.len().saturating_add(value.len()))
+        .sum();
+    if octets > MAX_TEMPLATE_OCTETS {
+        return Err(SpecError::new(
+            "spec.secretTemplate.annotations",
+            "together they have more than 64 KiB",
+        ));
+    }
+    Ok(template)
+}
+
+fn renew(certificate: &Certificate) -> Result<Option<String>, SpecError> {
+    let value = certificate.annotations().get(names::RENEW).filter(|value| !value.is_empty());
+    match value {
+        Some(value) if value.len() > MAX_RENEW => Err(SpecError::new(
+            format!("metadata.annotations[{}]", names::RENEW),
+            format!("has more than {MAX_RENEW} characters"),
+        )),
+        value => Ok(value.cloned()),
+    }
+}
+
+#[cfg(test)]
+#[path = "certificate_tests.rs"]
+mod tests;

@@ -1,0 +1,284 @@
+//! Each bad value with the field that is named; and that what is good comes out whole.
+
+use chancery_pki::{KeyAlgorithm, San, Usage};
+use proptest::prelude::*;
+use serde_json::{Value, json};
+
+use super::*;
+
+fn certificate(change: impl FnOnce(&mut Value)) -> Certificate {
+    let mut object = json!({
+        "apiVersion": "chancery.dev/v1alpha1",
+        "kind": "Certificate",
+        "metadata": { "name": "web", "namespace": "shop", "annotations": {} },
+        "spec": { "secretName": "web-tls", "issuerRef": { "name": "ca" }, "dnsNames": ["web.example.com"] },
+    });
+    change(&mut object);
+    serde_json::from_value(object).expect("reading a Certificate never fails")
+}
+
+fn with(field: &str, value: Value) -> Certificate {
+    certificate(|object| object["spec"][field] = value)
+}
+
+fn refused(certificate: &Certificate) -> SpecError {
+    check(certificate).expect_err("the spec is wrong")
+}
+
+#[test]
+fn each_bad_value_is_refused_by_the_path_of_its_field() {
+    let many: Vec<String> = (0..2000).map(|number| format!("a{number}.example.com")).collect();
+    let large: Vec<String> = (0..300)
+        .map(|number| {
+            format!(
+                "{}.a{number}.example",
+                ["b".repeat(60), "c".repeat(60), "d".repeat(60), "e".repeat(40)].join(".")
+            )
+        })
+        .collect();
+    let table = [
+        ("secretName", json!("My_Secret"), "spec.secretName"),
+        ("secretName", json!(""), "spec.secretName"),
+        ("secretName", json!(7), "spec.secretName"),
+        ("secretName", json!(null), "spec"),
+        ("issuerRef", json!({}), "spec.issuerRef"),
+        ("issuerRef", json!({"name": "A"}), "spec.issuerRef.name"),
+        ("issuerRef", json!({"name": "a", "kind": "VaultIssuer"}), "spec.issuerRef.kind"),
+        ("issuerRef", json!({"name": "a", "group": "example.com"}), "spec.issuerRef.group"),
+        ("dnsNames", json!([]), "spec"),
+        ("dnsNames", json!("a.example.com"), "spec.dnsNames"),
+        ("dnsNames", json!(["a.example.com", "*.*.example.com"]), "spec.dnsNames[1]"),
+        ("dnsNames", json!(["a.*.example.com"]), "spec.dnsNames[0]"),
+        ("dnsNames", json!(["*"]), "spec.dnsNames[0]"),
+        ("dnsNames", json!([7]), "spec.dnsNames[0]"),
+        ("dnsNames", json!(many), "spec.dnsNames"),
+        ("dnsNames", json!(large), "spec.dnsNames"),
+        ("ipAddresses", json!(["10.0.0.256"]), "spec.ipAddresses[0]"),
+        ("ipAddresses", json!(["::ffff:10.0.0.1"]), "spec.ipAddresses[0]"),
+        ("uris", json!(["no scheme"]), "spec.uris[0]"),
+        ("uris", json!([format!("a:{}", "b".repeat(2048))]), "spec.uris[0]"),
+        ("emailAddresses", json!(["A <a@example.com>"]), "spec.emailAddresses[0]"),
+        ("commonName", json!("a".repeat(65)), "spec.commonName"),
+        ("commonName", json!("a\nb"), "spec.commonName"),
+        ("subject", json!({"countries": ["Germany"]}), "spec.subject.countries[0]"),
+        ("subject", json!({"organizations": ["a", ""]}), "spec.subject.organizations[1]"),
+        ("subject", json!({"localities": vec!["a"; 17]}), "spec.subject.localities"),
+        ("subject", json!({"serialNumber": "a_b"}), "spec.subject.serialNumber"),
+        ("duration", json!("-1h"), "spec.duration"),
+        ("duration", json!("1h-5m"), "spec.duration"),
+        ("duration", json!("99999999999999999999h"), "spec.duration"),
+        ("duration", json!("59m59s"), "spec.duration"),
+        ("duration", json!("90d"), "spec.duration"),
+        ("duration", json!(3600), "spec.duration"),
+        ("renewBefore", json!("4m"), "spec.renewBefore"),
+        ("renewBeforePercentage", json!(0), "spec.renewBeforePercentage"),
+        ("renewBeforePercentage", json!(100), "spec.renewBeforePercentage"),
+        ("renewBeforePercentage", json!(-4_000_000_000_i64), "spec.renewBeforePercentage"),
+        ("privateKey", json!({"algorithm": "RSA", "size": 1024}), "spec.privateKey.size"),
+        ("privateKey", json!({"size": 1024}), "spec.privateKey.size"),
+        ("privateKey", json!({"algorithm": "ECDSA", "size": 2048}), "spec.privateKey.size"),
+        ("privateKey", json!({"algorithm": "Ed25519", "size": 256}), "spec.privateKey.size"),
+        ("privateKey", json!({"algorithm": "DSA"}), "spec.privateKey.algorithm"),
+        ("privateKey", json!({"encoding": "DER"}), "spec.privateKey.encoding"),
+        ("privateKey", json!({"rotationPolicy": "always"}), "spec.privateKey.rotationPolicy"),
+        ("privateKey", json!({"size": 1e300}), "spec.privateKey.size"),
+        ("usages", json!(["server auth", "flying"]), "spec.usages[1]"),
+        ("usages", json!(["cert sign"]), "spec.usages"),
+        ("usages", json!(["crl sign"]), "spec.usages"),
+        ("usages", json!(["a\n".repeat(10_000)]), "spec.usages[0]"),
+        ("isCA", json!("yes"), "spec.isCA"),
+        (
+            "secretTemplate",
+            json!({"annotations": {"chancery.dev/key-id": "a"}}),
+            "spec.secretTemplate.annotations[chancery.dev/key-id]",
+        ),
+        (
+            "secretTemplate",
+            json!({"annotations": {"a b": "c"}}),
+            "spec.secretTemplate.annotations[a b]",
+        ),
+        (
+            "secretTemplate",
+            json!({"annotations": {"a": "b".repeat(70_000)}}),
+            "spec.secretTemplate.annotations",
+        ),
+        (
+            "secretTemplate",
+            json!({"labels": {"cert-manager.io/allow-direct-injection": "true"}}),
+            "spec.secretTemplate.labels[cert-manager.io/allow-direct-injection]",
+        ),
+        ("secretTemplate", json!({"labels": {"a": "b c"}}), "spec.secretTemplate.labels[a]"),
+        ("deletionPolicy", json!("Nuke"), "spec.deletionPolicy"),
+    ];
+    for (field, value, expected) in table {
+        let error = refused(&with(field, value.clone()));
+        assert_eq!(error.field(), expected, "{field}: {value} gave {error}");
+        assert!(error.to_string().len() < 700, "{error}");
+    }
+}
+
+#[test]
+fn relations_between_fields_are_checked() {
+    let table = [
+        (json!({"duration": "2h", "renewBefore": "3h"}), "spec.renewBefore"),
+        (json!({"duration": "2h", "renewBefore": "120m"}), "spec.renewBefore"),
+        (json!({"renewBefore": "1h", "renewBeforePercentage": 10}), "spec.renewBefore"),
+    ];
+    for (fields, expected) in table {
+        let certificate = certificate(|object| object["spec"].as_object_mut().unwrap().extend(fields.as_object().unwrap().clone()));
+        assert_eq!(refused(&certificate).field(), expected, "{fields}");
+    }
+}
+
+#[test]
+fn an_object_without_a_spec_or_with_a_foreign_status_is_still_read() {
+    let without = certificate(|object| {
+        object.as_object_mut().unwrap().remove("spec");
+    });
+    assert_eq!(refused(&without).to_string(), "spec: is missing");
+    assert_eq!(refused(&certificate(|object| object["spec"] = json!([1]))).field(), "spec");
+    let status = certificate(|object| object["status"] = json!({"revision": "many", "conditions": 7}));
+    assert_eq!(status.status, Some(crate::api::CertificateStatus::default()));
+    assert!(check(&status).is_ok());
+}
+
+#[test]
+fn one_unreadable_object_does_not_hide_the_others_of_a_list() {
+    let objects = [with("dnsNames", json!(7)), with("duration", json!("2160h"))].map(|object| serde_json::to_value(object).unwrap());
+    let mut broken = objects[1].clone();
+    broken["spec"]["duration"] = json!("1h-5m");
+    let list: Vec<Certificate> = serde_json::from_value(json!([broken, objects[1]])).unwrap();
+    assert_eq!(refused(&list[0]).field(), "spec.duration");
+    assert!(check(&list[1]).is_ok());
+}
+
+#[test]
+fn a_null_means_the_same_as_nothing() {
+    let certificate = with("duration", json!(null));
+    assert_eq!(check(&certificate).unwrap().duration, None);
+}
+
+#[test]
+fn what_is_written_comes_out_checked() {
+    let certificate = certificate(|object| {
+        object["metadata"]["annotations"] = json!({"chancery.dev/renew": "now"});
+        object["spec"] = json!({
+            "secretName": "web-tls", "issuerRef": {"name": "ca", "kind": "ClusterIssuer", "group": "cert-manager.io"},
+            "commonName": "web", "subject": {"organizations": ["Shop, Inc."]},
+            "dnsNames": ["b.example.com", "*.a.example.com", "b.example.com"], "ipAddresses": ["2001:DB8::1"], "uris": ["spiffe://a/b"],
+            "duration": "2160h", "renewBeforePercentage": 25,
+            "privateKey": {"size": 3072, "encoding": "PKCS8"}, "usages": ["signing", "s/mime"],
+            "secretTemplate": {"annotations": {"cert-manager.io/allow-direct-injection": "true"}}, "deletionPolicy": "Delete",
+        });
+    });
+    let wanted = check(&certificate).unwrap();
+    assert_eq!(
+        wanted.issuer,
+        IssuerKey {
+            kind: IssuerKind::ClusterIssuer,
+            namespace: None,
+            name: "ca".to_owned()
+        }
+    );
+    assert_eq!(wanted.subject.to_string(), "CN=web,O=Shop\\, Inc.");
+    assert_eq!(wanted.sans.len(), 4);
+    assert!(wanted.sans.contains(&San::Ip("2001:db8::1".parse().unwrap())));
+    assert_eq!(wanted.duration, Some(SignedDuration::from_hours(2160)));
+    assert_eq!(wanted.renewal, Renewal::Percentage(25));
+    assert_eq!(wanted.key, Some(KeyAlgorithm::Rsa { bits: 3072 }));
+    assert_eq!(wanted.encoding, Some(KeyEncoding::Pkcs8));
+    assert_eq!(
+        wanted.usages,
+        Some(BTreeSet::from([Usage::DigitalSignature, Usage::EmailProtection]))
+    );
+    assert_eq!((wanted.rotation, wanted.deletion), (RotationPolicy::Always, DeletionPolicy::Delete));
+    assert_eq!(wanted.renew.as_deref(), Some("now"));
+}
+
+#[test]
+fn a_ca_keeps_its_key_unless_it_says_otherwise_and_may_sign() {
+    let rotation = |is_ca: bool, policy: Option<&str>| {
+        let certificate = certificate(|object| {
+            object["spec"]["isCA"] = json!(is_ca);
+            object["spec"]["usages"] = json!(["digital signature"]);
+            if let Some(policy) = policy {
+                object["spec"]["privateKey"] = json!({"rotationPolicy": policy});
+            }
+        });
+        let wanted = check(&certificate).unwrap();
+        assert_eq!(wanted.usages.unwrap().contains(&Usage::CertSign), is_ca);
+        wanted.rotation
+    };
+    assert_eq!(rotation(true, None), RotationPolicy::Never);
+    assert_eq!(rotation(true, Some("Always")), RotationPolicy::Always);
+    assert_eq!(rotation(false, None), RotationPolicy::Always);
+    assert_eq!(rotation(false, Some("Never")), RotationPolicy::Never);
+}
+
+#[test]
+fn algorithm_and_size_name_a_key_together() {
+    let table = [
+        (json!({}), None),
+        (json!({"algorithm": "RSA"}), Some(KeyAlgorithm::Rsa { bits: 2048 })),
+        (json!({"size": 4096}), Some(KeyAlgorithm::Rsa { bits: 4096 })),
+        (json!({"algorithm": "ECDSA"}), Some(KeyAlgorithm::EcdsaP256)),
+        (json!({"size": 384}), Some(KeyAlgorithm::EcdsaP384)),
+        (json!({"algorithm": "ECDSA", "size": 521}), Some(KeyAlgorithm::EcdsaP521)),
+        (json!({"algorithm": "Ed25519"}), Some(KeyAlgorithm::Ed25519)),
+    ];
+    for (value, expected) in table {
+        assert_eq!(check(&with("privateKey", value.clone())).unwrap().key, expected, "{value}");
+    }
+}
+
+#[test]
+fn a_very_long_renew_annotation_is_refused() {
+    let certificate = certificate(|object| object["metadata"]["annotations"] = json!({"chancery.dev/renew": "a".repeat(254)}));
+    assert_eq!(refused(&certificate).field(), "metadata.annotations[chancery.dev/renew]");
+}
+
+#[test]
+fn a_spec_is_written_as_it_was_read() {
+    let spec = json!({
+        "secretName": "s", "issuerRef": {"name": "a"}, "dnsNames": ["a"], "isCA": true, "duration": "2160h0m0s", "usages": ["cert sign"],
+        "privateKey": {"algorithm": "RSA", "size": 2048, "encoding": "PKCS1", "rotationPolicy": "Never"}, "deletionPolicy": "Retain",
+    });
+    let read: CertificateSpec = serde_json::from_value(spec.clone()).unwrap();
+    assert_eq!(read.unreadable, None);
+    assert_eq!(serde_json::to_value(&read).unwrap(), spec);
+}
+
+fn any_json() -> impl Strategy<Value = Value> {
+    let leaf = prop_oneof![
+        Just(Value::Null),
+        any::<bool>().prop_map(Value::from),
+        any::<i64>().prop_map(Value::from),
+        "\\PC{0,12}".prop_map(Value::from)
+    ];
+    leaf.prop_recursive(3, 12, 4, |inner| {
+        let key = prop_oneof![
+            Just("name".to_owned()),
+            Just("size".to_owned()),
+            Just("algorithm".to_owned()),
+            Just("annotations".to_owned()),
+            "[a-z]{1,4}".prop_map(String::from)
+        ];
+        prop_oneof![
+            prop::collection::vec(inner.clone(), 0..4).prop_map(Value::from),
+            prop::collection::btree_map(key, inner, 0..4).prop_map(|members| Value::Object(members.into_iter().collect())),
+        ]
+    })
+}
+
+proptest! {
+    #[test]
+    fn whatever_is_stored_is_read_and_checked_without_a_panic(
+        field in prop::sample::select(vec![
+            "secretName", "issuerRef", "subject", "commonName", "dnsNames", "ipAddresses", "uris", "emailAddresses", "duration", "renewBefore",
+            "renewBeforePercentage", "privateKey", "usages", "isCA", "secretTemplate", "deletionPolicy",
+        ]),
+        value in any_json(),
+    ) {
+        let _ = check(&with(field, value));
+    }
+}

@@ -1,0 +1,35 @@
+//! The kinds of `chancery.dev/v1alpha1`, their rules, conditions and reasons.
+//!
+//! A rule stands three times, once for each reader: in the schema (pattern, bounds, enum, CEL) for whoever applies an
+//! object, in the description for `kubectl explain`, and in [`check`], which turns a stored object into a type that
+//! cannot be invalid, since it may have been stored under other rules.
+//!
+//! Nothing here talks to a cluster or reads a clock.
+
+pub mod certificate;
+pub mod certificate_status;
+pub mod check;
+pub mod condition;
+pub mod crds;
+pub mod duration;
+pub mod issuer;
+pub mod issuer_status;
+pub mod names;
+pub mod private_key;
+mod readable;
+pub mod reason;
+pub mod resolve;
+mod schema;
+pub mod selector;
+
+pub use certificate::{Certificate, CertificateSpec, DeletionPolicy, IssuerRef, SecretTemplate, Subject};
+pub use certificate_status::{CertificateStatus, IssuedCertificate, ResolvedKey, ResolvedSpec, SecretIdentity};
+pub use check::certificate::{IssuerKey, IssuerKind, Renewal, Wanted, check};
+pub use check::error::SpecError;
+pub use check::issuer::{Allow, Defaults, Kind, Refusal, Scope, WantedIssuer, check_issuer};
+pub use duration::GoDuration;
+pub use issuer::{ClusterIssuer, ClusterIssuerSpec, Issuer, IssuerSpec, OnAuthorityChange};
+pub use issuer_status::IssuerStatus;
+pub use private_key::{Algorithm, Encoding, PrivateKeySpec, RotationPolicy};
+pub use resolve::{DEFAULT_DURATION, Defaulted, Resolved, encoding_name, resolve};
+pub use selector::NamespaceSelector;

@@ -1,0 +1,131 @@
+//! Every name that is written into a cluster: group, finalizer, labels, annotations, keys of a Secret.
+//!
+//! A name that stands here is an interface: it is in other people's manifests and in objects that outlive a release.
+
+/// The API group of all kinds, also the prefix of labels and annotations.
+pub const GROUP: &str = "chancery.dev";
+/// The version of all kinds.
+pub const VERSION: &str = "v1alpha1";
+/// The group whose `issuerRef.group` and Secret annotations are understood as ours, for those who come from there.
+pub const CERT_MANAGER_GROUP: &str = "cert-manager.io";
+/// The field manager of every write.
+pub const FIELD_MANAGER: &str = "chancery";
+/// The `reportingController` of Events.
+pub const REPORTING_CONTROLLER: &str = "chancery.dev/controller";
+/// The operator's namespace where none is given.
+pub const DEFAULT_NAMESPACE: &str = "chancery-system";
+/// The finalizer; it stands on an object only where something must happen before the object goes.
+pub const FINALIZER: &str = "chancery.dev/cleanup";
+
+/// On a Certificate: each new value asks for a new certificate.
+pub const RENEW: &str = "chancery.dev/renew";
+/// On a Secret that is not ours: its owner lets the Certificate of this name write it.
+pub const ALLOW_ADOPTION: &str = "chancery.dev/allow-adoption";
+
+/// Label of every Secret that we write; its value is [`MANAGED_VALUE`].
+pub const MANAGED: &str = "chancery.dev/managed";
+/// The value of [`MANAGED`].
+pub const MANAGED_VALUE: &str = "true";
+
+/// On a Secret: the Certificate that it belongs to.
+pub const CERTIFICATE_NAME: &str = "chancery.dev/certificate-name";
+/// On a Secret: `metadata.name` of the issuer.
+pub const ISSUER_NAME: &str = "chancery.dev/issuer-name";
+/// On a Secret: the kind of the issuer.
+pub const ISSUER_KIND: &str = "chancery.dev/issuer-kind";
+/// On a Secret: the group of the issuer.
+pub const ISSUER_GROUP: &str = "chancery.dev/issuer-group";
+/// On a Secret: the certificate's common name.
+pub const COMMON_NAME: &str = "chancery.dev/common-name";
+/// On a Secret: the certificate's DNS names, comma separated.
+pub const ALT_NAMES: &str = "chancery.dev/alt-names";
+/// On a Secret: the certificate's IP addresses, comma separated.
+pub const IP_SANS: &str = "chancery.dev/ip-sans";
+/// On a Secret: the certificate's URIs, comma separated.
+pub const URI_SANS: &str = "chancery.dev/uri-sans";
+/// On a Secret: the certificate's e-mail addresses, comma separated.
+pub const EMAIL_SANS: &str = "chancery.dev/email-sans";
+/// On a Secret: the subject's organizations, comma separated with RFC 4180 quoting, as are the next six.
+pub const SUBJECT_ORGANIZATIONS: &str = "chancery.dev/subject-organizations";
+/// On a Secret: the subject's organizational units.
+pub const SUBJECT_ORGANIZATIONAL_UNITS: &str = "chancery.dev/subject-organizationalunits";
+/// On a Secret: the subject's countries.
+pub const SUBJECT_COUNTRIES: &str = "chancery.dev/subject-countries";
+/// On a Secret: the subject's provinces.
+pub const SUBJECT_PROVINCES: &str = "chancery.dev/subject-provinces";
+/// On a Secret: the subject's localities.
+pub const SUBJECT_LOCALITIES: &str = "chancery.dev/subject-localities";
+/// On a Secret: the subject's postal codes.
+pub const SUBJECT_POSTAL_CODES: &str = "chancery.dev/subject-postalcodes";
+/// On a Secret: the subject's street addresses.
+pub const SUBJECT_STREET_ADDRESSES: &str = "chancery.dev/subject-streetaddresses";
+/// On a Secret: the subject's serialNumber attribute (not the certificate's serial number).
+pub const SUBJECT_SERIAL_NUMBER: &str = "chancery.dev/subject-serialnumber";
+
+/// On a Secret: the certificate's serial number, lower-case hexadecimal.
+pub const SERIAL_NUMBER: &str = "chancery.dev/serial-number";
+/// On a Secret: the SHA-256 of the key's SubjectPublicKeyInfo, lower-case hexadecimal.
+pub const KEY_ID: &str = "chancery.dev/key-id";
+/// On a Secret: when the certificate was issued (RFC 3339), by the register's time.
+pub const ISSUED_AT: &str = "chancery.dev/issued-at";
+/// On a Secret: the duration that was asked for when it was issued, which a certificate cut to its issuer's end cannot show.
+pub const REQUESTED_DURATION: &str = "chancery.dev/requested-duration";
+/// On a Secret: the encoding of the key, `PKCS1` or `PKCS8`.
+pub const REQUESTED_KEY_ENCODING: &str = "chancery.dev/requested-key-encoding";
+/// On a Secret: the value of [`RENEW`] that the certificate answers.
+pub const RENEW_HANDLED: &str = "chancery.dev/renew-handled";
+/// On a Secret: which values were defaults when it was issued; a comma-separated list of [`crate::api::Defaulted`] names.
+pub const DEFAULTED: &str = "chancery.dev/defaulted";
+/// On a Secret: the annotation and label keys that `secretTemplate` put there, as JSON, so that they can be taken away again.
+pub const SECRET_TEMPLATE: &str = "chancery.dev/secret-template";
+
+/// The prefixes of annotations and labels that `secretTemplate` may not set.
+pub const RESERVED_PREFIXES: [&str; 2] = ["chancery.dev/", "cert-manager.io/"];
+/// The one annotation under a reserved prefix that `secretTemplate` may set: another program's cue, no statement about the certificate.
+pub const ALLOW_DIRECT_INJECTION: &str = "cert-manager.io/allow-direct-injection";
+
+/// In a Secret: the certificate and its chain without the root, PEM.
+pub const TLS_CERTIFICATE: &str = "tls.crt";
+/// In a Secret: the private key, PEM.
+pub const TLS_KEY: &str = "tls.key";
+/// In a Secret: the root, PEM.
+pub const CA_CERTIFICATE: &str = "ca.crt";
+/// The type of Secrets that we create.
+pub const SECRET_TYPE: &str = "kubernetes.io/tls";
+
+/// The authority that signed the certificate in a Secret: its key id.
+pub const AUTHORITY: &str = "chancery.dev/authority";
+/// A digest of the chain that stands with the certificate: it tells, without reading the Secret, that the chain is an old one.
+pub const CHAIN: &str = "chancery.dev/authority-chain";
+/// cert-manager's annotation of the same meaning as [`CERTIFICATE_NAME`].
+pub const CERT_MANAGER_CERTIFICATE_NAME: &str = "cert-manager.io/certificate-name";
+/// On the Secret with a copy of an authority's key: whose it is.
+pub const COPY_OF: &str = "chancery.dev/copy-of";
+
+/// All annotations that may stand on a Secret because we put them: those that are not wanted any more are taken off.
+pub const SECRET_ANNOTATIONS: [&str; 24] = [
+    ISSUER_NAME,
+    ISSUER_KIND,
+    ISSUER_GROUP,
+    COMMON_NAME,
+    ALT_NAMES,
+    IP_SANS,
+    URI_SANS,
+    EMAIL_SANS,
+    SUBJECT_ORGANIZATIONS,
+    SUBJECT_ORGANIZATIONAL_UNITS,
+    SUBJECT_COUNTRIES,
+    SUBJECT_PROVINCES,
+    SUBJECT_LOCALITIES,
+    SUBJECT_POSTAL_CODES,
+    SUBJECT_STREET_ADDRESSES,
+    SUBJECT_SERIAL_NUMBER,
+    SERIAL_NUMBER,
+    KEY_ID,
+    REQUESTED_DURATION,
+    RENEW_HANDLED,
+    DEFAULTED,
+    SECRET_TEMPLATE,
+    AUTHORITY,
+    CHAIN,
+];

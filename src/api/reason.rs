@@ -1,0 +1,130 @@
+//! Reasons of conditions and Events: one word each, for programs. What people read is the message beside it.
+//!
+//! A reason is an interface: scripts and alerts match it. New ones may come; none changes its meaning.
+
+/// The Secret holds what is asked for; or the issuer can sign.
+pub const READY: &str = "Ready";
+/// The spec is refused; the message names the field.
+pub const INVALID_SPEC: &str = "InvalidSpec";
+/// Something unexpected failed; the message says what.
+pub const FAILED: &str = "Failed";
+/// The API server, or a Secret that is needed, could not be reached or read for now.
+pub const UNAVAILABLE: &str = "Unavailable";
+
+/// Why a Certificate is not ready, or needs a new certificate. The order is the order of the checks.
+pub mod certificate {
+    /// There is no such issuer.
+    pub const ISSUER_NOT_FOUND: &str = "IssuerNotFound";
+    /// The issuer cannot sign now.
+    pub const ISSUER_NOT_READY: &str = "IssuerNotReady";
+    /// This operator serves some namespaces only, and no ClusterIssuers.
+    pub const ISSUER_NOT_SERVED: &str = "IssuerNotServed";
+    /// The issuer's `allow`, or its authority, does not permit what is asked.
+    pub const NOT_ALLOWED: &str = "NotAllowed";
+    /// The Secret belongs to something else; it is not touched.
+    pub const SECRET_NOT_OURS: &str = "SecretNotOurs";
+    /// Another Certificate names the same Secret, and owns it.
+    pub const SECRET_SHARED: &str = "SecretShared";
+    /// There is no Secret yet, or it was deleted.
+    pub const SECRET_MISSING: &str = "SecretMissing";
+    /// The Secret has no certificate or key, or none that can be read.
+    pub const SECRET_UNREADABLE: &str = "SecretUnreadable";
+    /// The key in the Secret is not that of the certificate.
+    pub const KEY_MISMATCH: &str = "KeyMismatch";
+    /// The certificate in the Secret is not the one that the register knows as current.
+    pub const NOT_CURRENT: &str = "NotCurrent";
+    /// The spec names another issuer.
+    pub const ISSUER_CHANGED: &str = "IssuerChanged";
+    /// The issuer's authority has another key or name.
+    pub const AUTHORITY_CHANGED: &str = "AuthorityChanged";
+    /// Other DNS names, IP addresses, URIs or e-mail addresses are asked for.
+    pub const NAMES_CHANGED: &str = "NamesChanged";
+    /// Another subject is asked for.
+    pub const SUBJECT_CHANGED: &str = "SubjectChanged";
+    /// `isCA` changed.
+    pub const CA_CHANGED: &str = "CAChanged";
+    /// Other usages are asked for.
+    pub const USAGES_CHANGED: &str = "UsagesChanged";
+    /// Another kind or size of key is asked for.
+    pub const KEY_CHANGED: &str = "KeyChanged";
+    /// Another encoding of the key is asked for.
+    pub const ENCODING_CHANGED: &str = "EncodingChanged";
+    /// Another lifetime is asked for.
+    pub const DURATION_CHANGED: &str = "DurationChanged";
+    /// The annotation `chancery.dev/renew` has a new value.
+    pub const RENEW_REQUESTED: &str = "RenewRequested";
+    /// The certificate has expired.
+    pub const EXPIRED: &str = "Expired";
+    /// The certificate is not valid yet.
+    pub const NOT_YET_VALID: &str = "NotYetValid";
+    /// It is time to renew.
+    pub const RENEWAL_DUE: &str = "RenewalDue";
+    /// The first certificate of this object, in the register.
+    pub const CREATED: &str = "Created";
+    /// The first certificate, or a new one, is being made.
+    pub const ISSUING: &str = "Issuing";
+    /// The last attempt failed; `nextRetryTime` says when the next is made.
+    pub const BACKING_OFF: &str = "BackingOff";
+    /// So many certificates were made that the next one waits.
+    pub const BUDGET_SPENT: &str = "BudgetSpent";
+    /// Another writer changes the Secret again and again; the message names it.
+    pub const SECRET_CONTESTED: &str = "SecretContested";
+    /// A renewal would gain less than a tenth of the lifetime, since the authority ends soon.
+    pub const AUTHORITY_ENDING: &str = "AuthorityEnding";
+    /// The key of a CA is lost and there is no copy; nothing is made in its place.
+    pub const AUTHORITY_SECRET_MISSING: &str = "AuthoritySecretMissing";
+    /// Our clock and the API server's differ; nothing is signed.
+    pub const CLOCK_SKEW: &str = "ClockSkew";
+    /// The register could not be written; nothing is signed.
+    pub const REGISTER_UNAVAILABLE: &str = "RegisterUnavailable";
+    /// What was signed does not verify; it was not delivered.
+    pub const VERIFICATION_FAILED: &str = "VerificationFailed";
+    /// The Secret is immutable: it cannot be put right.
+    pub const SECRET_IMMUTABLE: &str = "SecretImmutable";
+    /// A new key would have to be made, and the rotation policy forbids it.
+    pub const KEY_ROTATION_FORBIDDEN: &str = "KeyRotationForbidden";
+    /// A good certificate was found that this operator had not put there.
+    pub const FOUND: &str = "Found";
+    /// The object is being deleted.
+    pub const DELETING: &str = "Deleting";
+}
+
+/// Why an issuer cannot sign, or soon cannot.
+pub mod issuer {
+    /// The Secret with the CA is not there, and there is no copy to restore it from.
+    pub const AUTHORITY_SECRET_MISSING: &str = "AuthoritySecretMissing";
+    /// The Secret has no certificate or key, or none that can be read.
+    pub const SECRET_UNREADABLE: &str = "SecretUnreadable";
+    /// The key in the Secret is not that of the certificate.
+    pub const KEY_MISMATCH: &str = "KeyMismatch";
+    /// The certificate is not for a CA, or may not sign certificates.
+    pub const NOT_A_CA: &str = "NotACA";
+    /// The certificates in the Secret are no chain that verifies.
+    pub const CHAIN_INVALID: &str = "ChainInvalid";
+    /// A certificate of the chain has expired.
+    pub const EXPIRED: &str = "Expired";
+    /// A certificate of the chain is not valid yet.
+    pub const NOT_YET_VALID: &str = "NotYetValid";
+    /// The remaining life is below the longest duration asked for.
+    pub const LIFE_TOO_SHORT: &str = "LifeTooShort";
+    /// The remaining life is enough for all that is asked for.
+    pub const LIFE_SUFFICIENT: &str = "LifeSufficient";
+    /// This operator serves some namespaces only, and no ClusterIssuers.
+    pub const NOT_SERVED: &str = "NotServed";
+}
+
+/// Reasons of Events.
+pub mod event {
+    /// A first certificate was made.
+    pub const ISSUED: &str = "Issued";
+    /// A certificate was renewed in time.
+    pub const RENEWED: &str = "Renewed";
+    /// A certificate was made again for another reason than its age.
+    pub const REISSUED: &str = "Reissued";
+    /// What is asked for is refused until somebody changes something.
+    pub const REFUSED: &str = "Refused";
+    /// An attempt failed.
+    pub const FAILED: &str = "Failed";
+    /// A private key was destroyed.
+    pub const KEY_DESTROYED: &str = "KeyDestroyed";
+}

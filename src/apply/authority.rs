@@ -1,0 +1,118 @@
+//! Copies of authorities' keys: made before such a key signs anything, read when a CA's Secret is lost, destroyed at their end.
+
+use chancery_pki::{KeyEncoding, KeyId, PrivateKey};
+use k8s_openapi::api::core::v1::Secret;
+use kube::Api;
+
+use super::{Context, Fault};
+use crate::{
+    api::{names, reason},
+    cluster::CallError,
+    observe::{Name, Sight, Wiped, data},
+    plan::status::Failure,
+    register::{Act, Entry, Owner, Register as _, RegisterId},
+};
+
+/// The Secret with the copy of an authority's key.
+pub(super) fn name_of(key_id: &KeyId) -> String {
+    format!("chancery-authority-{key_id}")
+}
+
+/// Copies a CA's new key, and puts both on record in that authority's register.
+pub(super) async fn keep(context: &Context, sight: &Sight, key: &PrivateKey) -> Result<(), Fault> {
+    let key_id = key.public_key().key_id();
+    let pem = key.to_pem(KeyEncoding::Pkcs8).map_err(|error| failed(format!("the CA's key cannot be written down: {error}")))?;
+    let mut secret = Secret { data: Some(data([(names::TLS_KEY, pem.as_bytes().to_vec())])), ..Secret::default() };
+    secret.type_ = Some("Opaque".to_owned());
+    secret.metadata.name = Some(name_of(&key_id));
+    secret.metadata.namespace = Some(context.world.namespace.clone());
+    secret.metadata.labels = Some([(names::MANAGED.to_owned(), names::MANAGED_VALUE.to_owned())].into());
+    secret.metadata.annotations =
+        Some([(names::COPY_OF.to_owned(), sight.name.to_string()), (names::KEY_ID.to_owned(), key_id.to_string())].into());
+    context.writer.create_secret(&Wiped::new(secret)).await?;
+    let line = |act, reason: &str| Entry {
+        act,
+        serial: None,
+        not_after: None,
+        key_id: Some(key_id),
+        owner: Some(owner(sight)),
+        reason: reason.to_owned(),
+        actor: super::issue::ACTOR.to_owned(),
+    };
+    let registers = &context.world.registers;
+    let id = RegisterId::Authority(key_id);
+    let (made, copied) = tokio::join!(
+        registers.append(id, line(Act::Made, "a CA's key was made")),
+        registers.append(id, line(Act::Copied, "copied to the operator's namespace")),
+    );
+    made?;
+    copied?;
+    Ok(())
+}
+
+/// The key of an authority, from its copy.
+pub(super) async fn restore(context: &Context, key_id: &KeyId) -> Result<PrivateKey, Fault> {
+    let (namespace, name) = (&context.world.namespace, name_of(key_id));
+    let api = Api::<Secret>::namespaced(context.client.clone(), namespace);
+    let secret = match api.get(&name).await {
+        Ok(secret) => Wiped::new(secret),
+        Err(error) => {
+            let error = CallError::of("get", "Secret", Some(namespace), &name)(error);
+            let lost = error.is_not_found();
+            return Err(if lost { missing(&name) } else { Fault::from(error) });
+        }
+    };
+    let pem = secret.object().data.as_ref().and_then(|data| data.get(names::TLS_KEY)).ok_or_else(|| missing(&name))?;
+    let key = PrivateKey::from_pem(&pem.0).map_err(|error| failed(format!("Secret {namespace}/{name} cannot be read: {error}")))?;
+    if key.public_key().key_id() != *key_id {
+        return Err(failed(format!("Secret {namespace}/{name} holds another key than that of its name")));
+    }
+    Ok(key)
+}
+
+/// Destroys the copy of a key whose last certificate has ended, on record.
+///
+/// # Errors
+/// When the register or the API server does not take it.
+pub async fn destroy_copy(context: &Context, key_id: &KeyId, owner: Option<Owner>) -> Result<(), Fault> {
+    let (namespace, name) = (context.world.namespace.as_str(), name_of(key_id));
+    let entry = Entry {
+        act: Act::Destroyed,
+        serial: None,
+        not_after: None,
+        key_id: Some(*key_id),
+        owner,
+        reason: "the last certificate of a key that is not used any more has ended".to_owned(),
+        actor: super::issue::ACTOR.to_owned(),
+    };
+    context.world.registers.append(RegisterId::Authority(*key_id), entry).await?;
+    let Some(mark) = context.world.secrets.get(&Name::new(namespace, &name)) else {
+        return Ok(());
+    };
+    use crate::observe::Cached as _;
+    match context.writer.delete_secret(namespace, &name, mark.uid(), mark.resource_version()).await {
+        Ok(()) => Ok(()),
+        Err(error) if error.is_not_found() => Ok(()),
+        Err(error) => Err(Fault::from(error)),
+    }
+}
+
+pub(super) fn owner(sight: &Sight) -> Owner {
+    Owner {
+        namespace: sight.name.namespace.to_string(),
+        name: sight.name.name.to_string(),
+        uid: sight.certificate.metadata.uid.clone().unwrap_or_default(),
+    }
+}
+
+fn missing(name: &str) -> Fault {
+    Fault::Failed(Failure {
+        reason: reason::certificate::AUTHORITY_SECRET_MISSING,
+        message: format!("the copy of the CA's key, Secret {name} in the operator's namespace, is gone: restore one of the two Secrets from a backup"),
+        retry: true,
+    })
+}
+
+fn failed(message: String) -> Fault {
+    Fault::Failed(Failure { reason: reason::FAILED, message, retry: true })
+}

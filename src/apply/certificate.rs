@@ -1,0 +1,259 @@
+//! One reconcile of one Certificate: look, decide, do, and say what came of it.
+
+use jiff::Timestamp;
+
+use super::{Context, Fault, authority, event, issue};
+use crate::{
+    api::{Certificate, CertificateStatus, condition, names},
+    observe::{Name, SecretSight, Sight},
+    plan::{
+        self, Act, Finalizer, Helps, Plan,
+        deletion::Destroy,
+        dress::Dress,
+        observed::Held,
+        status::{self, Failure, Said},
+    },
+    register::{Act as Recorded, Entry, Register as _, RegisterId},
+    telemetry::{CertificateState, Issuance, Readiness},
+};
+
+/// How often one reconcile looks again because what it saw was not enough.
+const LOOKS: usize = 3;
+
+/// One reconcile of one Certificate. Returns when to look again if nothing happens before.
+///
+/// # Errors
+/// When the API server does not answer, another leads, or another wrote.
+pub async fn reconcile(context: &Context, name: &Name) -> Result<Option<Timestamp>, Fault> {
+    let world = &context.world;
+    if world.namespaces.get(&Name::new("", &name.namespace)).is_some_and(|namespace| namespace.terminating)
+        && world.certificates.get(name).is_some_and(|certificate| certificate.metadata.deletion_timestamp.is_none())
+    {
+        // Nothing can be made in it any more; what is being deleted is still released.
+        return Ok(None);
+    }
+    let mut read = false;
+    for _ in 0..LOOKS {
+        let now = world.now();
+        let Some(mut sight) = Sight::gather(world, &context.client, name, read).await? else {
+            context.metrics.certificates().remove(&name.namespace, &name.name);
+            world.forget(name);
+            return Ok(None);
+        };
+        let plan = plan::decide(&sight.observed(), now);
+        match plan.act {
+            Act::Read => read = true,
+            Act::Nothing => return conclude(context, &sight, plan, None, now).await,
+            Act::Finalizer(change) => return finalizer(context, &sight, change).await,
+            Act::Destroy(destroy) => {
+                self::destroy(context, &sight, &destroy).await?;
+                return finalizer(context, &sight, Finalizer::Remove).await;
+            }
+            Act::Dress(dress) => {
+                dressed(context, &mut sight, &dress).await?;
+                return settle(context, &mut sight, now).await;
+            }
+            Act::Import(dress, held) => {
+                import(context, &sight, &held).await?;
+                dressed(context, &mut sight, &dress).await?;
+                event::imported(&context.recorder, &sight.certificate, &held.serial);
+                return settle(context, &mut sight, now).await;
+            }
+            Act::Issue(wanted) => return issue(context, sight, &wanted, now).await,
+        }
+    }
+    Err(Fault::Stale)
+}
+
+async fn issue(context: &Context, mut sight: Sight, wanted: &plan::Issue, now: Timestamp) -> Result<Option<Timestamp>, Fault> {
+    let kind = sight.issuer.as_ref().map_or("none", |issuer| issuer.view.key.kind.as_str());
+    let begun = std::time::Instant::now();
+    let made = issue::issue(context, &sight, wanted, now).await;
+    let outcome = match &made {
+        Ok(_) => "succeeded",
+        Err(Fault::Failed(_)) => "failed",
+        Err(_) => "interrupted",
+    };
+    context.metrics.issuance(Issuance { issuer_kind: kind, reason: wanted.reason(), outcome, took: begun.elapsed() });
+    match made {
+        Ok((secret, serial)) => {
+            tracing::info!(certificate = %sight.name, %serial, reason = wanted.reason(), "issued");
+            event::issued(&context.recorder, &sight.certificate, &serial, &wanted.violation);
+            sight.take_secret(secret);
+            settle(context, &mut sight, now).await
+        }
+        Err(Fault::Failed(failure)) => {
+            tracing::warn!(certificate = %sight.name, reason = failure.reason, message = failure.message, "not issued");
+            event::failed(&context.recorder, &sight.certificate, failure.reason, &failure.message);
+            sight.look_up(&context.world, now);
+            let plan = plan::failed(&sight.observed(), &failure, now);
+            conclude(context, &sight, plan, Some(&failure), now).await
+        }
+        Err(fault) => Err(fault),
+    }
+}
+
+/// After a write of the Secret: the same decision as on any other day says what the status is.
+async fn settle(context: &Context, sight: &mut Sight, now: Timestamp) -> Result<Option<Timestamp>, Fault> {
+    sight.look_up(&context.world, now);
+    let plan = plan::decide(&sight.observed(), now);
+    if matches!(plan.act, Act::Nothing) {
+        return conclude(context, sight, plan, None, now).await;
+    }
+    // What was just written is not what is wanted: without a delay that would go round and round.
+    let failure = Failure {
+        reason: crate::api::reason::certificate::VERIFICATION_FAILED,
+        message: format!("what was written does not satisfy the spec: {:?}", plan.act),
+        retry: true,
+    };
+    tracing::error!(certificate = %sight.name, message = failure.message, "not settled");
+    let plan = plan::failed(&sight.observed(), &failure, now);
+    conclude(context, sight, plan, Some(&failure), now).await
+}
+
+async fn dressed(context: &Context, sight: &mut Sight, dress: &Dress) -> Result<(), Fault> {
+    let Ok(wanted) = &sight.wanted else {
+        return Err(Fault::Stale);
+    };
+    let secret = issue::put(context, sight, wanted, dress, None).await?;
+    sight.take_secret(secret);
+    Ok(())
+}
+
+async fn import(context: &Context, sight: &Sight, held: &Held) -> Result<(), Fault> {
+    let entry = Entry {
+        act: Recorded::Imported,
+        serial: Some(held.serial.clone()),
+        not_after: Some(held.validity.not_after),
+        key_id: Some(held.key_id),
+        owner: Some(authority::owner(sight)),
+        reason: crate::api::reason::certificate::FOUND.to_owned(),
+        actor: issue::ACTOR.to_owned(),
+    };
+    let register = held.authority.map_or(RegisterId::Common, RegisterId::Authority);
+    context.world.registers.append(register, entry).await?;
+    Ok(())
+}
+
+async fn finalizer(context: &Context, sight: &Sight, change: Finalizer) -> Result<Option<Timestamp>, Fault> {
+    let mut finalizers = sight.certificate.metadata.finalizers.clone().unwrap_or_default();
+    finalizers.retain(|finalizer| finalizer != names::FINALIZER);
+    if change == Finalizer::Add {
+        finalizers.push(names::FINALIZER.to_owned());
+    }
+    let written = context.writer.certificate_finalizers(&sight.certificate, &finalizers).await?;
+    if written.metadata.deletion_timestamp.is_none() {
+        context.world.certificates.wrote(written);
+        // The watch does not show what is in the cache already.
+        return Box::pin(reconcile(context, &sight.name)).await;
+    }
+    Ok(None)
+}
+
+async fn destroy(context: &Context, sight: &Sight, destroy: &Destroy) -> Result<(), Fault> {
+    let observed = sight.observed();
+    let current = observed.history.current.as_ref();
+    let key_id = match &sight.secret {
+        SecretSight::Read(read, _) => match &read.content {
+            plan::observed::Content::Pair { key, .. } => Some(key.public_key().key_id()),
+            _ => None,
+        },
+        _ => None,
+    }
+    .or_else(|| current.and_then(|current| current.key_id));
+    if let (Some(key_id), false) = (key_id, destroy.recorded) {
+        let entry = Entry {
+            act: Recorded::Destroyed,
+            serial: current.map(|current| current.serial.clone()),
+            not_after: None,
+            key_id: Some(key_id),
+            owner: Some(authority::owner(sight)),
+            reason: "the Certificate was deleted with deletionPolicy Delete".to_owned(),
+            actor: issue::ACTOR.to_owned(),
+        };
+        let register = observed.history.authority.map_or(RegisterId::Common, RegisterId::Authority);
+        // A register that does not take the line must not hold a namespace back.
+        if let Err(error) = context.world.registers.append(register, entry).await {
+            if error.waiting_helps() {
+                return Err(Fault::from(error));
+            }
+            tracing::error!(certificate = %sight.name, %error, "a key is destroyed without a record");
+        }
+    }
+    let Ok(wanted) = &sight.wanted else {
+        return Err(Fault::Stale);
+    };
+    let name = Name::new(&sight.name.namespace, &wanted.secret_name);
+    match context.writer.delete_secret(&name.namespace, &name.name, &destroy.uid, &destroy.resource_version).await {
+        Ok(()) => {}
+        Err(error) if error.is_not_found() => {}
+        Err(error) => {
+            context.world.remember(&sight.name, |memory| memory.ask = true);
+            return Err(Fault::from(error));
+        }
+    }
+    context.world.secrets.removed(&name, &destroy.uid);
+    let serial = current.map(|current| current.serial.to_string()).unwrap_or_default();
+    event::key_destroyed(&context.recorder, &sight.certificate, &serial, &key_id.map(|key_id| key_id.to_string()).unwrap_or_default());
+    Ok(())
+}
+
+async fn conclude(
+    context: &Context,
+    sight: &Sight,
+    plan: Plan,
+    failure: Option<&Failure>,
+    now: Timestamp,
+) -> Result<Option<Timestamp>, Fault> {
+    let Some(standing) = &plan.standing else {
+        return Ok(plan.wake);
+    };
+    let observed = sight.observed();
+    let said = Said {
+        standing,
+        secret: standing.held.as_ref().and_then(|_| sight.secret_identity()),
+        issued_with: issue::issued_with(sight),
+        recorded: observed.history.current.as_ref(),
+        failure,
+    };
+    let status = status::of(&sight.certificate, &said, now);
+    note(context, &sight.name, &status);
+    if sight.certificate.status.as_ref() != Some(&status) {
+        if failure.is_none() && standing.pending.as_ref().is_some_and(|pending| pending.helps == Helps::Change) {
+            refused(context, &sight.certificate, standing);
+        }
+        let mut certificate = Certificate::clone(&sight.certificate);
+        certificate.status = Some(status);
+        let written = context.writer.certificate_status(&certificate).await?;
+        context.world.certificates.wrote(slim(written));
+    }
+    context.world.forget(&sight.name);
+    Ok(plan.wake)
+}
+
+/// An Event for a refusal, once for each that is new.
+fn refused(context: &Context, certificate: &Certificate, standing: &plan::Standing) {
+    let Some(pending) = &standing.pending else {
+        return;
+    };
+    let before = certificate.status.iter().flat_map(|status| &status.conditions).find(|found| found.type_ == condition::ISSUING);
+    if before.is_none_or(|before| before.reason != pending.reason || before.message != pending.message) {
+        event::refused(&context.recorder, certificate, pending.reason, &pending.message);
+    }
+}
+
+fn note(context: &Context, name: &Name, status: &CertificateStatus) {
+    let ready = status.conditions.iter().any(|found| found.type_ == condition::READY && found.status == "True");
+    let state = CertificateState {
+        ready: if ready { Readiness::True } else { Readiness::False },
+        expires: status.not_after.as_ref().map(|time| time.0),
+        renews: status.renewal_time.as_ref().map(|time| time.0),
+    };
+    context.metrics.certificates().set(&name.namespace, &name.name, state);
+}
+
+/// What a cache need not keep.
+pub(crate) fn slim(mut certificate: Certificate) -> Certificate {
+    certificate.metadata.managed_fields = None;
+    certificate
+}

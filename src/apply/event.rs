@@ -1,0 +1,62 @@
+//! Events: one for each act, best effort.
+
+use chancery_pki::SerialNumber;
+use k8s_openapi::api::core::v1::ObjectReference;
+
+use crate::{
+    api::{Certificate, names, reason::event},
+    cluster::{Note, Recorder, Severity},
+    plan::checks::{Cause, Violation},
+};
+
+/// Says that a certificate was issued.
+pub(super) fn issued(recorder: &Recorder, certificate: &Certificate, serial: &SerialNumber, violation: &Violation) {
+    let reason = match violation.cause {
+        Cause::First => event::ISSUED,
+        Cause::Due => event::RENEWED,
+        Cause::Damage | Cause::Spec | Cause::Authority | Cause::Asked | Cause::Expired => event::REISSUED,
+    };
+    let text = format!("serial {serial}, {}: {}", violation.reason, violation.message);
+    record(recorder, certificate, Severity::Normal, reason, "Issue", text);
+}
+
+/// Says that a certificate made elsewhere became this Certificate's.
+pub(super) fn imported(recorder: &Recorder, certificate: &Certificate, serial: &SerialNumber) {
+    record(recorder, certificate, Severity::Normal, event::ISSUED, "Import", format!("serial {serial}, found in the Secret and taken over as it is"));
+}
+
+/// Says that what is asked for is refused.
+pub(super) fn refused(recorder: &Recorder, certificate: &Certificate, reason: &str, message: &str) {
+    record(recorder, certificate, Severity::Warning, event::REFUSED, "Refuse", format!("{reason}: {message}"));
+}
+
+/// Says that an attempt failed.
+pub(super) fn failed(recorder: &Recorder, certificate: &Certificate, reason: &str, message: &str) {
+    record(recorder, certificate, Severity::Warning, event::FAILED, "Issue", format!("{reason}: {message}"));
+}
+
+/// Says that a Secret was deleted with the key in it.
+pub(super) fn key_destroyed(recorder: &Recorder, certificate: &Certificate, serial: &str, key_id: &str) {
+    let text = format!("Secret {} was deleted with the private key of serial {serial}, key {key_id}", certificate.spec.secret_name);
+    record(recorder, certificate, Severity::Normal, event::KEY_DESTROYED, "Destroy", text);
+}
+
+fn record(recorder: &Recorder, certificate: &Certificate, severity: Severity, reason: &str, action: &str, text: String) {
+    let metadata = &certificate.metadata;
+    recorder.record(Note {
+        regarding: ObjectReference {
+            api_version: Some(format!("{}/{}", names::GROUP, names::VERSION)),
+            kind: Some("Certificate".to_owned()),
+            namespace: metadata.namespace.clone(),
+            name: metadata.name.clone(),
+            uid: metadata.uid.clone(),
+            resource_version: metadata.resource_version.clone(),
+            field_path: None,
+        },
+        related: None,
+        severity,
+        reason: reason.to_owned(),
+        action: action.to_owned(),
+        text,
+    });
+}

@@ -1,0 +1,289 @@
+//! The making of one certificate: key, register, signature, a look at what came back, and one write of the Secret.
+//!
+//! The register's line stands before the signature is made. A process that dies in between leaves a line without a
+//! certificate, which harms nobody; never a certificate without a line.
+
+use std::sync::Arc;
+
+use chancery_pki::{CaConstraints, Certificate as X509, Chain, PrivateKey, RANDOM_OCTETS, SerialNumber, Template, verify_leaf};
+use jiff::Timestamp;
+use k8s_openapi::{ByteString, api::core::v1::Secret};
+
+use super::{Context, Fault, authority};
+use crate::{
+    api::{Resolved, Wanted, names, reason},
+    issuers::Entry as Issuer,
+    observe::{SecretSight, Sight, Wiped},
+    plan::{
+        Issue, KeySource,
+        dress::{self, Dress, Record},
+        observed::{AuthorityView, Backing, Content},
+        status::Failure,
+    },
+    register::{Act, Entry, Register as _, RegisterId},
+};
+
+/// Who acts, on the register's lines.
+pub(super) const ACTOR: &str = "controller";
+
+/// Issues a certificate and writes it with its key into the Secret, which is returned as the API server has it now.
+pub(super) async fn issue(context: &Context, sight: &Sight, issue: &Issue, now: Timestamp) -> Result<(Wiped, SerialNumber), Fault> {
+    let (Ok(wanted), Some(issuer)) = (&sight.wanted, &sight.issuer) else {
+        return Err(Fault::Stale);
+    };
+    let authority = authority_of(issuer);
+    let key = key(context, sight, issue).await?;
+    if wanted.is_ca && issue.key == KeySource::New {
+        authority::keep(context, sight, &key).await?;
+    }
+    let template = template(wanted, issue)?;
+    let register = authority.map_or(RegisterId::Common, |authority| RegisterId::Authority(authority.key_id));
+    let recorded = record(context, sight, issue, &template, &key, register).await;
+    recorded?;
+    let made = sign(issuer, template.clone(), Arc::clone(&key), now).await;
+    let written = match made {
+        Ok(certificate) => write(context, sight, wanted, issue, authority, &certificate, &key, now).await,
+        Err(fault) => Err(fault),
+    };
+    match written {
+        Ok(secret) => Ok((secret, template.serial)),
+        Err(fault) => {
+            void(context, sight, &template.serial, register, &fault).await;
+            Err(fault)
+        }
+    }
+}
+
+fn authority_of(issuer: &Issuer) -> Option<&AuthorityView> {
+    match &issuer.view.backing {
+        Ok(Backing::Authority(authority)) => Some(authority),
+        Ok(Backing::SelfSigned) | Err(_) => None,
+    }
+}
+
+async fn key(context: &Context, sight: &Sight, issue: &Issue) -> Result<Arc<PrivateKey>, Fault> {
+    match issue.key {
+        KeySource::Copy(key_id) => authority::restore(context, &key_id).await.map(Arc::new),
+        KeySource::Keep => match &sight.secret {
+            SecretSight::Read(read, _) => match &read.content {
+                Content::Pair { key, .. } => Ok(Arc::clone(key)),
+                _ => Err(Fault::Stale),
+            },
+            _ => Err(Fault::Stale),
+        },
+        KeySource::New => {
+            let algorithm = issue.resolved.key;
+            let _lane = if algorithm.is_rsa() {
+                Some(context.rsa.acquire().await.map_err(|_| Fault::NotLeading)?)
+            } else {
+                None
+            };
+            blocking(move || PrivateKey::generate(algorithm)).await?.map(Arc::new).map_err(|error| failed(format!("no key could be made: {error}")))
+        }
+    }
+}
+
+fn template(wanted: &Wanted, issue: &Issue) -> Result<Template, Fault> {
+    let mut random = [0_u8; RANDOM_OCTETS];
+    aws_lc_rs::rand::fill(&mut random).map_err(|_| failed("the system gives no random bits".to_owned()))?;
+    Ok(Template {
+        serial: SerialNumber::issued(0, random),
+        subject: wanted.subject.clone(),
+        sans: wanted.sans.iter().cloned().collect(),
+        not_before: issue.validity.not_before,
+        not_after: issue.validity.not_after,
+        usages: issue.resolved.usages.iter().copied().collect(),
+        ca: wanted.is_ca.then_some(CaConstraints { path_len: None }),
+        crl_distribution_points: Vec::new(),
+        ocsp_servers: Vec::new(),
+        issuing_certificate_urls: Vec::new(),
+    })
+}
+
+async fn record(
+    context: &Context,
+    sight: &Sight,
+    issue: &Issue,
+    template: &Template,
+    key: &PrivateKey,
+    register: RegisterId,
+) -> Result<(), Fault> {
+    let first = sight.observed().history.current.is_none();
+    let entry = Entry {
+        act: Act::Issued,
+        serial: Some(template.serial.clone()),
+        not_after: Some(template.not_after),
+        key_id: Some(key.public_key().key_id()),
+        owner: Some(authority::owner(sight)),
+        reason: if first { reason::certificate::CREATED } else { issue.reason() }.to_owned(),
+        actor: ACTOR.to_owned(),
+    };
+    context.world.registers.append(register, entry).await?;
+    Ok(())
+}
+
+async fn sign(issuer: &Arc<Issuer>, template: Template, key: Arc<PrivateKey>, now: Timestamp) -> Result<X509, Fault> {
+    let Some(signer) = issuer.signer.clone() else {
+        return Err(Fault::Stale);
+    };
+    let chain = authority_of(issuer).map(|authority| Arc::clone(&authority.chain));
+    blocking(move || {
+        let certificate = signer.sign(&template, &key).map_err(|error| failed(format!("the issuer did not sign: {error}")))?;
+        verify(&certificate, &template, &key, chain.as_deref(), now)?;
+        Ok(certificate)
+    })
+    .await?
+}
+
+/// What came back is what was asked for, and holds: a wrong certificate is not delivered.
+fn verify(certificate: &X509, template: &Template, key: &PrivateKey, chain: Option<&Chain>, now: Timestamp) -> Result<(), Fault> {
+    let wrong = |what: String| {
+        Fault::Failed(Failure {
+            reason: reason::certificate::VERIFICATION_FAILED,
+            message: format!("what the issuer made was not delivered: {what}"),
+            retry: true,
+        })
+    };
+    if certificate.public_key() != key.public_key() {
+        return Err(wrong("its key is another".to_owned()));
+    }
+    if certificate.serial() != &template.serial
+        || certificate.subject() != &template.subject
+        || certificate.not_after() != template.not_after
+        || certificate.not_before() != template.not_before
+        || !certificate.sans().iter().eq(template.sans.iter())
+        || certificate.ca().is_some() != template.ca.is_some()
+    {
+        return Err(wrong("it is not what was asked for".to_owned()));
+    }
+    match chain {
+        Some(chain) => verify_leaf(certificate, chain, now).map_err(|error| wrong(error.to_string())),
+        None if certificate.is_signed_by(key.public_key()) => Ok(()),
+        None => Err(wrong("its own key did not sign it".to_owned())),
+    }
+}
+
+#[expect(clippy::too_many_arguments, reason = "each is a part of the one Secret that is written")]
+async fn write(
+    context: &Context,
+    sight: &Sight,
+    wanted: &Wanted,
+    issue: &Issue,
+    authority: Option<&AuthorityView>,
+    certificate: &X509,
+    key: &PrivateKey,
+    now: Timestamp,
+) -> Result<Wiped, Fault> {
+    let record = Record::of_issue(&issue.resolved, issue.renew_handled.as_deref(), authority, now);
+    let none = std::collections::BTreeMap::new();
+    let present = match &sight.secret {
+        SecretSight::Read(read, _) => &read.annotations,
+        _ => &none,
+    };
+    let dress = dress::of_issued(&sight.certificate, wanted, certificate, &record, authority, present);
+    let pem = key.to_pem(issue.resolved.encoding).map_err(|error| failed(format!("the key cannot be written down: {error}")))?;
+    put(context, sight, wanted, &dress, Some(pem.as_bytes())).await
+}
+
+/// Writes a Secret: what is dressed around the certificate, and the key where it is another.
+pub(super) async fn put(context: &Context, sight: &Sight, wanted: &Wanted, dress: &Dress, key: Option<&[u8]>) -> Result<Wiped, Fault> {
+    let written = match &sight.secret {
+        SecretSight::Read(_, present) => {
+            let mut secret = Wiped::new(present.object().clone());
+            clothe(secret.object_mut(), dress, key);
+            context.writer.replace_secret(&secret).await
+        }
+        SecretSight::Absent => {
+            let mut secret = Wiped::new(Secret { type_: Some(names::SECRET_TYPE.to_owned()), ..Secret::default() });
+            secret.object_mut().metadata.name = Some(wanted.secret_name.clone());
+            secret.object_mut().metadata.namespace = Some(sight.name.namespace.to_string());
+            clothe(secret.object_mut(), dress, key);
+            context.writer.create_secret(&secret).await
+        }
+        SecretSight::AsRecorded | SecretSight::Foreign(_) => return Err(Fault::Stale),
+    };
+    match written {
+        Ok(secret) => {
+            context.world.secrets.wrote(crate::observe::Mark::of_metadata(&secret.object().metadata));
+            Ok(secret)
+        }
+        Err(error) => {
+            // The cache said otherwise than the API server: the next look asks it.
+            context.world.remember(&sight.name, |memory| memory.ask = true);
+            Err(Fault::from(error))
+        }
+    }
+}
+
+fn clothe(secret: &mut Secret, dress: &Dress, key: Option<&[u8]>) {
+    // What the last writer owned is the API server's to say, not ours.
+    secret.metadata.managed_fields = None;
+    let annotations = secret.metadata.annotations.get_or_insert_default();
+    annotations.retain(|key, _| !dress.obsolete.annotations.contains(key));
+    annotations.extend(dress.annotations.clone());
+    let labels = secret.metadata.labels.get_or_insert_default();
+    labels.retain(|key, _| !dress.obsolete.labels.contains(key));
+    labels.extend(dress.labels.clone());
+    let data = secret.data.get_or_insert_default();
+    data.insert(names::TLS_CERTIFICATE.to_owned(), ByteString(dress.chain.chain.clone().into_bytes()));
+    match &dress.chain.ca {
+        Some(ca) => data.insert(names::CA_CERTIFICATE.to_owned(), ByteString(ca.clone().into_bytes())),
+        None => data.remove(names::CA_CERTIFICATE),
+    };
+    if let Some(key) = key {
+        data.insert(names::TLS_KEY.to_owned(), ByteString(key.to_vec()));
+    }
+}
+
+/// Takes a serial back that was never delivered. Best effort: a line without a certificate harms nobody.
+async fn void(context: &Context, sight: &Sight, serial: &SerialNumber, register: RegisterId, fault: &Fault) {
+    let reason = match fault {
+        Fault::Stale => "another wrote the Secret meanwhile".to_owned(),
+        // Nobody knows whether the write arrived; the register keeps what may be in use.
+        Fault::NotLeading | Fault::Unavailable(_) => return,
+        Fault::Failed(failure) => failure.reason.to_owned(),
+    };
+    let entry = Entry {
+        act: Act::Voided,
+        serial: Some(serial.clone()),
+        not_after: None,
+        key_id: None,
+        owner: Some(authority::owner(sight)),
+        reason,
+        actor: ACTOR.to_owned(),
+    };
+    if let Err(error) = context.world.registers.append(register, entry).await {
+        tracing::warn!(certificate = %sight.name, %serial, %error, "a serial that was not delivered stays on record");
+    }
+}
+
+/// Runs what needs a processor for long off the async threads.
+async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T, Fault> {
+    tokio::task::spawn_blocking(work).await.map_err(|error| failed(format!("the work was broken off: {error}")))
+}
+
+fn failed(message: String) -> Fault {
+    Fault::Failed(Failure { reason: reason::FAILED, message, retry: true })
+}
+
+/// The values that a certificate which was read was issued with.
+pub(super) fn issued_with(sight: &Sight) -> Option<(Resolved, Option<String>)> {
+    let (Ok(wanted), SecretSight::Read(read, _)) = (&sight.wanted, &sight.secret) else {
+        return None;
+    };
+    let Content::Pair { certificates, key } = &read.content else {
+        return None;
+    };
+    let certificate = certificates.first()?;
+    let spec = sight.issuer.as_ref()?.view.spec.as_ref()?;
+    let mut resolved = crate::api::resolve(wanted, &spec.defaults, &spec.allow, Some(key.algorithm()));
+    let record = Record::read(&read.annotations);
+    resolved.key = key.algorithm();
+    resolved.usages = certificate.usages().clone();
+    resolved.duration = record
+        .duration
+        .and_then(|text| text.parse::<crate::api::GoDuration>().ok())
+        .map_or_else(|| certificate.not_after().duration_since(certificate.not_before()), crate::api::GoDuration::get);
+    Some((resolved, record.renew_handled))
+}
+

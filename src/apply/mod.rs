@@ -1,0 +1,95 @@
+//! Writes only: carries out what was decided.
+//!
+//! Every write asks the fence first, has a timeout (the client's), and carries a precondition: a POST, or the
+//! resourceVersion of what was read. Nothing here decides.
+
+mod authority;
+mod certificate;
+mod event;
+mod issue;
+mod issuer;
+mod writer;
+
+use std::sync::Arc;
+
+use kube::Client;
+use tokio::sync::Semaphore;
+
+use crate::{
+    cluster::{CallError, CallErrorKind, Recorder},
+    observe::World,
+    plan::status::Failure,
+    register::RegisterError,
+};
+
+pub use authority::destroy_copy;
+pub use certificate::reconcile;
+pub(crate) use certificate::slim;
+pub use issuer::reconcile as reconcile_issuer;
+pub use writer::Writer;
+
+/// Everything that carrying out a decision needs.
+pub struct Context {
+    /// What is known.
+    pub world: Arc<World>,
+    /// For reads.
+    pub client: Client,
+    /// For writes.
+    pub writer: Writer,
+    /// For Events.
+    pub recorder: Recorder,
+    /// Where issuances are counted.
+    pub metrics: crate::telemetry::Metrics,
+    /// The one lane in which RSA keys are made: they take seconds of a processor.
+    pub rsa: Semaphore,
+}
+
+impl std::fmt::Debug for Context {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.debug_struct("Context").field("writer", &self.writer).finish_non_exhaustive()
+    }
+}
+
+/// Why a decision was not carried out.
+#[derive(Clone, Debug)]
+pub enum Fault {
+    /// Somebody else wrote: observe again.
+    Stale,
+    /// Another process leads.
+    NotLeading,
+    /// The API server did not take it, and may later.
+    Unavailable(String),
+    /// It was tried and did not work.
+    Failed(Failure),
+}
+
+impl From<CallError> for Fault {
+    fn from(error: CallError) -> Self {
+        match error.kind {
+            CallErrorKind::Conflict | CallErrorKind::AlreadyExists | CallErrorKind::NotFound => Self::Stale,
+            CallErrorKind::NotLeading => Self::NotLeading,
+            CallErrorKind::Forbidden | CallErrorKind::Invalid => Self::Failed(Failure {
+                reason: crate::api::reason::FAILED,
+                message: error.to_string(),
+                retry: true,
+            }),
+            CallErrorKind::Other | CallErrorKind::Timeout | CallErrorKind::TooMany { .. } | CallErrorKind::Unavailable => {
+                Self::Unavailable(error.to_string())
+            }
+        }
+    }
+}
+
+impl From<RegisterError> for Fault {
+    fn from(error: RegisterError) -> Self {
+        match error {
+            RegisterError::NotLeading | RegisterError::Closed => Self::NotLeading,
+            error if error.waiting_helps() => Self::Unavailable(error.to_string()),
+            error => Self::Failed(Failure {
+                reason: crate::api::reason::certificate::REGISTER_UNAVAILABLE,
+                message: error.to_string(),
+                retry: true,
+            }),
+        }
+    }
+}

@@ -1,0 +1,201 @@
+//! What happens around every call: the limit, the timeout, the count, and the look at the server's clock.
+//!
+//! One tower layer, put outside kube's own stack. It never reads or logs a body, save that of a 429.
+
+use std::fmt;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use axum::body::{Bytes, HttpBody};
+use futures::future::BoxFuture;
+use http::{HeaderMap, HeaderValue, Request, Response, StatusCode, header};
+use http_body_util::{BodyExt as _, Either, Full};
+use kube::client::Body;
+use kube::core::Status;
+use kube::core::response::StatusDetails;
+use tower::{BoxError, Layer, Service};
+
+use super::clock::Clock;
+use super::error::TimedOut;
+use super::limit::{Answer, Limiter};
+use super::request::RequestInfo;
+use super::skew::ClockSkew;
+use crate::telemetry::Metrics;
+
+/// Puts a [`CallService`] around a client's stack.
+#[derive(Clone, Debug)]
+pub struct CallLayer(Arc<Surroundings>);
+
+#[derive(Debug)]
+struct Surroundings {
+    timeout: Duration,
+    limiter: Option<Limiter>,
+    clock: Arc<dyn Clock>,
+    skew: ClockSkew,
+    metrics: Metrics,
+}
+
+impl CallLayer {
+    /// `timeout` holds for each call from the moment it has its slot until its answer is read, and for a watch until
+    /// it has begun. Without a `limiter` nothing waits for a slot.
+    pub fn new(timeout: Duration, limiter: Option<Limiter>, clock: Arc<dyn Clock>, skew: ClockSkew, metrics: Metrics) -> Self {
+        Self(Arc::new(Surroundings {
+            timeout,
+            limiter,
+            clock,
+            skew,
+            metrics,
+        }))
+    }
+}
+
+impl<S> Layer<S> for CallLayer {
+    type Service = CallService<S>;
+
+    fn layer(&self, inner: S) -> CallService<S> {
+        CallService {
+            inner,
+            around: Arc::clone(&self.0),
+        }
+    }
+}
+
+/// A client's stack with everything of [`CallLayer`] around it.
+#[derive(Clone)]
+pub struct CallService<S> {
+    inner: S,
+    around: Arc<Surroundings>,
+}
+
+impl<S> fmt::Debug for CallService<S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("CallService").field("around", &self.around).finish_non_exhaustive()
+    }
+}
+
+impl<S, B> Service<Request<Body>> for CallService<S>
+where
+    S: Service<Request<Body>, Response = Response<B>, Error = BoxError>,
+    S::Future: Send + 'static,
+    B: HttpBody<Data = Bytes> + Send + 'static,
+    B::Error: Into<BoxError>,
+{
+    type Response = Response<Either<Full<Bytes>, B>>;
+    type Error = BoxError;
+    type Future = BoxFuture<'static, Result<Self::Response, BoxError>>;
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), BoxError>> {
+        self.inner.poll_ready(cx)
+    }
+
+    fn call(&mut self, request: Request<Body>) -> Self::Future {
+        let around = Arc::clone(&self.around);
+        let info = RequestInfo::of(request.method(), request.uri());
+        // Futures do nothing until they are polled: the request leaves when it has its slot.
+        let answer = self.inner.call(request);
+        if info.is_watch() {
+            Box::pin(around.watch(info, answer))
+        } else {
+            Box::pin(around.call(info, answer))
+        }
+    }
+}
+
+impl Surroundings {
+    async fn call<F, B>(self: Arc<Self>, info: RequestInfo, answer: F) -> Result<Response<Either<Full<Bytes>, B>>, BoxError>
+    where
+        F: Future<Output = Result<Response<B>, BoxError>> + Send,
+        B: HttpBody<Data = Bytes> + Send + 'static,
+        B::Error: Into<BoxError>,
+    {
+        let permit = match &self.limiter {
+            Some(limiter) => Some(limiter.acquire().await),
+            None => None,
+        };
+        // The answer is read here and not by the caller, so that the timeout and the slot cover all of it.
+        let whole = async {
+            let (mut parts, body) = self.head(answer).await?.into_parts();
+            let mut body = body.collect().await.map_err(Into::into)?.to_bytes();
+            if parts.status == StatusCode::TOO_MANY_REQUESTS {
+                body = throttled(&parts.headers, body);
+                parts.headers.remove(header::CONTENT_LENGTH);
+            }
+            Ok(Response::from_parts(parts, Either::Left(Full::new(body))))
+        };
+        let answer = tokio::time::timeout(self.timeout, whole)
+            .await
+            .unwrap_or_else(|_| Err(TimedOut(self.timeout).into()));
+        if let Some(permit) = permit {
+            permit.finish(match &answer {
+                Ok(response) if response.status() == StatusCode::TOO_MANY_REQUESTS => Answer::Throttled,
+                Ok(_) => Answer::Served,
+                Err(_) => Answer::Lost,
+            });
+        }
+        self.count(info, &answer);
+        answer
+    }
+
+    async fn watch<F, B>(self: Arc<Self>, info: RequestInfo, answer: F) -> Result<Response<Either<Full<Bytes>, B>>, BoxError>
+    where
+        F: Future<Output = Result<Response<B>, BoxError>> + Send,
+    {
+        let head = tokio::time::timeout(self.timeout, self.head(answer)).await;
+        let answer = head
+            .unwrap_or_else(|_| Err(TimedOut(self.timeout).into()))
+            .map(|response| response.map(Either::Right));
+        self.count(info, &answer);
+        answer
+    }
+
+    /// Waits for the head of the answer and compares the clocks by it.
+    async fn head<F, B>(&self, answer: F) -> Result<Response<B>, BoxError>
+    where
+        F: Future<Output = Result<Response<B>, BoxError>>,
+    {
+        let sent = self.clock.now();
+        let response = answer.await?;
+        if let Some(date) = response.headers().get(header::DATE).and_then(|date| date.to_str().ok())
+            && let Some(skew) = self.skew.observe(date, sent, self.clock.now())
+        {
+            self.metrics.clock_skew(skew);
+        }
+        Ok(response)
+    }
+
+    fn count<B>(&self, info: RequestInfo, answer: &Result<Response<B>, BoxError>) {
+        let code = match answer {
+            Ok(response) => response.status().as_str().to_owned(),
+            Err(error) if error.is::<TimedOut>() => "timeout".to_owned(),
+            Err(_) => "error".to_owned(),
+        };
+        self.metrics.api_call(info.verb, info.resource, code);
+    }
+}
+
+/// The API server's flow control answers 429 in plain text and says how long to wait in a header, which kube drops:
+/// so it is put where kube looks for it.
+fn throttled(headers: &HeaderMap, body: Bytes) -> Bytes {
+    if let Ok(status) = serde_json::from_slice::<Status>(&body)
+        && status.details.as_ref().is_some_and(|details| details.retry_after_seconds > 0)
+    {
+        return body;
+    }
+    let wait = headers
+        .get(header::RETRY_AFTER)
+        .map(HeaderValue::as_bytes)
+        .and_then(|value| str::from_utf8(value).ok());
+    let details = StatusDetails {
+        name: String::new(),
+        group: String::new(),
+        kind: String::new(),
+        uid: String::new(),
+        causes: Vec::new(),
+        retry_after_seconds: wait.and_then(|value| value.trim().parse().ok()).unwrap_or(0),
+    };
+    let status = Status::failure("the API server asks for fewer requests", "TooManyRequests")
+        .with_code(429)
+        .with_details(details);
+    serde_json::to_vec(&status).map_or(body, Bytes::from)
+}

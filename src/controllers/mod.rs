@@ -1,0 +1,79 @@
+//! Wiring: streams, fairness, backoff and shutdown. What to do is decided elsewhere.
+
+mod housekeeping;
+mod operator;
+pub mod queue;
+mod react;
+mod term;
+mod watch;
+
+pub use operator::{OperatorError, Settings, run};
+
+use std::sync::{Arc, PoisonError, RwLock};
+
+use jiff::Timestamp;
+use queue::Queue;
+
+use crate::{api::IssuerKey, observe::Name};
+
+/// What is worked on.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum Key {
+    /// A Certificate.
+    Certificate(Name),
+    /// An issuer.
+    Issuer(IssuerKey),
+}
+
+impl Key {
+    /// The queue that it stands in: issuers have one of their own, since Certificates wait for them.
+    fn lane(&self) -> &str {
+        match self {
+            Self::Certificate(name) => &name.namespace,
+            Self::Issuer(_) => "issuers",
+        }
+    }
+}
+
+/// The queue of the present term in office; nothing is queued while another leads.
+#[derive(Debug, Default)]
+pub(crate) struct Work(RwLock<Option<Arc<Queue<Key>>>>);
+
+impl Work {
+    /// Wants something worked on, the more urgently the smaller the priority.
+    fn push(&self, key: Key, priority: i64) {
+        if let Some(queue) = self.queue() {
+            let lane = key.lane().to_owned();
+            queue.push(key, &lane, priority);
+        }
+    }
+
+    /// Wants something worked on at a later time.
+    fn push_at(&self, key: Key, priority: i64, at: Timestamp) {
+        if let Some(queue) = self.queue() {
+            let lane = key.lane().to_owned();
+            queue.push_at(key, &lane, priority, at);
+        }
+    }
+
+    /// Wants something worked on no more.
+    fn forget(&self, key: &Key) {
+        if let Some(queue) = self.queue() {
+            queue.forget(key);
+        }
+    }
+
+    fn begin(&self, queue: Arc<Queue<Key>>) {
+        *self.0.write().unwrap_or_else(PoisonError::into_inner) = Some(queue);
+    }
+
+    fn end(&self) {
+        if let Some(queue) = self.0.write().unwrap_or_else(PoisonError::into_inner).take() {
+            queue.close();
+        }
+    }
+
+    fn queue(&self) -> Option<Arc<Queue<Key>>> {
+        self.0.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+}

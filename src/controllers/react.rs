@@ -1,0 +1,176 @@
+//! Whom a change concerns.
+
+use std::sync::Arc;
+
+use k8s_openapi::jiff::Timestamp;
+
+use super::{Key, Work};
+use crate::{
+    api::{Certificate, DEFAULT_DURATION, IssuerKey, Kind, OnAuthorityChange, check},
+    observe::{Cached as _, Change, IssuerObject, Mark, Name, Named, NamespaceMark, World},
+};
+
+/// Turns changes into work.
+#[derive(Clone, Debug)]
+pub(crate) struct Reactor {
+    pub(crate) world: Arc<World>,
+    pub(crate) work: Arc<Work>,
+}
+
+impl Reactor {
+    /// A Certificate changed.
+    pub(crate) fn certificate(&self, change: &Change<Certificate>) {
+        match change {
+            Change::Applied { now, .. } => {
+                let name = now.name();
+                let named = named(now);
+                let before = self.world.links_mut().certificate(&name, named.clone());
+                if let Some(before) = before
+                    && named.as_ref().is_none_or(|named| named.secret != before.secret)
+                {
+                    self.secret_is_free(&before.secret);
+                }
+                if let Some(named) = &named {
+                    self.longest(named);
+                }
+                self.push_certificate(&name);
+            }
+            Change::Deleted(certificate) => {
+                let name = certificate.name();
+                let before = self.world.links_mut().certificate(&name, None);
+                self.work.forget(&Key::Certificate(name.clone()));
+                // One more look forgets the rest of it.
+                self.push_certificate(&name);
+                if let Some(before) = before {
+                    self.secret_is_free(&before.secret);
+                }
+            }
+        }
+    }
+
+    /// Another Certificate that names this Secret may have it now.
+    fn secret_is_free(&self, secret: &Name) {
+        let waiting = self.world.links().of_secret(secret);
+        waiting.iter().for_each(|other| self.push_certificate(other));
+    }
+
+    /// An issuer that is asked for more than ever before may have to warn.
+    fn longest(&self, named: &Named) {
+        let Some(issuer) = self.world.issuers.get(&World::issuer_name(&named.issuer)) else {
+            return;
+        };
+        let known = issuer.status.as_ref().and_then(|status| status.longest_duration).map(crate::api::GoDuration::get);
+        let default = issuer.spec.certificate_defaults.as_ref().and_then(|defaults| defaults.duration).map(crate::api::GoDuration::get);
+        let asked = named.duration.or(default).unwrap_or(DEFAULT_DURATION);
+        if issuer.spec.ca.is_some() && known.is_none_or(|known| asked > known) {
+            self.work.push(Key::Issuer(named.issuer.clone()), 0);
+        }
+    }
+
+    /// A Secret changed.
+    pub(crate) fn secret(&self, change: &Change<Mark>) {
+        let name = match change {
+            Change::Applied { now, .. } => now.name(),
+            Change::Deleted(mark) => mark.name(),
+        };
+        let (certificates, issuers) = {
+            let links = self.world.links();
+            (links.of_secret(&name), links.issuers_of_secret(&name))
+        };
+        issuers.into_iter().for_each(|issuer| self.work.push(Key::Issuer(issuer), 0));
+        certificates.iter().for_each(|certificate| self.push_certificate(certificate));
+    }
+
+    /// An issuer changed.
+    pub(crate) fn issuer(&self, change: &Change<IssuerObject>) {
+        let (key, secret) = match change {
+            Change::Applied { now, .. } => {
+                let secret = now.spec.ca.as_ref().map(|ca| Name::new(self.world.secret_namespace(&now.key), &ca.secret_name));
+                (now.key.clone(), secret)
+            }
+            Change::Deleted(issuer) => (issuer.key.clone(), None),
+        };
+        self.world.links_mut().issuer(&key, secret);
+        self.work.push(Key::Issuer(key), 0);
+    }
+
+    /// A namespace changed.
+    pub(crate) fn namespace(&self, change: &Change<NamespaceMark>) {
+        let Change::Applied { before, now } = change else {
+            return;
+        };
+        if before.as_ref().is_some_and(|before| before.labels == now.labels && before.terminating == now.terminating) {
+            return;
+        }
+        let name = now.name().name;
+        for certificate in self.world.certificates.all() {
+            if certificate.metadata.namespace.as_deref() == Some(&*name) {
+                self.push_certificate(&certificate.name());
+            }
+        }
+    }
+
+    /// The Certificates of an issuer that changed have something to look at, what expires first first.
+    pub(crate) fn issuer_changed(&self, key: &IssuerKey) {
+        let mut certificates: Vec<(i64, Name)> =
+            self.world.links().of_issuer(key).into_iter().map(|name| (self.priority(&name), name)).collect();
+        certificates.sort();
+        let follows = self
+            .world
+            .book
+            .get(key)
+            .and_then(|entry| match &entry.view.spec {
+                Some(spec) if matches!(spec.kind, Kind::Ca { .. }) => Some(spec.defaults.on_authority_change),
+                _ => None,
+            })
+            .is_some_and(|policy| policy == OnAuthorityChange::Reissue);
+        if follows {
+            let behind = certificates.iter().filter(|(_, name)| self.is_behind(key, name)).map(|(_, name)| name.clone());
+            self.world.book.line_up(key, behind, self.world.now());
+        }
+        for (priority, name) in certificates {
+            if self.failed(&name) {
+                self.world.remember(&name, |memory| memory.issuer_changed = true);
+            }
+            self.work.push(Key::Certificate(name), priority);
+        }
+    }
+
+    /// Whether a Certificate's certificate is from an authority that its issuer does not have any more.
+    fn is_behind(&self, key: &IssuerKey, name: &Name) -> bool {
+        let authority = self.world.book.get(key).and_then(|entry| match &entry.view.backing {
+            Ok(crate::plan::observed::Backing::Authority(view)) => Some(view.key_id.to_string()),
+            _ => None,
+        });
+        let held = self.world.certificates.get(name).and_then(|certificate| certificate.status.clone()?.authority);
+        held.is_some() && held != authority
+    }
+
+    fn failed(&self, name: &Name) -> bool {
+        self.world
+            .certificates
+            .get(name)
+            .and_then(|certificate| certificate.status.as_ref()?.failed_issuance_attempts)
+            .is_some_and(|attempts| attempts > 0)
+    }
+
+    pub(crate) fn push_certificate(&self, name: &Name) {
+        self.work.push(Key::Certificate(name.clone()), self.priority(name));
+    }
+
+    /// What expires first goes first; what has nothing yet before that.
+    pub(crate) fn priority(&self, name: &Name) -> i64 {
+        self.world
+            .certificates
+            .get(name)
+            .and_then(|certificate| certificate.status.as_ref()?.not_after.as_ref().map(|end| end.0))
+            .map_or(0, Timestamp::as_second)
+    }
+}
+
+fn named(certificate: &Certificate) -> Option<Named> {
+    // What cannot be read names nobody; its own condition says so.
+    let wanted = check(certificate).ok()?;
+    let namespace = certificate.metadata.namespace.as_deref().unwrap_or_default();
+    Some(Named { secret: Name::new(namespace, &wanted.secret_name), issuer: wanted.issuer, duration: wanted.duration })
+}

@@ -1,0 +1,185 @@
+//! One term in office: from the lease to its loss or the end of the process.
+
+use std::{sync::Arc, time::Duration};
+
+use futures::{StreamExt as _, stream};
+use jiff::{SignedDuration, Timestamp};
+use tokio::{sync::Semaphore, task::JoinSet};
+use tokio_util::sync::CancellationToken;
+
+use super::{Key, housekeeping, queue::Queue, react::Reactor};
+use crate::{
+    apply::{self, Context, Fault},
+    plan::renewal::add,
+    telemetry::Heartbeat,
+};
+
+/// How many reconciles run at once. More than requests may be in flight, so that those that wait for the register share its write.
+const AT_ONCE: usize = 64;
+/// How long what runs may take to end.
+const GRACE: Duration = Duration::from_secs(20);
+/// How long to wait before looking again after another's write: its watch event is on the way.
+const STALE: SignedDuration = SignedDuration::from_millis(100);
+
+/// Works until `over`, then ends what runs.
+pub(super) async fn serve(context: &Arc<Context>, reactor: &Reactor, beat: &Heartbeat, over: &CancellationToken) {
+    let world = &context.world;
+    if !open(context, over).await {
+        return;
+    }
+    let queue = Arc::new(Queue::new(Arc::clone(&world.clock)));
+    reactor.work.begin(Arc::clone(&queue));
+    // Issuers first: a Certificate whose issuer was not looked at can only wait for it.
+    stream::iter(world.issuers.all())
+        .for_each_concurrent(8, |issuer| async move { self::issuer(context, reactor, &issuer.key, false).await })
+        .await;
+    for certificate in world.certificates.all() {
+        reactor.push_certificate(&crate::observe::Cached::name(&*certificate));
+    }
+    tracing::info!(certificates = world.certificates.len(), issuers = world.issuers.len(), "leading");
+
+    let slots = Arc::new(Semaphore::new(AT_ONCE));
+    let mut running = JoinSet::new();
+    let mut housekeeping = std::pin::pin!(housekeeping::run(context));
+    loop {
+        while running.try_join_next().is_some() {}
+        let work = async {
+            let slot = Arc::clone(&slots).acquire_owned().await.ok()?;
+            Some((slot, queue.next().await?))
+        };
+        tokio::select! {
+            biased;
+            () = over.cancelled() => break,
+            () = &mut housekeeping => {}
+            () = pulse(beat) => {}
+            next = work => {
+                let Some((slot, ticket)) = next else { break };
+                let (context, reactor) = (Arc::clone(context), reactor.clone());
+                running.spawn(async move {
+                    match ticket.key() {
+                        Key::Certificate(name) => certificate(&context, &reactor, name).await,
+                        Key::Issuer(key) => issuer(&context, &reactor, key, true).await,
+                    }
+                    drop(ticket);
+                    drop(slot);
+                });
+            }
+        }
+    }
+    reactor.work.end();
+    let ended = tokio::time::timeout(GRACE, async { while running.join_next().await.is_some() {} }).await;
+    if ended.is_err() {
+        tracing::warn!(left = running.len(), "what still ran was broken off");
+    }
+    running.abort_all();
+    // The keys of authorities are held only while we lead.
+    world.book.clear();
+    world.registers.reset();
+}
+
+/// Tells that the loop goes on, also when there is nothing to do.
+async fn pulse(beat: &Heartbeat) {
+    beat.beat();
+    tokio::time::sleep(Duration::from_secs(5)).await;
+}
+
+/// Reads the registers; retried, since nothing can be signed without them. False when the term ended first.
+async fn open(context: &Context, over: &CancellationToken) -> bool {
+    let mut pause = Duration::from_millis(500);
+    loop {
+        let opened = tokio::select! {
+            biased;
+            () = over.cancelled() => return false,
+            opened = context.world.registers.open() => opened,
+        };
+        match opened {
+            Ok(()) => return true,
+            Err(error) => tracing::error!(%error, "the registers could not be opened, trying again"),
+        }
+        tokio::select! {
+            biased;
+            () = over.cancelled() => return false,
+            () = tokio::time::sleep(pause) => {}
+        }
+        pause = (pause * 2).min(Duration::from_secs(30));
+    }
+}
+
+async fn certificate(context: &Context, reactor: &Reactor, name: &crate::observe::Name) {
+    let begun = std::time::Instant::now();
+    let done = apply::reconcile(context, name).await;
+    let class = done.as_ref().err().map(class);
+    context.metrics.reconcile("certificate", begun.elapsed(), class);
+    let again = match done {
+        Ok(wake) => wake,
+        Err(fault) => retry(context, &fault, name),
+    };
+    if let Some(at) = again {
+        reactor.work.push_at(Key::Certificate(name.clone()), reactor.priority(name), at);
+    }
+}
+
+fn retry(context: &Context, fault: &Fault, name: &crate::observe::Name) -> Option<Timestamp> {
+    let now = context.world.now();
+    match fault {
+        Fault::NotLeading => None,
+        Fault::Stale => Some(add(now, STALE)),
+        Fault::Failed(failure) => {
+            tracing::warn!(certificate = %name, message = failure.message, "could not be reconciled");
+            Some(add(now, SignedDuration::from_mins(1)))
+        }
+        Fault::Unavailable(message) => {
+            let mut times = 0;
+            context.world.remember(name, |memory| {
+                times = memory.unavailable;
+                memory.unavailable = times.saturating_add(1);
+                // The write may have happened.
+                memory.ask = true;
+            });
+            tracing::warn!(certificate = %name, message, times, "the API server did not take it");
+            Some(add(now, SignedDuration::from_secs(1_i64 << times.min(6))))
+        }
+    }
+}
+
+async fn issuer(context: &Context, reactor: &Reactor, key: &crate::api::IssuerKey, wake_certificates: bool) {
+    let begun = std::time::Instant::now();
+    let done = apply::reconcile_issuer(context, key).await;
+    let class = done.as_ref().err().map(class);
+    context.metrics.reconcile("issuer", begun.elapsed(), class);
+    let now = context.world.now();
+    let again = match done {
+        Ok(done) => {
+            if done.changed && wake_certificates {
+                reactor.issuer_changed(key);
+            }
+            done.wake
+        }
+        Err(Fault::NotLeading) => None,
+        Err(Fault::Stale) => {
+            // Its status was not written, and what signs may be new all the same.
+            reactor.issuer_changed(key);
+            Some(add(now, STALE))
+        }
+        Err(Fault::Failed(failure)) => {
+            tracing::warn!(issuer = %key, message = failure.message, "could not be reconciled");
+            Some(add(now, SignedDuration::from_mins(1)))
+        }
+        Err(Fault::Unavailable(message)) => {
+            tracing::warn!(issuer = %key, message, "the API server did not take it");
+            Some(add(now, SignedDuration::from_secs(5)))
+        }
+    };
+    if let Some(at) = again {
+        reactor.work.push_at(Key::Issuer(key.clone()), 0, at);
+    }
+}
+
+fn class(fault: &Fault) -> &'static str {
+    match fault {
+        Fault::Stale => "stale",
+        Fault::NotLeading => "not leading",
+        Fault::Unavailable(_) => "unavailable",
+        Fault::Failed(_) => "failed",
+    }
+}

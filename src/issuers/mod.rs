@@ -1,0 +1,25 @@
+//! Who signs: the trait that every kind of issuer implements, one file each.
+//!
+//! An issuer turns a template into a certificate. It decides nothing: whether it may, for whom and for how long is decided
+//! in `plan`, and the register knows of it before it is asked.
+
+pub mod ca;
+mod book;
+mod self_signed;
+
+use std::fmt;
+
+use chancery_pki::{Certificate as X509, IssueError, PrivateKey, Template};
+
+pub use book::{Book, Entry, Turn};
+pub use ca::CertificateAuthority;
+pub use self_signed::SelfSigned;
+
+/// What signs.
+pub trait Issuer: Send + Sync + fmt::Debug {
+    /// Signs a certificate for that key.
+    ///
+    /// # Errors
+    /// When the template cannot be a certificate, or the signer fails.
+    fn sign(&self, template: &Template, subject: &PrivateKey) -> Result<X509, IssueError>;
+}

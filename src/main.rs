@@ -1,0 +1,129 @@
+//! The command line of `chancery`.
+
+use std::{io::Write as _, net::SocketAddr, process::ExitCode, sync::Arc, time::Duration};
+
+use anyhow::Context as _;
+use chancery::{
+    api::{GoDuration, crds, names},
+    cluster::{Clock, SystemClock},
+    controllers::{self, Settings},
+    telemetry::{LogFormat, init_logs},
+};
+use clap::{Args, Parser, Subcommand};
+use tokio_util::sync::CancellationToken;
+
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+/// Manages X.509 certificates in a Kubernetes cluster, over their whole life.
+#[derive(Debug, Parser)]
+#[command(name = "chancery", version, about)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Issues, renews and registers certificates: all reconciling. Any number of replicas, one leads.
+    Controller(Box<Controller>),
+    /// Prints the CustomResourceDefinitions.
+    Crds,
+}
+
+#[derive(Args, Debug)]
+struct Controller {
+    /// The operator's own namespace: ClusterIssuers' Secrets, the registers and the lease are in it.
+    #[arg(long, env = "CHANCERY_NAMESPACE", default_value = names::DEFAULT_NAMESPACE)]
+    cluster_resource_namespace: String,
+    /// Watch this namespace only (repeatable). ClusterIssuers are not served then.
+    #[arg(long, value_name = "NAMESPACE")]
+    watch_namespace: Vec<String>,
+    /// Leave this namespace to another operator (repeatable).
+    #[arg(long, value_name = "NAMESPACE", conflicts_with = "watch_namespace")]
+    exclude_namespace: Vec<String>,
+    /// The name of the Lease that decides which replica leads.
+    #[arg(long, default_value = "chancery-controller")]
+    lease_name: String,
+    /// How long the other replicas wait after the leader's last sign of life.
+    #[arg(long, default_value = "15s", value_parser = duration)]
+    lease_duration: Duration,
+    /// Where /livez, /readyz and /metrics are served.
+    #[arg(long, default_value = "0.0.0.0:9402")]
+    http_address: SocketAddr,
+    /// How many Certificates get metrics of their own.
+    #[arg(long, default_value_t = 10_000)]
+    metrics_certificates: usize,
+    /// How log lines look.
+    #[arg(long, value_enum, default_value_t = LogFormat::Text)]
+    log_format: LogFormat,
+    /// A level (error, warn, info, debug, trace), or directives such as `info,chancery::lease=debug`.
+    #[arg(long, default_value = "info")]
+    log_level: String,
+}
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let done = match cli.command {
+        Command::Controller(controller) => run(*controller),
+        Command::Crds => print_crds(),
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            let _ = writeln!(std::io::stderr(), "chancery: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn print_crds() -> anyhow::Result<()> {
+    let text = crds::render().context("the definitions cannot be written")?;
+    std::io::stdout().write_all(text.as_bytes()).context("standard output cannot be written")
+}
+
+fn run(controller: Controller) -> anyhow::Result<()> {
+    init_logs(controller.log_format, &controller.log_level).context("--log-level")?;
+    // One provider for all of TLS, before anything asks for it.
+    let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().context("the runtime cannot start")?;
+    runtime.block_on(async {
+        let stop = CancellationToken::new();
+        tokio::spawn(signals(stop.clone()));
+        let settings = Settings {
+            namespace: controller.cluster_resource_namespace,
+            watch: controller.watch_namespace,
+            exclude: controller.exclude_namespace,
+            lease: controller.lease_name,
+            lease_duration: controller.lease_duration,
+            http: controller.http_address,
+            host: host(),
+            certificate_series: controller.metrics_certificates,
+        };
+        let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+        controllers::run(settings, clock, stop).await.map_err(anyhow::Error::from)
+    })
+}
+
+/// The first signal ends in order, the second at once.
+async fn signals(stop: CancellationToken) {
+    let terminate = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate());
+    let Ok(mut terminate) = terminate else {
+        tracing::error!("SIGTERM cannot be watched for");
+        return;
+    };
+    tokio::select! {
+        _ = terminate.recv() => {}
+        _ = tokio::signal::ctrl_c() => {}
+    }
+    stop.cancel();
+}
+
+fn host() -> String {
+    std::env::var("POD_NAME").or_else(|_| std::env::var("HOSTNAME")).unwrap_or_else(|_| "chancery".to_owned())
+}
+
+fn duration(text: &str) -> Result<Duration, String> {
+    let duration: GoDuration = text.parse().map_err(|error| format!("{error}"))?;
+    Duration::try_from(duration.get()).map_err(|error| error.to_string())
+}

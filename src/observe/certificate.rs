@@ -1,0 +1,268 @@
+//! What bears on one Certificate, gathered so that a decision can borrow it.
+
+use std::sync::Arc;
+
+use jiff::{SignedDuration, Timestamp};
+use k8s_openapi::api::core::v1::Secret;
+use kube::{Api, Client};
+
+use super::{
+    cache::{Cached as _, Name},
+    secret::{self, Wiped},
+    world::World,
+};
+use crate::{
+    api::{Certificate, IssuerKind, SecretIdentity, SpecError, Wanted, check, condition},
+    cluster::{CallError, MAX_SKEW},
+    issuers::Entry,
+    plan::{
+        budget::{self, Spent},
+        observed::{Backing, History, IssuerSeen, Observed, Recorded, SecretRead, SecretSeen},
+        ownership::{self, Ownership},
+        renewal::add,
+        status::Recorded as _,
+    },
+    register::RegisterId,
+};
+
+/// What bears on one Certificate.
+#[derive(Debug)]
+pub struct Sight {
+    /// Its name.
+    pub name: Name,
+    /// The object.
+    pub certificate: Arc<Certificate>,
+    /// Its spec, parsed once.
+    pub wanted: Result<Wanted, SpecError>,
+    /// Its issuer, when it was looked at.
+    pub issuer: Option<Arc<Entry>>,
+    /// Its Secret.
+    pub secret: SecretSight,
+    issuer_exists: bool,
+    namespace_admitted: bool,
+    history: History,
+    rival: Option<String>,
+    skew: Option<SignedDuration>,
+    turn: Option<Timestamp>,
+    issuer_changed: bool,
+}
+
+/// The Secret of a Certificate.
+#[derive(Debug)]
+pub enum SecretSight {
+    /// There is none.
+    Absent,
+    /// It is the one that the status describes.
+    AsRecorded,
+    /// It is somebody else's, and was not read; with what would change that.
+    Foreign(String),
+    /// It was read.
+    Read(Box<SecretRead>, Box<Wiped>),
+}
+
+impl Sight {
+    /// Gathers what bears on a Certificate; none when it does not exist. Reads the Secret where the caches do not settle it.
+    ///
+    /// # Errors
+    /// When the Secret cannot be read.
+    pub async fn gather(world: &World, client: &Client, name: &Name, read: bool) -> Result<Option<Self>, CallError> {
+        let Some(certificate) = world.certificates.get(name) else {
+            return Ok(None);
+        };
+        let now = world.now();
+        let wanted = check(&certificate);
+        let memory = world.memory(name);
+        let mut sight = Self {
+            name: name.clone(),
+            wanted,
+            issuer: None,
+            secret: SecretSight::Absent,
+            issuer_exists: false,
+            namespace_admitted: true,
+            history: History::default(),
+            rival: None,
+            skew: world.skew.check(MAX_SKEW).err().and_then(|_| world.skew.last()),
+            turn: None,
+            issuer_changed: memory.issuer_changed,
+            certificate,
+        };
+        sight.look_up(world, now);
+        let Ok(wanted) = &sight.wanted else {
+            return Ok(Some(sight));
+        };
+        let secret = Name::new(&name.namespace, &wanted.secret_name);
+        sight.secret = sight.secret_sight(world, client, &secret, read || memory.ask).await?;
+        sight.rival = sight.rival(world, &secret);
+        Ok(Some(sight))
+    }
+
+    /// Takes in what the register and the issuers say.
+    pub fn look_up(&mut self, world: &World, now: Timestamp) {
+        let index = world.registers.index();
+        let (namespace, name) = (&self.name.namespace, &self.name.name);
+        let since = add(now, -budget::WINDOW);
+        let current = index.current(namespace, name);
+        self.history = History {
+            copy: current.as_ref().is_some_and(|current| index.copy_exists(&current.key_id)),
+            destroyed: current.as_ref().and_then(|current| index.key(&current.key_id)).is_some_and(|key| key.destroyed().is_some()),
+            authority: current.as_ref().and_then(|current| match current.register {
+                RegisterId::Authority(key_id) => Some(key_id),
+                RegisterId::Common => None,
+            }),
+            current: current.map(|current| Recorded {
+                serial: current.serial,
+                key_id: Some(current.key_id),
+                not_after: Some(current.not_after),
+                reason: current.reason.to_string(),
+                time: current.time,
+            }),
+            spent: Spent {
+                by_certificate: index.reissues_since(namespace, name, since),
+                in_namespace: index.reissues_in_namespace_since(namespace, since),
+                oldest_in_namespace: None,
+            },
+        };
+        let Ok(wanted) = &self.wanted else {
+            return;
+        };
+        self.issuer = world.book.get(&wanted.issuer);
+        self.turn = world.book.turn(&wanted.issuer, &self.name);
+        self.issuer_exists = world.issuers.get(&World::issuer_name(&wanted.issuer)).is_some()
+            && (wanted.issuer.kind == IssuerKind::Issuer || world.cluster_wide);
+        let selector = self.issuer.as_ref().and_then(|entry| entry.view.spec.as_ref()).and_then(|spec| spec.allow.namespaces.as_ref());
+        self.namespace_admitted = selector.is_none_or(|selector| {
+            world.namespaces.get(&Name::new("", namespace)).is_some_and(|namespace| selector.matches(&namespace.labels))
+        });
+    }
+
+    /// What a decision is made from.
+    pub fn observed(&self) -> Observed<'_> {
+        Observed {
+            certificate: &self.certificate,
+            wanted: &self.wanted,
+            issuer: match &self.issuer {
+                Some(entry) if self.issuer_exists => {
+                    IssuerSeen::Found { issuer: &entry.view, namespace_admitted: self.namespace_admitted }
+                }
+                None if self.issuer_exists => IssuerSeen::Pending,
+                _ => IssuerSeen::Absent,
+            },
+            secret: match &self.secret {
+                SecretSight::Absent => SecretSeen::Absent,
+                SecretSight::AsRecorded => SecretSeen::AsRecorded,
+                SecretSight::Foreign(why) => SecretSeen::Foreign(why),
+                SecretSight::Read(read, _) => SecretSeen::Read(read),
+            },
+            history: self.history.clone(),
+            rival: self.rival.clone(),
+            skew: self.skew,
+            turn: self.turn,
+            issuer_changed: self.issuer_changed,
+        }
+    }
+
+    /// Takes in the Secret that a write of ours returned.
+    pub fn take_secret(&mut self, secret: Wiped) {
+        self.secret = SecretSight::Read(Box::new(secret::read(secret.object())), Box::new(secret));
+    }
+
+    /// The Secret that was read or written last, as a status names it.
+    pub fn secret_identity(&self) -> Option<SecretIdentity> {
+        match (&self.secret, &self.wanted) {
+            (SecretSight::Read(read, _), Ok(wanted)) => Some(SecretIdentity {
+                name: wanted.secret_name.clone(),
+                uid: read.uid.clone(),
+                resource_version: read.resource_version.clone(),
+            }),
+            _ => None,
+        }
+    }
+
+    async fn secret_sight(&self, world: &World, client: &Client, name: &Name, ask: bool) -> Result<SecretSight, CallError> {
+        let mark = world.secrets.get(name);
+        match &mark {
+            None if !ask => return Ok(SecretSight::Absent),
+            Some(mark) => {
+                if let Ownership::Foreign(why) = ownership::of(&mark.ownership, &self.certificate) {
+                    return Ok(SecretSight::Foreign(why));
+                }
+                if !ask && self.is_as_recorded(mark) {
+                    return Ok(SecretSight::AsRecorded);
+                }
+            }
+            None => {}
+        }
+        let api = Api::<Secret>::namespaced(client.clone(), &name.namespace);
+        let secret = match api.get(&name.name).await {
+            Ok(secret) => Wiped::new(secret),
+            Err(error) => {
+                let error = CallError::of("get", "Secret", Some(&name.namespace), &name.name)(error);
+                return if error.is_not_found() { Ok(SecretSight::Absent) } else { Err(error) };
+            }
+        };
+        Ok(SecretSight::Read(Box::new(secret::read(secret.object())), Box::new(secret)))
+    }
+
+    /// Whether the status describes this very Secret, and the register agrees with the status.
+    fn is_as_recorded(&self, mark: &secret::Mark) -> bool {
+        let Some(status) = &self.certificate.status else {
+            return false;
+        };
+        let same_secret = status
+            .secret
+            .as_ref()
+            .is_some_and(|secret| secret.uid == mark.uid() && secret.resource_version == mark.resource_version());
+        let ready = status.conditions.iter().any(|found| found.type_ == condition::READY && found.status == "True");
+        if !same_secret || !ready || status.observed_generation != self.certificate.metadata.generation {
+            return false;
+        }
+        let (Some(held), Some(recorded)) = (self.certificate.held(), &self.history.current) else {
+            return false;
+        };
+        let registered = recorded.serial == held.serial
+            && recorded.key_id == Some(held.key_id)
+            && recorded.not_after == Some(held.validity.not_after)
+            && self.history.authority == held.authority;
+        registered && self.chain_is_new(mark, held.authority)
+    }
+
+    /// Whether the Secret holds the chain that its issuer hands out now, as far as the issuer's present authority signed it.
+    fn chain_is_new(&self, mark: &secret::Mark, authority: Option<chancery_pki::KeyId>) -> bool {
+        match self.issuer.as_ref().and_then(|entry| entry.view.backing.as_ref().ok()) {
+            Some(Backing::Authority(view)) if authority == Some(view.key_id) => mark.chain.as_deref() == Some(view.fingerprint.as_str()),
+            _ => true,
+        }
+    }
+
+    /// Another Certificate that names the same Secret and comes first: the one that the Secret names, else the oldest.
+    fn rival(&self, world: &World, secret: &Name) -> Option<String> {
+        let others: Vec<Arc<Certificate>> = world
+            .links()
+            .of_secret(secret)
+            .iter()
+            .filter(|other| **other != self.name)
+            .filter_map(|other| world.certificates.get(other))
+            .filter(|other| other.metadata.deletion_timestamp.is_none())
+            .collect();
+        if others.is_empty() {
+            return None;
+        }
+        let owner = world.secrets.get(secret).and_then(|mark| mark.ownership.get(crate::api::names::CERTIFICATE_NAME).cloned());
+        if let Some(owner) = owner {
+            if *owner == *self.name.name {
+                return None;
+            }
+            if others.iter().any(|other| other.metadata.name.as_ref() == Some(&owner)) {
+                return Some(owner);
+            }
+        }
+        let age = |certificate: &Certificate| {
+            (
+                certificate.metadata.creation_timestamp.as_ref().map(|time| time.0),
+                certificate.metadata.name.clone().unwrap_or_default(),
+            )
+        };
+        let oldest = others.iter().min_by_key(|other| age(other))?;
+        (age(oldest) < age(&self.certificate)).then(|| oldest.metadata.name.clone().unwrap_or_default())
+    }
+}

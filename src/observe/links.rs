@@ -1,0 +1,89 @@
+//! Who names whom: which Certificates name a Secret or an issuer, and which issuers name a Secret.
+//!
+//! Kept beside the caches from the same events, so that a change wakes only whom it concerns.
+
+use std::collections::{BTreeSet, HashMap};
+
+use jiff::SignedDuration;
+
+use super::cache::Name;
+use crate::api::IssuerKey;
+
+/// What one Certificate names.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Named {
+    /// Its Secret.
+    pub secret: Name,
+    /// Its issuer.
+    pub issuer: IssuerKey,
+    /// How long its certificate is to last; none where the issuer's default holds.
+    pub duration: Option<SignedDuration>,
+}
+
+/// Who names whom.
+#[derive(Debug, Default)]
+pub struct Links {
+    named: HashMap<Name, Named>,
+    by_secret: HashMap<Name, BTreeSet<Name>>,
+    by_issuer: HashMap<IssuerKey, BTreeSet<Name>>,
+    issuers: HashMap<IssuerKey, Name>,
+    issuers_by_secret: HashMap<Name, BTreeSet<IssuerKey>>,
+}
+
+impl Links {
+    /// Takes in what a Certificate names now; none when it is gone. Returns what it named before.
+    pub fn certificate(&mut self, certificate: &Name, named: Option<Named>) -> Option<Named> {
+        let before = self.named.remove(certificate);
+        if let Some(before) = &before {
+            remove(&mut self.by_secret, &before.secret, certificate);
+            remove(&mut self.by_issuer, &before.issuer, certificate);
+        }
+        if let Some(named) = named {
+            self.by_secret.entry(named.secret.clone()).or_default().insert(certificate.clone());
+            self.by_issuer.entry(named.issuer.clone()).or_default().insert(certificate.clone());
+            self.named.insert(certificate.clone(), named);
+        }
+        before
+    }
+
+    /// Takes in which Secret an issuer names now; none when it names none or is gone.
+    pub fn issuer(&mut self, issuer: &IssuerKey, secret: Option<Name>) {
+        if let Some(before) = self.issuers.remove(issuer) {
+            remove(&mut self.issuers_by_secret, &before, issuer);
+        }
+        if let Some(secret) = secret {
+            self.issuers_by_secret.entry(secret.clone()).or_default().insert(issuer.clone());
+            self.issuers.insert(issuer.clone(), secret);
+        }
+    }
+
+    /// The Certificates that name a Secret.
+    pub fn of_secret(&self, secret: &Name) -> Vec<Name> {
+        self.by_secret.get(secret).into_iter().flatten().cloned().collect()
+    }
+
+    /// The Certificates that name an issuer.
+    pub fn of_issuer(&self, issuer: &IssuerKey) -> Vec<Name> {
+        self.by_issuer.get(issuer).into_iter().flatten().cloned().collect()
+    }
+
+    /// The issuers that name a Secret.
+    pub fn issuers_of_secret(&self, secret: &Name) -> Vec<IssuerKey> {
+        self.issuers_by_secret.get(secret).into_iter().flatten().cloned().collect()
+    }
+
+    /// The longest duration that Certificates ask of an issuer, where the given default holds for those that name none.
+    pub fn longest(&self, issuer: &IssuerKey, default: SignedDuration) -> Option<SignedDuration> {
+        let names = self.by_issuer.get(issuer)?;
+        names.iter().filter_map(|name| self.named.get(name)).map(|named| named.duration.unwrap_or(default)).max()
+    }
+}
+
+fn remove<K: std::hash::Hash + Eq, V: Ord>(map: &mut HashMap<K, BTreeSet<V>>, key: &K, value: &V) {
+    if let Some(set) = map.get_mut(key) {
+        set.remove(value);
+        if set.is_empty() {
+            map.remove(key);
+        }
+    }
+}

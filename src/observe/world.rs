@@ -1,0 +1,126 @@
+//! All that is known without asking: the caches, who names whom, the issuers and the registers.
+
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard},
+};
+
+use jiff::Timestamp;
+
+use super::{
+    cache::{Cache, Name},
+    links::Links,
+    marks::{IssuerObject, NamespaceMark},
+    secret::Mark,
+};
+use crate::{
+    api::{Certificate, IssuerKey, IssuerKind},
+    cluster::{Clock, ClockSkew},
+    issuers::Book,
+    register::Registers,
+};
+
+/// All that is known without asking.
+#[derive(Debug)]
+pub struct World {
+    /// Certificates.
+    pub certificates: Cache<Certificate>,
+    /// Secrets, by their metadata.
+    pub secrets: Cache<Mark>,
+    /// Issuers and ClusterIssuers; the latter have no namespace.
+    pub issuers: Cache<IssuerObject>,
+    /// Namespaces; empty where only some are watched.
+    pub namespaces: Cache<NamespaceMark>,
+    /// The issuers as they were looked at.
+    pub book: Book,
+    /// The registers.
+    pub registers: Registers,
+    /// The operator's own namespace.
+    pub namespace: String,
+    /// Whether ClusterIssuers are served.
+    pub cluster_wide: bool,
+    /// How far our clock and the API server's differ.
+    pub skew: ClockSkew,
+    /// Our clock.
+    pub clock: Arc<dyn Clock>,
+    links: RwLock<Links>,
+    memory: Mutex<HashMap<Name, Memory>>,
+}
+
+/// What is remembered of a Certificate between two reconciles, and may be forgotten.
+#[derive(Clone, Debug, Default)]
+pub struct Memory {
+    /// The Secret must be asked for, whatever the cache says: a write found it otherwise.
+    pub ask: bool,
+    /// The issuer changed since the last failed attempt.
+    pub issuer_changed: bool,
+    /// Attempts in a row that the API server did not take.
+    pub unavailable: u32,
+}
+
+impl World {
+    /// A world of which nothing is known yet.
+    pub fn new(namespace: String, cluster_wide: bool, registers: Registers, skew: ClockSkew, clock: Arc<dyn Clock>) -> Self {
+        Self {
+            certificates: Cache::default(),
+            secrets: Cache::default(),
+            issuers: Cache::default(),
+            namespaces: Cache::default(),
+            book: Book::default(),
+            registers,
+            namespace,
+            cluster_wide,
+            skew,
+            clock,
+            links: RwLock::default(),
+            memory: Mutex::default(),
+        }
+    }
+
+    /// The time.
+    pub fn now(&self) -> Timestamp {
+        self.clock.now()
+    }
+
+    /// Who names whom.
+    pub fn links(&self) -> RwLockReadGuard<'_, Links> {
+        self.links.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Who names whom, to be changed.
+    pub fn links_mut(&self) -> RwLockWriteGuard<'_, Links> {
+        self.links.write().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Where an issuer stands in the cache.
+    pub fn issuer_name(key: &IssuerKey) -> Name {
+        Name::new(key.namespace.as_deref().unwrap_or_default(), &key.name)
+    }
+
+    /// The namespace in which an issuer's Secret is.
+    pub fn secret_namespace<'a>(&'a self, key: &'a IssuerKey) -> &'a str {
+        match key.kind {
+            IssuerKind::Issuer => key.namespace.as_deref().unwrap_or_default(),
+            IssuerKind::ClusterIssuer => &self.namespace,
+        }
+    }
+
+    /// What is remembered of a Certificate.
+    pub fn memory(&self, certificate: &Name) -> Memory {
+        self.memories().get(certificate).cloned().unwrap_or_default()
+    }
+
+    /// Remembers something of a Certificate.
+    pub fn remember(&self, certificate: &Name, change: impl FnOnce(&mut Memory)) {
+        change(self.memories().entry(certificate.clone()).or_default());
+    }
+
+    /// Forgets a Certificate.
+    pub fn forget(&self, certificate: &Name) {
+        self.memories().remove(certificate);
+    }
+
+    fn memories(&self) -> MutexGuard<'_, HashMap<Name, Memory>> {
+        self.memory.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

@@ -1,0 +1,318 @@
+//! The checks that a Secret must pass, in order: the first that is violated names the reason for a new certificate.
+//!
+//! What a certificate shows is compared with the spec, field by field. What it cannot show (what was asked for, and which
+//! of it was a default) stands in annotations of the Secret. There is no hash of a spec: a new version of this software
+//! must not re-issue a fleet.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use chancery_pki::{Certificate as X509, KeyAlgorithm, KeyEncoding, PrivateKey};
+use jiff::{SignedDuration, Timestamp};
+
+use super::{
+    observed::{AuthorityView, Backing, Content, Held, History, IssuerView, SecretRead},
+    renewal::Validity,
+};
+use crate::api::{
+    Defaulted, GoDuration, OnAuthorityChange, Resolved, Wanted, encoding_name, names, resolve, reason::certificate as reason,
+};
+
+/// Why what is held is not what is wanted.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Violation {
+    /// What kind of thing happened.
+    pub cause: Cause,
+    /// The reason, as conditions and Events show it.
+    pub reason: &'static str,
+    /// The fact, for people.
+    pub message: String,
+}
+
+/// What kind of thing violated a check: it decides what may be waited for, and what counts against a budget.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Cause {
+    /// There never was a certificate.
+    First,
+    /// The Secret is gone, or holds what it should not.
+    Damage,
+    /// The spec asks for something else.
+    Spec,
+    /// The issuer has another authority, and asked for its leaves to follow.
+    Authority,
+    /// A person asked.
+    Asked,
+    /// Time.
+    Due,
+    /// Too much time.
+    Expired,
+}
+
+impl Violation {
+    fn new(cause: Cause, reason: &'static str, message: impl Into<String>) -> Self {
+        Self { cause, reason, message: message.into() }
+    }
+
+    fn spec(reason: &'static str, message: impl Into<String>) -> Self {
+        Self::new(Cause::Spec, reason, message)
+    }
+
+    /// Whether what is held does its work all the same.
+    pub fn leaves_ready(&self) -> bool {
+        matches!(self.cause, Cause::Authority | Cause::Asked | Cause::Due)
+    }
+}
+
+/// There is no Secret.
+pub fn secret_missing(history: &History, name: &str) -> Violation {
+    if history.current.is_none() {
+        return Violation::new(Cause::First, reason::CREATED, format!("Secret {name} does not exist yet"));
+    }
+    Violation::new(Cause::Damage, reason::SECRET_MISSING, format!("Secret {name} does not exist any more"))
+}
+
+/// Whether the content can be used at all: it is there, can be read, and belongs together.
+///
+/// # Errors
+/// The first check that is violated.
+pub fn usable<'a>(secret: &'a SecretRead, history: &History) -> Result<(&'a [X509], &'a PrivateKey), Violation> {
+    let cause = if history.current.is_none() { Cause::First } else { Cause::Damage };
+    match &secret.content {
+        Content::Missing(key) => {
+            Err(Violation::new(cause, reason::SECRET_UNREADABLE, format!("the Secret has no {key}")))
+        }
+        Content::Unreadable(why) => Err(Violation::new(cause, reason::SECRET_UNREADABLE, why.clone())),
+        Content::Mismatch => Err(Violation::new(
+            cause,
+            reason::KEY_MISMATCH,
+            "the Secret's private key is not that of its certificate",
+        )),
+        Content::Pair { certificates, key } => Ok((certificates, key)),
+    }
+}
+
+/// What the certificate of a readable Secret is, in the status's terms.
+pub fn held(certificate: &X509, authority: Option<chancery_pki::KeyId>) -> Held {
+    Held {
+        serial: certificate.serial().clone(),
+        validity: Validity { not_before: certificate.not_before(), not_after: certificate.not_after() },
+        key_id: certificate.key_id(),
+        authority,
+    }
+}
+
+/// Whether the register gave this certificate to this Certificate last.
+///
+/// # Errors
+/// When it did not: somebody else wrote the Secret, or a write of ours never arrived.
+pub fn current(certificate: &X509, history: &History) -> Result<(), Violation> {
+    let recorded = history.current.as_ref();
+    if recorded.is_some_and(|recorded| {
+        recorded.serial == *certificate.serial() && recorded.key_id.is_none_or(|key_id| key_id == certificate.key_id())
+    }) {
+        return Ok(());
+    }
+    Err(Violation::new(
+        Cause::Damage,
+        reason::NOT_CURRENT,
+        match recorded {
+            Some(recorded) => format!(
+                "the Secret holds serial {}, the register's last one for this Certificate is {}",
+                certificate.serial(),
+                recorded.serial
+            ),
+            None => format!("the register does not know serial {} as this Certificate's", certificate.serial()),
+        },
+    ))
+}
+
+/// Whether certificate and annotations are what the spec asks for.
+///
+/// # Errors
+/// The first check that is violated.
+pub fn satisfies(
+    wanted: &Wanted,
+    certificates: &[X509],
+    key: &PrivateKey,
+    annotations: &BTreeMap<String, String>,
+    issuer_view: Option<&IssuerView>,
+) -> Result<(), Violation> {
+    let Some(certificate) = certificates.first() else {
+        return Ok(());
+    };
+    // What is neither written nor was a default: it was written once, and the default holds again.
+    let effective =
+        |adopted| issuer_view.and_then(|issuer| issuer.spec.as_ref()).map(|spec| resolve(wanted, &spec.defaults, &spec.allow, adopted));
+    let defaulted = Defaulted::from_list(annotations.get(names::DEFAULTED).map_or("", String::as_str));
+    issuer(wanted, annotations)?;
+    names_of(wanted, certificate)?;
+    subject(wanted, certificate)?;
+    usages(wanted, certificate, effective(Some(key.algorithm())).as_ref(), &defaulted)?;
+    private_key(wanted, key, annotations, effective(None).as_ref(), &defaulted)?;
+    duration(wanted, certificate, annotations, effective(None).as_ref(), &defaulted)
+}
+
+fn issuer(wanted: &Wanted, annotations: &BTreeMap<String, String>) -> Result<(), Violation> {
+    let kind = read(annotations, names::ISSUER_KIND).unwrap_or("Issuer");
+    let name = read(annotations, names::ISSUER_NAME).unwrap_or_default();
+    if name == wanted.issuer.name && kind == wanted.issuer.kind.as_str() {
+        return Ok(());
+    }
+    let found = if name.is_empty() { "no issuer".to_owned() } else { format!("{kind} {name}") };
+    Err(Violation::spec(
+        reason::ISSUER_CHANGED,
+        format!("the certificate is from {found}, the spec names {} {}", wanted.issuer.kind.as_str(), wanted.issuer.name),
+    ))
+}
+
+fn names_of(wanted: &Wanted, certificate: &X509) -> Result<(), Violation> {
+    if !certificate.has_unknown_sans() && *certificate.sans() == wanted.sans {
+        return Ok(());
+    }
+    let text = |sans: &BTreeSet<chancery_pki::San>| {
+        sans.iter().take(8).map(ToString::to_string).collect::<Vec<_>>().join(", ")
+    };
+    Err(Violation::spec(
+        reason::NAMES_CHANGED,
+        format!("the certificate is for [{}], the spec asks for [{}]", text(certificate.sans()), text(&wanted.sans)),
+    ))
+}
+
+fn subject(wanted: &Wanted, certificate: &X509) -> Result<(), Violation> {
+    // The same values in another form (several of one attribute in one SET, as Go writes them) are the same subject.
+    if *certificate.subject() == wanted.subject || certificate.subject().to_parts().as_ref() == Some(&wanted.subject_parts) {
+        return Ok(());
+    }
+    Err(Violation::spec(
+        reason::SUBJECT_CHANGED,
+        format!("the certificate's subject is \"{}\", the spec asks for \"{}\"", certificate.subject(), wanted.subject),
+    ))
+}
+
+fn usages(wanted: &Wanted, certificate: &X509, effective: Option<&Resolved>, defaulted: &BTreeSet<Defaulted>) -> Result<(), Violation> {
+    if certificate.ca().is_some() != wanted.is_ca {
+        let message = if wanted.is_ca { "the spec asks for a CA certificate" } else { "the spec asks for no CA certificate" };
+        return Err(Violation::spec(reason::USAGES_CHANGED, message));
+    }
+    if wanted.usages.is_none() && defaulted.contains(&Defaulted::Usages) {
+        return Ok(());
+    }
+    let Some(asked) = wanted.usages.clone().or_else(|| effective.map(|effective| effective.usages.clone())) else {
+        return Ok(());
+    };
+    let asked: BTreeSet<_> = asked.into_iter().map(chancery_pki::Usage::canonical).collect();
+    if *certificate.usages() == asked {
+        return Ok(());
+    }
+    let text = |usages: &BTreeSet<chancery_pki::Usage>| {
+        usages.iter().map(|usage| usage.as_str()).collect::<Vec<_>>().join(", ")
+    };
+    Err(Violation::spec(
+        reason::USAGES_CHANGED,
+        format!("the certificate's usages are [{}], the spec asks for [{}]", text(certificate.usages()), text(&asked)),
+    ))
+}
+
+fn private_key(
+    wanted: &Wanted,
+    key: &PrivateKey,
+    annotations: &BTreeMap<String, String>,
+    effective: Option<&Resolved>,
+    defaulted: &BTreeSet<Defaulted>,
+) -> Result<(), Violation> {
+    let asked = match (wanted.key, defaulted.contains(&Defaulted::Key)) {
+        (Some(asked), _) => asked,
+        (None, false) if effective.is_some() => effective.map_or(key.algorithm(), |effective| effective.key),
+        (None, _) => key.algorithm(),
+    };
+    if key.algorithm() != asked {
+        return Err(Violation::spec(
+            reason::KEY_CHANGED,
+            format!("the private key is {}, the spec asks for {asked}", key.algorithm()),
+        ));
+    }
+    if key.algorithm() == KeyAlgorithm::Ed25519 {
+        // It has one encoding only (RFC 8410).
+        return Ok(());
+    }
+    let encoded = read(annotations, names::REQUESTED_KEY_ENCODING).unwrap_or("PKCS1");
+    let asked = match (wanted.encoding, defaulted.contains(&Defaulted::Encoding)) {
+        (Some(asked), _) => asked,
+        (None, false) => effective.map_or(KeyEncoding::Pkcs1, |effective| effective.encoding),
+        (None, true) => return Ok(()),
+    };
+    if encoded != encoding_name(asked) {
+        return Err(Violation::spec(
+            reason::KEY_CHANGED,
+            format!("the private key is encoded as {encoded}, the spec asks for {}", encoding_name(asked)),
+        ));
+    }
+    Ok(())
+}
+
+fn duration(
+    wanted: &Wanted,
+    certificate: &X509,
+    annotations: &BTreeMap<String, String>,
+    effective: Option<&Resolved>,
+    defaulted: &BTreeSet<Defaulted>,
+) -> Result<(), Violation> {
+    if wanted.duration.is_none() && defaulted.contains(&Defaulted::Duration) {
+        return Ok(());
+    }
+    let Some(asked) = wanted.duration.or_else(|| effective.map(|effective| effective.duration)) else {
+        return Ok(());
+    };
+    let given = read(annotations, names::REQUESTED_DURATION)
+        .and_then(|text| text.parse::<GoDuration>().ok())
+        .map_or_else(|| certificate.not_after().duration_since(certificate.not_before()), GoDuration::get);
+    if given == asked {
+        return Ok(());
+    }
+    Err(Violation::spec(
+        reason::DURATION_CHANGED,
+        format!("the certificate was asked to last {}, the spec asks for {}", text_of(given), text_of(asked)),
+    ))
+}
+
+/// Whether time, a person or the issuer asks for a new certificate in place of a good one.
+///
+/// `renewal` is the moment at which the certificate falls due, `handled` the value of the renew annotation that was acted on.
+pub fn still_wanted(wanted: &Wanted, issuer: Option<&IssuerView>, held: &Held, renewal: Timestamp, handled: Option<&str>, now: Timestamp) -> Result<(), Violation> {
+    if held.validity.not_after < now {
+        return Err(Violation::new(Cause::Expired, reason::EXPIRED, format!("the certificate expired at {}", held.validity.not_after)));
+    }
+    if let Some(IssuerView { backing: Ok(Backing::Authority(AuthorityView { key_id, .. })), spec: Some(spec), .. }) = issuer
+        && spec.defaults.on_authority_change == OnAuthorityChange::Reissue
+        && held.authority != Some(*key_id)
+    {
+        return Err(Violation::new(
+            Cause::Authority,
+            reason::AUTHORITY_CHANGED,
+            format!("the issuer's authority is {key_id} now, and it asks for its certificates to follow"),
+        ));
+    }
+    if renewal <= now {
+        return Err(Violation::new(Cause::Due, reason::RENEWAL_DUE, format!("due for renewal since {renewal}")));
+    }
+    if let Some(asked) = wanted.renew.as_deref()
+        && handled != Some(asked)
+    {
+        return Err(Violation::new(
+            Cause::Asked,
+            reason::RENEW_REQUESTED,
+            format!("annotation {} asks for it with the value \"{asked}\"", names::RENEW),
+        ));
+    }
+    Ok(())
+}
+
+/// An annotation of ours, or cert-manager's of the same meaning where ours is not there.
+fn read<'a>(annotations: &'a BTreeMap<String, String>, key: &str) -> Option<&'a str> {
+    let theirs = || key.strip_prefix("chancery.dev/").and_then(|suffix| annotations.get(&format!("cert-manager.io/{suffix}")));
+    annotations.get(key).or_else(theirs).map(String::as_str)
+}
+
+/// A duration as a spec would write it.
+pub fn text_of(duration: SignedDuration) -> String {
+    GoDuration::try_from(duration).map_or_else(|_| format!("{duration:#}"), |duration| duration.to_string())
+}

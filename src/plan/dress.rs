@@ -1,0 +1,254 @@
+//! What a Secret carries around a certificate: its keys, labels and annotations, and what of them is put right without a new one.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use chancery_pki::{Certificate as X509, KeyId, San, pem_bundle};
+use jiff::Timestamp;
+use kube::ResourceExt as _;
+use serde::{Deserialize, Serialize};
+
+use super::observed::{AuthorityView, Backing, ChainText, Content, IssuerView, Observed, SecretRead};
+use super::checks::text_of;
+use crate::api::{Certificate, Defaulted, Resolved, SecretTemplate, Wanted, encoding_name, names};
+
+/// Everything about a Secret but its private key.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Dress {
+    /// Annotations of ours and of the template.
+    pub annotations: BTreeMap<String, String>,
+    /// Labels of ours and of the template.
+    pub labels: BTreeMap<String, String>,
+    /// Annotations and labels that were put by us and are not wanted any more.
+    pub obsolete: Obsolete,
+    /// `tls.crt` and `ca.crt`.
+    pub chain: ChainText,
+}
+
+/// Keys that an earlier template of ours put.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Obsolete {
+    /// Annotations.
+    pub annotations: BTreeSet<String>,
+    /// Labels.
+    pub labels: BTreeSet<String>,
+}
+
+impl Dress {
+    /// Whether the Secret carries it already.
+    pub fn fits(&self, secret: &SecretRead) -> bool {
+        let has = |all: &BTreeMap<String, String>, wanted: &BTreeMap<String, String>| {
+            wanted.iter().all(|(key, value)| all.get(key) == Some(value))
+        };
+        has(&secret.annotations, &self.annotations)
+            && has(&secret.labels, &self.labels)
+            && !self.obsolete.annotations.iter().any(|key| secret.annotations.contains_key(key))
+            && !self.obsolete.labels.iter().any(|key| secret.labels.contains_key(key))
+            && self.chain == secret.chain
+    }
+}
+
+/// What annotations record of an issuance because a certificate cannot show it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Record {
+    /// When it was issued.
+    pub issued_at: Option<String>,
+    /// The duration that was asked for.
+    pub duration: Option<String>,
+    /// How the private key is encoded.
+    pub encoding: Option<String>,
+    /// The value of the renew annotation that was acted on.
+    pub renew_handled: Option<String>,
+    /// Which values were defaults.
+    pub defaulted: BTreeSet<Defaulted>,
+    /// The authority that signed it.
+    pub authority: Option<String>,
+    /// The digest of the chain that goes with it.
+    pub chain: Option<String>,
+}
+
+impl Record {
+    /// As the annotations of a Secret have it, ours first, cert-manager's where they say the same.
+    pub fn read(annotations: &BTreeMap<String, String>) -> Self {
+        let get = |key: &str| annotations.get(key).cloned();
+        Self {
+            issued_at: get(names::ISSUED_AT),
+            duration: get(names::REQUESTED_DURATION),
+            encoding: get(names::REQUESTED_KEY_ENCODING),
+            renew_handled: get(names::RENEW_HANDLED),
+            defaulted: Defaulted::from_list(annotations.get(names::DEFAULTED).map_or("", String::as_str)),
+            authority: get(names::AUTHORITY),
+            chain: get(names::CHAIN),
+        }
+    }
+
+    /// Of an issuance that is being made.
+    pub fn of_issue(resolved: &Resolved, renew_handled: Option<&str>, issuer: Option<&AuthorityView>, now: Timestamp) -> Self {
+        Self {
+            issued_at: Some(second(now)),
+            duration: Some(text_of(resolved.duration)),
+            encoding: Some(encoding_name(resolved.encoding).to_owned()),
+            renew_handled: renew_handled.map(ToOwned::to_owned),
+            defaulted: resolved.defaulted.clone(),
+            authority: issuer.map(|authority| authority.key_id.to_string()),
+            chain: issuer.map(|authority| authority.fingerprint.clone()),
+        }
+    }
+}
+
+fn second(time: Timestamp) -> String {
+    time.strftime("%Y-%m-%dT%H:%M:%SZ").to_string()
+}
+
+/// What a Secret that was read should carry around the certificate that it holds.
+pub fn of(observed: &Observed<'_>, wanted: &Wanted, secret: &SecretRead, issuer: Option<&IssuerView>, signer: Option<KeyId>) -> Dress {
+    let mut record = Record::read(&secret.annotations);
+    record.defaulted.retain(|value| match value {
+        Defaulted::Key => wanted.key.is_none(),
+        Defaulted::Duration => wanted.duration.is_none(),
+        Defaulted::Usages => wanted.usages.is_none(),
+        Defaulted::Encoding => wanted.encoding.is_none(),
+    });
+    record.authority = signer.map(|key_id| key_id.to_string());
+    let mut chain = secret.chain.clone();
+    if let Content::Pair { certificates, .. } = &secret.content
+        && let Some(leaf) = certificates.first()
+        && let Some(Backing::Authority(authority)) = issuer.and_then(|issuer| issuer.backing.as_ref().ok())
+        && signer == Some(authority.key_id)
+    {
+        chain = chain_text(leaf, Some(authority));
+        record.chain = Some(authority.fingerprint.clone());
+    }
+    let leaf = match &secret.content {
+        Content::Pair { certificates, .. } => certificates.first(),
+        _ => None,
+    };
+    compose(observed.certificate, wanted, leaf, &record, chain, &secret.annotations)
+}
+
+/// What a Secret carries around a certificate that was just issued.
+pub fn of_issued(
+    certificate: &Certificate,
+    wanted: &Wanted,
+    leaf: &X509,
+    record: &Record,
+    issuer: Option<&AuthorityView>,
+    present: &BTreeMap<String, String>,
+) -> Dress {
+    compose(certificate, wanted, Some(leaf), record, chain_text(leaf, issuer), present)
+}
+
+/// `tls.crt` (the certificate and what stands between it and the root) and `ca.crt` (the top of the chain).
+pub fn chain_text(leaf: &X509, issuer: Option<&AuthorityView>) -> ChainText {
+    let Some(authority) = issuer else {
+        return ChainText { chain: leaf.to_pem(), ca: Some(leaf.to_pem()) };
+    };
+    let mut sent = vec![leaf.clone()];
+    sent.extend(authority.chain.without_root());
+    let top = authority.chain.certificates().last().map(X509::to_pem);
+    ChainText { chain: pem_bundle(&sent), ca: top }
+}
+
+fn compose(
+    certificate: &Certificate,
+    wanted: &Wanted,
+    leaf: Option<&X509>,
+    record: &Record,
+    chain: ChainText,
+    present: &BTreeMap<String, String>,
+) -> Dress {
+    let template = &wanted.template;
+    let mut annotations = template.annotations.clone();
+    let mut put = |key: &str, value: Option<String>| {
+        if let Some(value) = value {
+            annotations.insert(key.to_owned(), value);
+        }
+    };
+    put(names::CERTIFICATE_NAME, Some(certificate.name_any()));
+    put(names::ISSUER_NAME, Some(wanted.issuer.name.clone()));
+    put(names::ISSUER_KIND, Some(wanted.issuer.kind.as_str().to_owned()));
+    put(names::ISSUER_GROUP, Some(names::GROUP.to_owned()));
+    let sans = |pick: fn(&San) -> Option<String>| wanted.sans.iter().filter_map(pick).collect::<Vec<_>>().join(",");
+    put(names::COMMON_NAME, Some(wanted.subject_parts.common_name.clone().unwrap_or_default()));
+    put(names::ALT_NAMES, Some(sans(|san| if let San::Dns(name) = san { Some(name.clone()) } else { None })));
+    put(names::IP_SANS, Some(sans(|san| if let San::Ip(ip) = san { Some(ip.to_string()) } else { None })));
+    put(names::URI_SANS, Some(sans(|san| if let San::Uri(uri) = san { Some(uri.clone()) } else { None })));
+    put(names::EMAIL_SANS, some(sans(|san| if let San::Email(email) = san { Some(email.clone()) } else { None })));
+    let subject = &wanted.subject_parts;
+    for (key, values) in [
+        (names::SUBJECT_ORGANIZATIONS, &subject.organizations),
+        (names::SUBJECT_ORGANIZATIONAL_UNITS, &subject.organizational_units),
+        (names::SUBJECT_COUNTRIES, &subject.countries),
+        (names::SUBJECT_PROVINCES, &subject.provinces),
+        (names::SUBJECT_LOCALITIES, &subject.localities),
+        (names::SUBJECT_POSTAL_CODES, &subject.postal_codes),
+        (names::SUBJECT_STREET_ADDRESSES, &subject.street_addresses),
+    ] {
+        put(key, some(values.join(",")));
+    }
+    put(names::SUBJECT_SERIAL_NUMBER, subject.serial_number.clone());
+    put(names::SERIAL_NUMBER, leaf.map(|leaf| leaf.serial().to_string()));
+    put(names::KEY_ID, leaf.map(|leaf| leaf.key_id().to_string()));
+    put(names::ISSUED_AT, record.issued_at.clone());
+    put(names::REQUESTED_DURATION, record.duration.clone());
+    put(names::REQUESTED_KEY_ENCODING, record.encoding.clone());
+    put(names::RENEW_HANDLED, record.renew_handled.clone());
+    put(names::DEFAULTED, some(Defaulted::list(&record.defaulted)));
+    put(names::AUTHORITY, record.authority.clone());
+    put(names::CHAIN, record.chain.clone());
+    put(names::SECRET_TEMPLATE, Put::of(template));
+
+    let mut labels = template.labels.clone();
+    labels.insert(names::MANAGED.to_owned(), "true".to_owned());
+
+    let before = Put::read(present);
+    let mut obsolete = Obsolete {
+        annotations: before.annotations.into_iter().filter(|key| !annotations.contains_key(key)).collect(),
+        labels: before.labels.into_iter().filter(|key| !labels.contains_key(key)).collect(),
+    };
+    obsolete.annotations.extend(
+        names::SECRET_ANNOTATIONS
+            .iter()
+            .filter(|key| present.contains_key(**key) && !annotations.contains_key(**key))
+            .map(|key| (*key).to_owned()),
+    );
+    Dress { annotations, labels, obsolete, chain }
+}
+
+fn some(text: String) -> Option<String> {
+    (!text.is_empty()).then_some(text)
+}
+
+/// The keys of annotations and labels that a template of ours put, as an annotation remembers them.
+#[derive(Debug, Default, Deserialize, Serialize)]
+struct Put {
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    annotations: BTreeSet<String>,
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    labels: BTreeSet<String>,
+}
+
+impl Put {
+    fn of(template: &SecretTemplate) -> Option<String> {
+        if template.annotations.is_empty() && template.labels.is_empty() {
+            return None;
+        }
+        let put = Self {
+            annotations: template.annotations.keys().cloned().collect(),
+            labels: template.labels.keys().cloned().collect(),
+        };
+        serde_json::to_string(&put).ok()
+    }
+
+    /// What others may have made of the annotation is taken as nothing, and never as a key of ours or of Kubernetes.
+    fn read(annotations: &BTreeMap<String, String>) -> Self {
+        let text = annotations.get(names::SECRET_TEMPLATE).map_or("", String::as_str);
+        let mut put: Self = serde_json::from_str(text).unwrap_or_default();
+        put.annotations.retain(|key| !reserved(key));
+        put.labels.retain(|key| !reserved(key));
+        put
+    }
+}
+
+fn reserved(key: &str) -> bool {
+    key != names::ALLOW_DIRECT_INJECTION && names::RESERVED_PREFIXES.iter().any(|prefix| key.starts_with(prefix))
+}

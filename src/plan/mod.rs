@@ -1,0 +1,18 @@
+//! Pure decisions: `decide(&Observed, now) -> Plan`.
+//!
+//! Nothing here has a client, a clock or a random number; ten years of renewals are a unit test. What a decision is made
+//! from is gathered by `observe`, what it asks for is carried out by `apply`.
+
+pub mod budget;
+pub mod checks;
+mod decide;
+pub mod deletion;
+pub mod dress;
+pub mod issuer;
+pub mod limits;
+pub mod observed;
+pub mod ownership;
+pub mod renewal;
+pub mod status;
+
+pub use decide::{Act, Finalizer, Helps, Issue, KeySource, Pending, Plan, Standing, decide, failed, ready};

@@ -1,0 +1,206 @@
+//! What a decision about a Certificate is made from: everything that was read, and nothing that can read more.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use chancery_pki::{Certificate as X509, Chain, KeyId, PrivateKey, SerialNumber};
+use jiff::{SignedDuration, Timestamp};
+
+use super::{budget::Spent, renewal::Validity};
+use crate::api::{Certificate, IssuerKey, SpecError, Wanted, WantedIssuer};
+
+/// All that bears on one Certificate at one moment.
+#[derive(Debug)]
+pub struct Observed<'a> {
+    /// The object as it was read; its resourceVersion is the precondition of the status write.
+    pub certificate: &'a Certificate,
+    /// Its spec, parsed once.
+    pub wanted: &'a Result<Wanted, SpecError>,
+    /// The issuer that it names.
+    pub issuer: IssuerSeen<'a>,
+    /// The Secret that it names.
+    pub secret: SecretSeen<'a>,
+    /// What the register knows of it.
+    pub history: History,
+    /// Another Certificate that names the same Secret and comes first.
+    pub rival: Option<String>,
+    /// Set when our clock and the API server's differ by more than is safe to sign with.
+    pub skew: Option<SignedDuration>,
+    /// When this certificate's turn comes in a paced re-issuance of all of its issuer's leaves.
+    pub turn: Option<Timestamp>,
+    /// Whether the issuer changed since the last failed attempt: the delay does not hold then.
+    pub issuer_changed: bool,
+}
+
+/// The issuer, as the issuers' own reconciles left it.
+#[derive(Clone, Copy, Debug)]
+pub enum IssuerSeen<'a> {
+    /// No such object.
+    Absent,
+    /// It exists, and has not been looked at since we lead; it will wake its certificates.
+    Pending,
+    /// It was looked at.
+    Found {
+        /// What it is.
+        issuer: &'a IssuerView,
+        /// Whether its `allow.namespaceSelector` admits the Certificate's namespace.
+        namespace_admitted: bool,
+    },
+}
+
+/// An issuer without its key.
+#[derive(Clone, Debug)]
+pub struct IssuerView {
+    /// Its kind, namespace and name.
+    pub key: IssuerKey,
+    /// The generation that was looked at.
+    pub generation: i64,
+    /// Its spec, where that can be read at all.
+    pub spec: Option<WantedIssuer>,
+    /// What signs, or why nothing can.
+    pub backing: Result<Backing, Obstacle>,
+}
+
+/// What signs.
+#[derive(Clone, Debug)]
+pub enum Backing {
+    /// Each certificate's own key.
+    SelfSigned,
+    /// An authority.
+    Authority(AuthorityView),
+}
+
+/// An authority without its key.
+#[derive(Clone, Debug)]
+pub struct AuthorityView {
+    /// The authority's name.
+    pub key_id: KeyId,
+    /// Its certificate and those above it, verified.
+    pub chain: Arc<Chain>,
+    /// A digest of the chain as it is handed out: another digest means that Secrets hold an old chain.
+    pub fingerprint: String,
+}
+
+/// Why an issuer cannot sign.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Obstacle {
+    /// The condition's reason.
+    pub reason: &'static str,
+    /// What is wrong and what to do.
+    pub message: String,
+}
+
+/// The Secret.
+#[derive(Debug)]
+pub enum SecretSeen<'a> {
+    /// There is none of that name.
+    Absent,
+    /// It is the very one that the status describes, by uid and resourceVersion; it was not read.
+    AsRecorded,
+    /// It is somebody else's by its metadata, and was not read; with what would change that.
+    Foreign(&'a str),
+    /// It was read.
+    Read(&'a SecretRead),
+}
+
+/// A Secret that was read.
+#[derive(Debug)]
+pub struct SecretRead {
+    /// The uid.
+    pub uid: String,
+    /// The resourceVersion: the precondition of a write.
+    pub resource_version: String,
+    /// The type; it cannot be changed.
+    pub kind: String,
+    /// Whether it refuses every change of its content.
+    pub immutable: bool,
+    /// Its annotations.
+    pub annotations: BTreeMap<String, String>,
+    /// Its labels.
+    pub labels: BTreeMap<String, String>,
+    /// The certificate chain and the key, or what is wrong with them.
+    pub content: Content,
+    /// Digests of the chain and the root as they stand in it.
+    pub chain: ChainText,
+    /// The field manager of the last write that was not ours.
+    pub other_writer: Option<String>,
+}
+
+/// `tls.crt` and `ca.crt` as they stand in a Secret.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ChainText {
+    /// `tls.crt`.
+    pub chain: String,
+    /// `ca.crt`, when it is there.
+    pub ca: Option<String>,
+}
+
+/// What a Secret holds.
+#[derive(Debug)]
+pub enum Content {
+    /// A key of the Secret is missing or empty.
+    Missing(&'static str),
+    /// A key of the Secret cannot be read.
+    Unreadable(String),
+    /// The private key is not the certificate's.
+    Mismatch,
+    /// A certificate, its chain, and its key.
+    Pair {
+        /// The certificate first.
+        certificates: Vec<X509>,
+        /// Its key.
+        key: Arc<PrivateKey>,
+    },
+}
+
+/// What the register knows of a Certificate.
+#[derive(Clone, Debug, Default)]
+pub struct History {
+    /// The last certificate that was issued to or imported for it.
+    pub current: Option<Recorded>,
+    /// The authority in whose register that stands; none for the register of those that have none.
+    pub authority: Option<KeyId>,
+    /// Whether the current certificate's key was copied as an authority's, and the copy still exists.
+    pub copy: bool,
+    /// Whether the current certificate's key is already on record as destroyed.
+    pub destroyed: bool,
+    /// Re-issuances within the budget's window.
+    pub spent: Spent,
+}
+
+/// A line of the register that gave a certificate to its owner.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Recorded {
+    /// Its serial number.
+    pub serial: SerialNumber,
+    /// Its key.
+    pub key_id: Option<KeyId>,
+    /// Its end.
+    pub not_after: Option<Timestamp>,
+    /// Why it was issued.
+    pub reason: String,
+    /// When that was recorded.
+    pub time: Timestamp,
+}
+
+impl SecretRead {
+    /// The type of the key in it, where that can be read.
+    pub fn key_algorithm(&self) -> Option<chancery_pki::KeyAlgorithm> {
+        match &self.content {
+            Content::Pair { key, .. } => Some(key.algorithm()),
+            Content::Missing(_) | Content::Unreadable(_) | Content::Mismatch => None,
+        }
+    }
+}
+
+/// The facts of a certificate that a Secret holds, as the status keeps them.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Held {
+    /// Its serial number.
+    pub serial: SerialNumber,
+    /// When it holds.
+    pub validity: Validity,
+    /// Its key.
+    pub key_id: KeyId,
+    /// The authority that signed it; none when it signed itself.
+    pub authority: Option<KeyId>,
+}

@@ -1,0 +1,208 @@
+//! The status of a Certificate: what a standing looks like to people and programs.
+//!
+//! One function makes it, whether the certificate was just issued, was found, or cannot be had. Nothing in it is an
+//! authority for anything: it is compared with the register before it is believed.
+
+use jiff::{SignedDuration, Timestamp};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
+
+use super::{
+    budget,
+    decide::{Helps, Standing},
+    observed::Held,
+    renewal::{self, Validity},
+};
+use crate::api::{
+    Certificate, CertificateStatus, GoDuration, IssuedCertificate, Renewal, Resolved, ResolvedSpec, SecretIdentity,
+    certificate_status::MAX_ISSUED,
+    condition::{self, Finding, merge},
+    reason::certificate as reason,
+};
+
+/// A failed attempt.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Failure {
+    /// The condition's reason.
+    pub reason: &'static str,
+    /// What failed, for people. Never with a byte of a key.
+    pub message: String,
+    /// Whether trying again without a change can help.
+    pub retry: bool,
+}
+
+/// What a status is made from, besides the one that stands.
+#[derive(Clone, Debug)]
+pub struct Said<'a> {
+    /// What there is to say.
+    pub standing: &'a Standing,
+    /// The Secret that was read or written; none leaves what is recorded.
+    pub secret: Option<SecretIdentity>,
+    /// The values that the certificate in it was issued with, and the value of the renew annotation that it answers.
+    pub issued_with: Option<(Resolved, Option<String>)>,
+    /// The register's line of it.
+    pub recorded: Option<&'a super::observed::Recorded>,
+    /// An attempt that failed just now.
+    pub failure: Option<&'a Failure>,
+}
+
+/// The status of a Certificate. Equal to the one that stands where nothing changed, so that it need not be written.
+pub fn of(certificate: &Certificate, said: &Said<'_>, now: Timestamp) -> CertificateStatus {
+    let old = certificate.status.clone().unwrap_or_default();
+    let mut status = CertificateStatus {
+        conditions: conditions(certificate, &old, said, now),
+        observed_generation: certificate.metadata.generation,
+        ..old.clone()
+    };
+    let standing = said.standing;
+    if let Some(held) = &standing.held {
+        hold(&mut status, &old, held, said, now);
+    } else {
+        status.not_before = None;
+        status.not_after = None;
+        status.serial_number = None;
+        status.key_id = None;
+        status.authority = None;
+        status.secret = None;
+    }
+    status.renewal_time = standing.renewal.map(Time);
+    if let Some(secret) = &said.secret {
+        status.secret = Some(secret.clone());
+    }
+    match said.failure {
+        Some(failure) => {
+            let attempts = attempts(&old, certificate).saturating_add(1);
+            status.failed_issuance_attempts = Some(attempts);
+            status.last_failure_time = Some(Time(second(now)));
+            status.next_retry_time = failure.retry.then(|| Time(retry_after(certificate, now)));
+        }
+        None if standing.ready && standing.pending.is_none() => {
+            status.failed_issuance_attempts = None;
+            status.last_failure_time = None;
+            status.next_retry_time = None;
+        }
+        None => {
+            // A time that is shown is one at which something happens.
+            let shown = standing.pending.as_ref().and_then(|pending| match pending.helps {
+                Helps::Until(time) => Some(Time(second(time))),
+                Helps::Change | Helps::Event => None,
+            });
+            status.next_retry_time = shown;
+        }
+    }
+    status
+}
+
+/// When an attempt that failed just now is repeated.
+pub fn retry_after(certificate: &Certificate, now: Timestamp) -> Timestamp {
+    let old = certificate.status.clone().unwrap_or_default();
+    let attempts = attempts(&old, certificate).saturating_add(1);
+    second(renewal::add(second(now), budget::backoff(i64::from(attempts))))
+}
+
+/// How often in a row it failed under this spec.
+fn attempts(old: &CertificateStatus, certificate: &Certificate) -> i32 {
+    if old.observed_generation == certificate.metadata.generation { old.failed_issuance_attempts.unwrap_or(0) } else { 0 }
+}
+
+fn hold(status: &mut CertificateStatus, old: &CertificateStatus, held: &Held, said: &Said<'_>, now: Timestamp) {
+    let serial = held.serial.to_string();
+    status.not_before = Some(Time(held.validity.not_before));
+    status.not_after = Some(Time(held.validity.not_after));
+    status.key_id = Some(held.key_id.to_string());
+    status.authority = held.authority.map(|authority| authority.to_string());
+    if let Some((resolved, handled)) = &said.issued_with {
+        status.renew_handled = handled.clone();
+        // Values of a default that changed since are shown when they are used.
+        if old.serial_number.as_deref() != Some(serial.as_str()) || old.observed_generation != status.observed_generation {
+            status.resolved = Some(shown(resolved));
+        }
+    }
+    let last = old.issued.first().map(|issued| issued.serial_number.as_str());
+    status.serial_number = Some(serial.clone());
+    if last == Some(serial.as_str()) {
+        return;
+    }
+    status.revision = Some(old.revision.unwrap_or(0).saturating_add(1));
+    let issued = IssuedCertificate {
+        serial_number: serial,
+        not_before: Time(held.validity.not_before),
+        not_after: Time(held.validity.not_after),
+        key_id: held.key_id.to_string(),
+        issued_at: Time(second(said.recorded.map_or(now, |recorded| recorded.time))),
+        reason: said.recorded.map_or_else(|| reason::FOUND.to_owned(), |recorded| recorded.reason.clone()),
+    };
+    status.issued.insert(0, issued);
+    status.issued.truncate(MAX_ISSUED);
+}
+
+fn shown(resolved: &Resolved) -> ResolvedSpec {
+    let before = match resolved.renewal {
+        Renewal::Before(before) => Some(before),
+        Renewal::Default | Renewal::Percentage(_) => None,
+    };
+    resolved.display(before)
+}
+
+fn conditions(certificate: &Certificate, old: &CertificateStatus, said: &Said<'_>, now: Timestamp) -> Vec<Condition> {
+    let standing = said.standing;
+    let mut findings = vec![Finding::new(condition::READY, standing.ready, standing.reason, standing.message.clone())];
+    if let Some(pending) = &standing.pending {
+        findings.push(Finding::new(condition::ISSUING, true, pending.reason, pending.message.clone()));
+        // kstatus: a certificate that does its work is current, whatever its renewal waits for.
+        if !standing.ready {
+            let kind = if pending.helps == Helps::Change { condition::STALLED } else { condition::RECONCILING };
+            findings.push(Finding::new(kind, true, pending.reason, pending.message.clone()));
+        }
+    }
+    merge(&old.conditions, &findings, certificate.metadata.generation, now)
+}
+
+fn second(time: Timestamp) -> Timestamp {
+    Timestamp::from_second(time.as_second()).unwrap_or(time)
+}
+
+/// A Certificate's own status, in checked terms.
+pub trait Recorded {
+    /// The certificate that its status describes; none where that is incomplete.
+    fn held(&self) -> Option<Held>;
+    /// The renewal rule that the certificate was issued with.
+    fn resolved_renewal(&self) -> Option<Renewal>;
+    /// The moment before which a failed attempt is not repeated.
+    fn next_retry(&self) -> Option<Timestamp>;
+    /// What the last failed attempt said.
+    fn last_failure(&self) -> Option<String>;
+}
+
+impl Recorded for Certificate {
+    fn held(&self) -> Option<Held> {
+        let status = self.status.as_ref()?;
+        let authority = match status.authority.as_deref() {
+            Some(text) => Some(text.parse().ok()?),
+            None => None,
+        };
+        Some(Held {
+            serial: status.serial_number.as_deref()?.parse().ok()?,
+            validity: Validity { not_before: status.not_before.as_ref()?.0, not_after: status.not_after.as_ref()?.0 },
+            key_id: status.key_id.as_deref()?.parse().ok()?,
+            authority,
+        })
+    }
+
+    fn resolved_renewal(&self) -> Option<Renewal> {
+        let resolved = self.status.as_ref()?.resolved.as_ref()?;
+        resolved.renew_before.map(|before: GoDuration| Renewal::Before(SignedDuration::from(before)))
+    }
+
+    fn next_retry(&self) -> Option<Timestamp> {
+        let status = self.status.as_ref()?;
+        status.failed_issuance_attempts.filter(|attempts| *attempts > 0)?;
+        let failed = status.last_failure_time.as_ref()?.0;
+        let until = renewal::add(failed, budget::backoff(i64::from(status.failed_issuance_attempts.unwrap_or(1))));
+        Some(until)
+    }
+
+    fn last_failure(&self) -> Option<String> {
+        let issuing = self.status.as_ref()?.conditions.iter().find(|condition| condition.type_ == condition::ISSUING)?;
+        Some(issuing.message.clone())
+    }
+}

@@ -1,0 +1,357 @@
+//! The index's tables, without locks: lines in, records out.
+
+use std::{
+    collections::{HashMap, HashSet},
+    sync::Arc,
+    time::Duration,
+};
+
+use chancery_pki::{KeyId, SerialNumber};
+use jiff::Timestamp;
+
+use crate::register::{
+    layout::RegisterId,
+    line::{Act, Entry, Line, Owner},
+    trim::KEPT,
+};
+
+/// How many certificates of an owner are kept.
+pub const ISSUANCES: usize = 21;
+
+/// How far back re-issues are counted.
+pub const REISSUE_WINDOW: Duration = Duration::from_hours(1);
+
+/// The reason of a line that is the first of its owner; any other makes it a re-issue.
+const CREATED: &str = "Created";
+
+/// A certificate on record.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Current {
+    /// Its serial.
+    pub serial: SerialNumber,
+    /// The end of its validity.
+    pub not_after: Timestamp,
+    /// Its key.
+    pub key_id: KeyId,
+    /// Where it is recorded: by the authority that signed it.
+    pub register: RegisterId,
+    /// When it was recorded.
+    pub time: Timestamp,
+    /// Its line.
+    pub sequence: u64,
+    /// Why it was issued.
+    pub reason: Arc<str>,
+    /// The uid that the owner had.
+    pub uid: Arc<str>,
+    /// Whether it was made elsewhere and accepted.
+    pub imported: bool,
+    voided: bool,
+}
+
+impl Current {
+    fn order(&self) -> Order {
+        (self.time, self.sequence, self.register)
+    }
+}
+
+/// Lines of several registers in one order: by time, and then the same on each replay.
+type Order = (Timestamp, u64, RegisterId);
+
+/// What the registers say of an authority's key. All acts on one key stand in one register.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct KeyRecord {
+    owner: Option<(Order, Owner)>,
+    made: Option<Order>,
+    copied: Option<Order>,
+    retired: Option<Order>,
+    destroyed: Option<Order>,
+}
+
+impl KeyRecord {
+    /// Whose it is: the owner of its last line that names one.
+    pub fn owner(&self) -> Option<&Owner> {
+        self.owner.as_ref().map(|(_, owner)| owner)
+    }
+
+    /// Whether it was made by an `isCA` Certificate.
+    pub fn is_made(&self) -> bool {
+        self.made.is_some()
+    }
+
+    /// When it was made by an `isCA` Certificate.
+    pub fn made(&self) -> Option<Timestamp> {
+        self.made.map(|(time, ..)| time)
+    }
+
+    /// When it was retired.
+    pub fn retired(&self) -> Option<Timestamp> {
+        self.retired.map(|(time, ..)| time)
+    }
+
+    /// Whether its copy stands.
+    pub fn is_copied(&self) -> bool {
+        self.copied > self.destroyed
+    }
+
+    /// Whether it signs lists and OCSP delegates only.
+    pub fn is_retired(&self) -> bool {
+        self.retired.is_some()
+    }
+
+    /// When it was destroyed; none while it lives.
+    pub fn destroyed(&self) -> Option<Timestamp> {
+        if self.lives() { None } else { self.destroyed.map(|(time, ..)| time) }
+    }
+
+    /// Whether it was made or copied, and not destroyed since.
+    pub(super) fn lives(&self) -> bool {
+        self.made.max(self.copied) > self.destroyed
+    }
+}
+
+/// The tables.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(in crate::register) struct State {
+    namespaces: HashMap<Box<str>, Namespace>,
+    keys: HashMap<KeyId, KeyRecord>,
+    last_not_after: HashMap<RegisterId, Timestamp>,
+    /// Reasons are few words said thousands of times.
+    words: HashSet<Arc<str>>,
+}
+
+/// What is known of a namespace.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(super) struct Namespace {
+    owners: HashMap<Box<str>, OwnerRecord>,
+    reissues: Reissues,
+}
+
+impl Namespace {
+    pub(super) fn reissues(&self) -> &Reissues {
+        &self.reissues
+    }
+}
+
+/// What is known of a Certificate.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(super) struct OwnerRecord {
+    /// Oldest first.
+    issuances: Vec<Current>,
+    reissues: Reissues,
+}
+
+impl OwnerRecord {
+    /// Newest first.
+    pub(super) fn live(&self) -> impl Iterator<Item = &Current> {
+        self.issuances.iter().rev().filter(|issuance| !issuance.voided)
+    }
+
+    pub(super) fn reissues(&self) -> &Reissues {
+        &self.reissues
+    }
+
+    fn push(&mut self, issuance: Current) {
+        let place = self.issuances.partition_point(|other| other.order() < issuance.order());
+        if self.issuances.len() == ISSUANCES && place == 0 {
+            return;
+        }
+        self.issuances.insert(place, issuance);
+        if self.issuances.len() > ISSUANCES {
+            self.issuances.remove(0);
+        }
+    }
+}
+
+/// Times of re-issues in the last hour, oldest first, with the serial so that one can be taken back.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(super) struct Reissues(Vec<(Timestamp, SerialNumber)>);
+
+impl Reissues {
+    pub(super) fn since(&self, since: Timestamp) -> impl Iterator<Item = Timestamp> {
+        self.0[self.0.partition_point(|(time, _)| *time < since)..].iter().map(|(time, _)| *time)
+    }
+
+    fn push(&mut self, time: Timestamp, serial: SerialNumber) {
+        let place = self.0.partition_point(|other| *other < (time, serial.clone()));
+        self.0.insert(place, (time, serial));
+        if let Some((last, _)) = self.0.last() {
+            self.prune(*last);
+        }
+    }
+
+    fn take_back(&mut self, serial: &SerialNumber) {
+        self.0.retain(|(_, other)| other != serial);
+    }
+
+    fn prune(&mut self, now: Timestamp) {
+        let start = now.checked_sub(REISSUE_WINDOW).unwrap_or(Timestamp::MIN);
+        self.0.drain(..self.0.partition_point(|(time, _)| *time < start));
+        if self.0.is_empty() {
+            self.0 = Vec::new();
+        }
+    }
+}
+
+impl State {
+    pub(in crate::register) fn apply(&mut self, register: RegisterId, line: &Line) {
+        let order = (line.time, line.sequence, register);
+        match line.entry.act {
+            Act::Issued | Act::Imported => self.issued(register, line),
+            Act::Voided => self.voided(&line.entry),
+            Act::Made => self.record_key(order, &line.entry, |record| &mut record.made),
+            Act::Copied => self.record_key(order, &line.entry, |record| &mut record.copied),
+            Act::Retired => self.record_key(order, &line.entry, |record| &mut record.retired),
+            Act::Destroyed => self.record_key(order, &line.entry, |record| &mut record.destroyed),
+            Act::Revoked | Act::Held | Act::Released | Act::Blocked | Act::Published | Act::Refused | Act::Unknown => {}
+        }
+    }
+
+    pub(super) fn namespace(&self, namespace: &str) -> Option<&Namespace> {
+        self.namespaces.get(namespace)
+    }
+
+    pub(super) fn owner(&self, namespace: &str, name: &str) -> Option<&OwnerRecord> {
+        self.namespaces.get(namespace)?.owners.get(name)
+    }
+
+    pub(super) fn currents(&self) -> impl Iterator<Item = (&str, &str, &Current)> {
+        self.namespaces.iter().flat_map(|(namespace, record)| {
+            record.owners.iter().filter_map(move |(name, owner)| Some((&**namespace, &**name, owner.live().next()?)))
+        })
+    }
+
+    pub(super) fn last_not_after(&self, register: &RegisterId) -> Option<Timestamp> {
+        self.last_not_after.get(register).copied()
+    }
+
+    pub(super) fn key(&self, key: &KeyId) -> Option<&KeyRecord> {
+        self.keys.get(key)
+    }
+
+    pub(super) fn keys(&self) -> impl Iterator<Item = (&KeyId, &KeyRecord)> {
+        self.keys.iter()
+    }
+
+    pub(super) fn made_by(&self, namespace: &str, name: &str) -> Option<KeyId> {
+        let of_owner = |record: &KeyRecord| record.owner().is_some_and(|owner| owner.namespace == namespace && owner.name == name);
+        let living = self.keys.iter().filter(|(_, record)| record.made.is_some() && record.lives() && of_owner(record));
+        living.max_by_key(|(_, record)| record.made).map(|(key, _)| *key)
+    }
+
+    /// Clocks of two leaders may differ: a later line must not look older than the owner's line in another register.
+    pub(super) fn not_before(&self, register: &RegisterId, owner: &Owner) -> Timestamp {
+        match self.owner(&owner.namespace, &owner.name).and_then(|record| record.issuances.last()) {
+            None => Timestamp::MIN,
+            Some(last) if last.register == *register => last.time,
+            Some(last) => last.time.checked_add(Duration::from_millis(1)).unwrap_or(Timestamp::MAX),
+        }
+    }
+
+    pub(in crate::register) fn prune(&mut self, now: Timestamp) {
+        let ended = |not_after: Timestamp| not_after.checked_add(KEPT).is_ok_and(|end| end < now);
+        self.namespaces.retain(|_, namespace| {
+            namespace.owners.retain(|_, owner| {
+                // All or none: an older certificate must not become current because the newer one has ended.
+                if owner.issuances.iter().all(|issuance| ended(issuance.not_after)) {
+                    owner.issuances = Vec::new();
+                }
+                owner.reissues.prune(now);
+                !(owner.issuances.is_empty() && owner.reissues.0.is_empty())
+            });
+            namespace.reissues.prune(now);
+            !(namespace.owners.is_empty() && namespace.reissues.0.is_empty())
+        });
+        self.keys.retain(|_, record| !record.destroyed().is_some_and(ended));
+        self.last_not_after.retain(|_, not_after| !ended(*not_after));
+        self.words.retain(|word| Arc::strong_count(word) > 1);
+    }
+
+    /// What a replay must find again, whenever things were let go.
+    #[cfg(test)]
+    pub(super) fn lasting(&mut self, now: Timestamp) {
+        self.prune(now);
+        self.words.clear();
+        for owner in self.namespaces.values_mut().flat_map(|namespace| namespace.owners.values_mut()) {
+            owner.issuances.retain(|issuance| issuance.not_after + KEPT >= now);
+        }
+    }
+
+    fn issued(&mut self, register: RegisterId, line: &Line) {
+        let Entry { serial: Some(serial), not_after: Some(not_after), key_id: Some(key_id), owner: Some(owner), reason, act, .. } =
+            &line.entry
+        else {
+            return;
+        };
+        let last = self.last_not_after.entry(register).or_insert(*not_after);
+        *last = (*last).max(*not_after);
+        let reason = self.word(reason);
+        let namespace = entry(&mut self.namespaces, &owner.namespace);
+        if *act == Act::Issued && *reason != *CREATED {
+            namespace.reissues.push(line.time, serial.clone());
+        }
+        let record = entry(&mut namespace.owners, &owner.name);
+        if *act == Act::Issued && *reason != *CREATED {
+            record.reissues.push(line.time, serial.clone());
+        }
+        let known = record.issuances.iter().find(|issuance| *issuance.uid == *owner.uid).map(|issuance| Arc::clone(&issuance.uid));
+        record.push(Current {
+            serial: serial.clone(),
+            not_after: *not_after,
+            key_id: *key_id,
+            register,
+            time: line.time,
+            sequence: line.sequence,
+            reason,
+            uid: known.unwrap_or_else(|| owner.uid.as_str().into()),
+            imported: *act == Act::Imported,
+            voided: false,
+        });
+    }
+
+    /// A serial that was not used counts for nothing.
+    fn voided(&mut self, entry: &Entry) {
+        let (Some(serial), Some(owner)) = (&entry.serial, &entry.owner) else {
+            return;
+        };
+        let Some(namespace) = self.namespaces.get_mut(&*owner.namespace) else {
+            return;
+        };
+        namespace.reissues.take_back(serial);
+        let Some(record) = namespace.owners.get_mut(&*owner.name) else {
+            return;
+        };
+        record.reissues.take_back(serial);
+        for issuance in record.issuances.iter_mut().filter(|issuance| issuance.serial == *serial) {
+            issuance.voided = true;
+        }
+    }
+
+    fn record_key(&mut self, order: Order, entry: &Entry, act: impl Fn(&mut KeyRecord) -> &mut Option<Order>) {
+        let Some(key) = entry.key_id else { return };
+        let record = self.keys.entry(key).or_default();
+        let last = act(record);
+        *last = (*last).max(Some(order));
+        if let Some(owner) = &entry.owner
+            && record.owner.as_ref().is_none_or(|(before, _)| *before < order)
+        {
+            record.owner = Some((order, owner.clone()));
+        }
+    }
+
+    fn word(&mut self, text: &str) -> Arc<str> {
+        if let Some(word) = self.words.get(text) {
+            return Arc::clone(word);
+        }
+        let word: Arc<str> = text.into();
+        self.words.insert(Arc::clone(&word));
+        word
+    }
+}
+
+/// The entry of a name, which is copied only where it is new.
+fn entry<'a, V: Default>(table: &'a mut HashMap<Box<str>, V>, name: &str) -> &'a mut V {
+    if !table.contains_key(name) {
+        table.insert(name.into(), V::default());
+    }
+    table.entry(name.into()).or_default()
+}

@@ -1,0 +1,380 @@
+//! One register's writer: brings a batch of entries into the head, whoever else writes and whatever gets lost.
+//!
+//! Every write stands under the version that was read, so of two leaders one is told that it is late. A line counts as
+//! written only when the API server said so, or when it was read there. Until a batch's outcome is known its lines keep
+//! their octets: by these they are recognised, and never written twice.
+
+use std::{future::Future, sync::Arc, time::Duration};
+
+use jiff::{RoundMode, Timestamp, TimestampRound, Unit};
+use tokio::time::{sleep, timeout};
+
+use super::{
+    RegisterError, Shared,
+    layout::{self, Document, HEAD_BYTES, Link, RegisterId},
+    line::{Entry, Line, Position, Written},
+    replay::{self, Head, Replayed, Segment},
+    store::StoreError,
+    trim,
+};
+
+/// How long one call to the API server may take.
+const CALL: Duration = Duration::from_secs(10);
+
+/// How often a batch is tried again when no answer comes, with pauses of 0.1 s to 1.6 s between.
+const SILENCES: u32 = 5;
+const FIRST_PAUSE: Duration = Duration::from_millis(100);
+
+/// How often a batch is tried again when another writer was first: each time that other has got on.
+const CONFLICTS: u32 = 50;
+
+/// The writer of one register.
+pub(super) struct Writer {
+    id: RegisterId,
+    generation: u64,
+    shared: Arc<Shared>,
+    head: Head,
+    segments: Vec<Segment>,
+    /// Set between the writing of a segment and that of the head which lets go of the segment's lines.
+    sealed: Option<Link>,
+    end: Position,
+    last_time: Timestamp,
+    /// The last write's outcome is unknown, or another has written: read before writing.
+    doubtful: bool,
+}
+
+/// Lines that were or will be written after a place.
+struct Attempt {
+    after: Position,
+    lines: Vec<Written>,
+    /// How many lines at the start are carried forward, and belong to no one who waits.
+    carried: usize,
+    kept_from: u64,
+}
+
+/// One step's result, when it is not final.
+enum Setback {
+    /// Another has written.
+    Late,
+    /// No answer, or none that says anything.
+    Silence(String),
+    /// It is of no use to try again.
+    Final(RegisterError),
+}
+
+impl Writer {
+    pub(super) fn new(id: RegisterId, generation: u64, shared: Arc<Shared>, replayed: Replayed) -> Self {
+        let Replayed { head, segments, sealed, end, last_time } = replayed;
+        Self { id, generation, shared, head, segments, sealed, end, last_time, doubtful: false }
+    }
+
+    /// How many octets of lines still fit into the head; after a seal all of it.
+    pub(super) fn room(&self) -> usize {
+        HEAD_BYTES.saturating_sub(layout::bytes(self.unsealed()))
+    }
+
+    /// Brings the entries into the register, all together, and answers with their lines once they stand.
+    /// Together they must fit into an empty head, beside the lines that a seal carries forward.
+    pub(super) async fn commit(&mut self, entries: &[Entry]) -> Result<Vec<Line>, RegisterError> {
+        let mut attempt: Option<Attempt> = None;
+        let (mut silences, mut conflicts) = (0, 0);
+        loop {
+            match self.step(entries, &mut attempt).await {
+                Ok(lines) => return Ok(lines),
+                Err(Setback::Final(error)) => return Err(error),
+                Err(Setback::Late) if conflicts < CONFLICTS => {
+                    conflicts += 1;
+                    self.shared.observer.conflicted(&self.id);
+                }
+                Err(Setback::Silence(_)) if silences < SILENCES => {
+                    sleep(FIRST_PAUSE * 2_u32.pow(silences)).await;
+                    silences += 1;
+                }
+                Err(Setback::Late) => return Err(self.unavailable("another writer was first each time".to_owned())),
+                Err(Setback::Silence(why)) => return Err(self.unavailable(why)),
+            }
+        }
+    }
+
+    async fn step(&mut self, entries: &[Entry], attempt: &mut Option<Attempt>) -> Result<Vec<Line>, Setback> {
+        if self.doubtful {
+            let known = self.end.sequence;
+            let news = self.read_again().await?;
+            self.doubtful = false;
+            if attempt.is_some() && news.first().is_some_and(|first| first.line.sequence > known + 1) {
+                return Err(Setback::Final(
+                    self.unavailable("the lines that would tell whether it stands were given up meanwhile".to_owned()),
+                ));
+            }
+            if let Some(attempt) = attempt.take_if(|attempt| news.starts_with(&attempt.lines)) {
+                return Ok(own_lines(attempt));
+            }
+        }
+        let current = match attempt.take().filter(|attempt| attempt.after == self.end) {
+            Some(current) => current,
+            None => self.prepare(entries).await?,
+        };
+        match self.write_head(&current).await {
+            Ok(()) => Ok(own_lines(current)),
+            Err(setback) => {
+                self.doubtful = true;
+                *attempt = Some(current);
+                Err(setback)
+            }
+        }
+    }
+
+    /// Chains the entries after the last line, and seals the head first where they do not fit into it.
+    async fn prepare(&mut self, entries: &[Entry]) -> Result<Attempt, Setback> {
+        let mut attempt =
+            Attempt { after: self.end.clone(), lines: self.chained(entries.iter()), carried: 0, kept_from: self.head.link.kept_from };
+        let mut sealed = false;
+        while layout::bytes(&attempt.lines) > self.room() && !self.unsealed().is_empty() {
+            if let Err(setback) = self.seal().await {
+                self.doubtful = true;
+                return Err(setback);
+            }
+            sealed = true;
+        }
+        if sealed {
+            self.trim(&mut attempt, entries);
+        }
+        Ok(attempt)
+    }
+
+    /// Lets the attempt give up what has ended, and carry forward what has not.
+    fn trim(&self, attempt: &mut Attempt, entries: &[Entry]) {
+        let now = self.now();
+        self.shared.index.prune(now);
+        let standing = self.unsealed().iter().chain(&attempt.lines).map(|written| &written.line);
+        let trim = trim::trim(&self.segments, standing, &|key| self.shared.index.lives(key), now);
+        let lines = self.chained(trim.carried.iter().chain(entries));
+        if layout::bytes(&lines) <= self.room() {
+            attempt.lines = lines;
+            attempt.carried = trim.carried.len();
+            attempt.kept_from = trim.kept_from.map_or(attempt.kept_from, |from| from.max(attempt.kept_from));
+        }
+    }
+
+    fn chained<'a>(&self, entries: impl Iterator<Item = &'a Entry>) -> Vec<Written> {
+        let now = self.now();
+        let (mut end, mut last_time) = (self.end.clone(), self.last_time);
+        entries
+            .map(|entry| {
+                let earliest = self.shared.index.not_before(&self.id, entry.act, entry.owner.as_ref());
+                let time = now.max(last_time).max(earliest);
+                let line = Line { sequence: end.sequence + 1, time, previous: end.hash.clone(), entry: entry.clone() };
+                let written = Written { text: line.to_text(), line };
+                (end, last_time) = (written.end(), time);
+                written
+            })
+            .collect()
+    }
+
+    /// The time to the millisecond: enough to tell lines apart, and short enough to read.
+    fn now(&self) -> Timestamp {
+        let now = (self.shared.clock)();
+        now.round(TimestampRound::new().smallest(Unit::Millisecond).mode(RoundMode::Trunc)).unwrap_or(now)
+    }
+
+    /// Writes the head's present lines to an immutable segment. The head lets go of them with its next write.
+    async fn seal(&mut self) -> Result<(), Setback> {
+        let before = self.sealed.clone().unwrap_or_else(|| self.head.link.clone());
+        let lines = self.unsealed();
+        let segment = layout::segment(&self.id, &before, lines);
+        let name = segment.name.clone();
+        self.lead()?;
+        let created = match self.call(self.shared.store.create(segment.clone())).await {
+            Ok(created) => created,
+            Err(StoreError::AlreadyExists) => match self.call(self.shared.store.get(name.clone())).await {
+                Ok(Some(standing)) => standing,
+                Ok(None) => return Err(Setback::Late),
+                Err(error) => return Err(self.setback(error)),
+            },
+            Err(error) => return Err(self.setback(error)),
+        };
+        // Another leader may have sealed fewer lines before we wrote more, or more lines than we have seen.
+        if created.lines().starts_with(segment.lines()) && created.lines() != segment.lines() {
+            return Err(Setback::Late);
+        }
+        if !segment.lines().starts_with(created.lines()) {
+            return Err(self.forked(format!("the segment {name} holds other lines than the head")));
+        }
+        let count = created.lines().lines().count();
+        let Some(end) = lines.get(..count).and_then(<[Written]>::last).map(Written::end) else {
+            return Err(self.forked(format!("the segment {name} has no line")));
+        };
+        let sealed = Segment::of(&created, &lines[..count], end.clone());
+        self.sealed = Some(Link { segment: name, sequence: end.sequence, hash: end.hash, kept_from: before.kept_from });
+        if self.segments.last().is_none_or(|last| last.end.sequence < sealed.end.sequence) {
+            self.segments.push(sealed);
+        }
+        self.shared.observer.sealed(&self.id);
+        Ok(())
+    }
+
+    async fn write_head(&mut self, attempt: &Attempt) -> Result<(), Setback> {
+        let mut link = self.sealed.clone().unwrap_or_else(|| self.head.link.clone());
+        link.kept_from = attempt.kept_from;
+        let document = layout::head(&self.id, &link, &[self.unsealed(), &attempt.lines], self.head.resource_version.clone());
+        let bytes = document.lines().len();
+        self.lead()?;
+        let written = match document.resource_version {
+            Some(_) => self.call(self.shared.store.replace(document)).await,
+            // The first head, or one that was deleted and is made again.
+            None => self.call(self.shared.store.create(document)).await,
+        };
+        let written = written.map_err(|error| self.setback(error))?;
+        let mut lines = self.unsealed().to_vec();
+        lines.extend(attempt.lines.iter().cloned());
+        self.head = Head { resource_version: written.resource_version, link, lines };
+        self.sealed = None;
+        self.shared.observer.appended(&self.id, attempt.lines.len(), bytes);
+        self.stand(&attempt.lines);
+        self.delete_given_up().await;
+        Ok(())
+    }
+
+    /// Reads what stands, and takes over what another has written, or we ourselves without being told.
+    async fn read_again(&mut self) -> Result<Vec<Written>, Setback> {
+        let document = self.call(self.shared.store.get(self.id.name())).await.map_err(|error| self.setback(error))?;
+        let Some(document) = document else {
+            if self.end.sequence > 0 {
+                tracing::warn!(register = %self.id, "the register's head was deleted; it is written again from what is known");
+            }
+            self.head.resource_version = None;
+            return Ok(Vec::new());
+        };
+        let head = Head::read(&document).map_err(|why| self.forked(why))?;
+        // Nothing may be trimmed around a segment that is not known here.
+        let known = self.segments.last().map_or(0, |segment| segment.end.sequence).max(self.head.link.sequence);
+        if head.link.sequence > known {
+            return self.replay_again().await;
+        }
+        let news = self.after_our_end(&head.link.position(), &head.lines)?.to_vec();
+        if self.sealed.as_ref().is_some_and(|sealed| head.link.sequence >= sealed.sequence) {
+            self.sealed = None;
+        }
+        self.head = head;
+        self.stand(&news);
+        Ok(news)
+    }
+
+    /// Another has sealed beyond what we know: its segments have to be read too.
+    async fn replay_again(&mut self) -> Result<Vec<Written>, Setback> {
+        let mut documents = self.call(self.shared.store.list(Some(self.id))).await.map_err(|error| self.setback(error))?;
+        documents.retain(|document| layout::part_of(&document.name).is_some_and(|(id, _)| id == self.id));
+        let mut lines = Vec::new();
+        let replayed = replay::replay(&self.id, &documents, &mut |written| lines.push(written.clone())).map_err(|why| self.forked(why))?;
+        let before = lines.first().map_or_else(
+            || replayed.head.link.position(),
+            |first| Position { sequence: first.line.sequence - 1, hash: first.line.previous.clone() },
+        );
+        // Where another has trimmed beyond what we know there is nothing to compare: all is taken over as it stands.
+        let fallen_behind = before.sequence > self.end.sequence;
+        let news = if fallen_behind { lines } else { self.after_our_end(&before, &lines)?.to_vec() };
+        (self.end, self.last_time) = (replayed.end, replayed.last_time);
+        self.head = replayed.head;
+        self.segments = replayed.segments;
+        self.sealed = replayed.sealed;
+        self.stand(&news);
+        Ok(news)
+    }
+
+    /// Of lines that follow `before`, those after the last one that we know; which must be among them, unchanged.
+    fn after_our_end<'a>(&self, before: &Position, lines: &'a [Written]) -> Result<&'a [Written], Setback> {
+        let Some(known) = self.end.sequence.checked_sub(before.sequence).and_then(|known| usize::try_from(known).ok()) else {
+            return Err(self.forked("its head does not follow what was there before".to_owned()));
+        };
+        if known > lines.len() {
+            return Err(self.forked(format!("line {} was there and is gone: the API server's store went back in time", self.end.sequence)));
+        }
+        let there = if known == 0 { before.clone() } else { lines[known - 1].end() };
+        if there != self.end {
+            return Err(self.forked(format!("line {} is not the one that was there before", self.end.sequence)));
+        }
+        Ok(&lines[known..])
+    }
+
+    /// Lines that stand become what the next ones follow, and known to those who ask.
+    fn stand(&mut self, lines: &[Written]) {
+        let Some(last) = lines.last() else { return };
+        (self.end, self.last_time) = (last.end(), last.line.time);
+        self.shared.index.apply(self.generation, self.id, lines.iter().map(|written| &written.line));
+    }
+
+    /// Deletes what the head has given up. It is tried again after the next seal where it fails.
+    async fn delete_given_up(&mut self) {
+        let given_up = self.segments.iter().take_while(|segment| segment.end.sequence < self.head.link.kept_from).count();
+        for _ in 0..given_up {
+            let Some(segment) = self.segments.first() else { return };
+            let document = Document {
+                name: segment.name.clone(),
+                uid: segment.uid.clone(),
+                resource_version: segment.resource_version.clone(),
+                ..Document::default()
+            };
+            let name = segment.name.clone();
+            if self.lead().is_err() {
+                return;
+            }
+            match self.call(self.shared.store.delete(document)).await {
+                Ok(()) | Err(StoreError::NotFound) => {
+                    self.segments.remove(0);
+                }
+                Err(StoreError::Conflict) => {
+                    // Someone labelled it, say: the version of now will do at the next seal.
+                    if let (Ok(Some(now)), Some(segment)) = (self.call(self.shared.store.get(name)).await, self.segments.first_mut()) {
+                        segment.resource_version = now.resource_version;
+                    }
+                    return;
+                }
+                Err(error) => {
+                    tracing::warn!(register = %self.id, segment = name, %error, "an ended segment could not be deleted");
+                    return;
+                }
+            }
+        }
+    }
+
+    /// The head's lines that stand in no segment.
+    fn unsealed(&self) -> &[Written] {
+        let Some(sealed) = &self.sealed else { return &self.head.lines };
+        let start = self.head.lines.partition_point(|written| written.line.sequence <= sealed.sequence);
+        &self.head.lines[start..]
+    }
+
+    /// Asked before each write.
+    fn lead(&self) -> Result<(), Setback> {
+        self.shared.fence.check().map_err(|_| Setback::Final(RegisterError::NotLeading))
+    }
+
+    async fn call<T>(&self, call: impl Future<Output = Result<T, StoreError>>) -> Result<T, StoreError> {
+        match timeout(CALL, call).await {
+            Ok(answer) => answer,
+            Err(_) => Err(StoreError::Unknown { why: format!("no answer within {} s", CALL.as_secs()) }),
+        }
+    }
+
+    fn setback(&self, error: StoreError) -> Setback {
+        match error {
+            StoreError::Conflict | StoreError::AlreadyExists => Setback::Late,
+            StoreError::NotFound if self.head.resource_version.is_some() => Setback::Late,
+            StoreError::NotFound => Setback::Silence("the operator's namespace does not exist".to_owned()),
+            StoreError::Refused { why } => Setback::Final(RegisterError::Refused { register: self.id, why }),
+            StoreError::Unknown { why } => Setback::Silence(why),
+        }
+    }
+
+    fn forked(&self, why: String) -> Setback {
+        Setback::Final(RegisterError::Broken { register: self.id, why })
+    }
+
+    fn unavailable(&self, why: String) -> RegisterError {
+        RegisterError::Unavailable { register: self.id, why }
+    }
+}
+
+fn own_lines(attempt: Attempt) -> Vec<Line> {
+    attempt.lines.into_iter().skip(attempt.carried).map(|written| written.line).collect()
+}

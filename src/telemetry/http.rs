@@ -1,0 +1,214 @@
+//! `/livez`, `/readyz` and `/metrics` over plain HTTP, for kubelets and Prometheus.
+//!
+//! Reads no request body, and lets no client hold more than one of a limited number of connections for a limited time.
+
+use std::fmt;
+use std::io;
+use std::net::SocketAddr;
+use std::pin::pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use axum::extract::State;
+use axum::response::{IntoResponse, Response};
+use axum::routing::get;
+use http::{StatusCode, header};
+use hyper::server::conn::http1;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::service::TowerToHyperService;
+use thiserror::Error;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::Semaphore;
+use tokio_util::sync::CancellationToken;
+use tracing::{debug, warn};
+
+use super::health::Health;
+use super::metrics::Metrics;
+
+const CONNECTIONS: u32 = 64;
+const HEADERS: usize = 64;
+const HEADER_BYTES: usize = 16 * 1024;
+const HEADER_TIME: Duration = Duration::from_secs(10);
+const CONNECTION_TIME: Duration = Duration::from_mins(5);
+const GRACE: Duration = Duration::from_secs(5);
+
+/// A server that is bound and not yet running.
+pub struct Server {
+    listener: TcpListener,
+    address: SocketAddr,
+    routes: Router,
+}
+
+impl Server {
+    /// Binds `address`; port 0 takes a free one.
+    pub async fn bind(address: SocketAddr, health: Health, metrics: Metrics) -> Result<Self, ServerError> {
+        let failed = |source| ServerError { address, source };
+        let listener = TcpListener::bind(address).await.map_err(failed)?;
+        let address = listener.local_addr().map_err(failed)?;
+        let routes = Router::new()
+            .route("/livez", get(live))
+            .route("/readyz", get(ready))
+            .route("/metrics", get(scrape))
+            .with_state(Arc::new((health, metrics)));
+        Ok(Self { listener, address, routes })
+    }
+
+    /// Where it listens.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Serves until `stop`, then finishes what has begun, within a few seconds.
+    pub async fn run(self, stop: CancellationToken) {
+        let slots = Arc::new(Semaphore::new(CONNECTIONS as usize));
+        let accepting = async {
+            loop {
+                // Beyond the limit clients wait in the kernel's queue.
+                let slot = Arc::clone(&slots).acquire_owned().await;
+                match self.listener.accept().await {
+                    Ok((stream, _)) => {
+                        let serving = serve(stream, self.routes.clone(), stop.clone());
+                        tokio::spawn(async move {
+                            serving.await;
+                            drop(slot);
+                        });
+                    }
+                    Err(error) => {
+                        warn!(%error, "could not accept a connection");
+                        tokio::time::sleep(Duration::from_millis(100)).await;
+                    }
+                }
+            }
+        };
+        tokio::select! {
+            () = stop.cancelled() => {}
+            () = accepting => {}
+        }
+        // All slots are free when all connections have ended.
+        let _ = tokio::time::timeout(GRACE, slots.acquire_many(CONNECTIONS)).await;
+    }
+}
+
+impl fmt::Debug for Server {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Server").field("address", &self.address).finish_non_exhaustive()
+    }
+}
+
+/// The address cannot be listened on.
+#[derive(Debug, Error)]
+#[error("could not listen on {address}")]
+pub struct ServerError {
+    /// The address.
+    pub address: SocketAddr,
+    /// Why.
+    pub source: io::Error,
+}
+
+async fn serve(stream: TcpStream, routes: Router, stop: CancellationToken) {
+    let connection = http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(HEADER_TIME)
+        .max_headers(HEADERS)
+        .max_buf_size(HEADER_BYTES)
+        .serve_connection(TokioIo::new(stream), TowerToHyperService::new(routes));
+    let mut connection = pin!(connection);
+    let whole = async {
+        tokio::select! {
+            end = &mut connection => return end,
+            () = stop.cancelled() => connection.as_mut().graceful_shutdown(),
+        }
+        connection.await
+    };
+    match tokio::time::timeout(CONNECTION_TIME, whole).await {
+        Ok(Ok(())) => {}
+        Ok(Err(error)) => debug!(%error, "a connection ended early"),
+        Err(_) => debug!("a connection lasted too long"),
+    }
+}
+
+type Shared = State<Arc<(Health, Metrics)>>;
+
+async fn live(State(shared): Shared) -> Response {
+    probe(shared.0.live())
+}
+
+async fn ready(State(shared): Shared) -> Response {
+    probe(shared.0.ready())
+}
+
+fn probe(answer: Result<String, String>) -> Response {
+    match answer {
+        Ok(text) => (StatusCode::OK, text).into_response(),
+        Err(text) => (StatusCode::SERVICE_UNAVAILABLE, text).into_response(),
+    }
+}
+
+async fn scrape(State(shared): Shared) -> Response {
+    match shared.1.encode() {
+        Ok(text) => ([(header::CONTENT_TYPE, Metrics::CONTENT_TYPE)], text).into_response(),
+        Err(_) => StatusCode::INTERNAL_SERVER_ERROR.into_response(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+
+    use super::*;
+
+    async fn exchange(address: SocketAddr, request: &str) -> String {
+        let mut stream = TcpStream::connect(address).await.unwrap();
+        stream.write_all(request.as_bytes()).await.unwrap();
+        let mut answer = Vec::new();
+        let _ = stream.read_to_end(&mut answer).await;
+        String::from_utf8(answer).unwrap()
+    }
+
+    async fn fetch(address: SocketAddr, path: &str) -> String {
+        exchange(address, &format!("GET {path} HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n")).await
+    }
+
+    #[tokio::test]
+    async fn probes_and_metrics_are_served_until_the_stop() {
+        let (health, stop) = (Health::default(), CancellationToken::new());
+        let gate = health.gate("certificates");
+        let server = Server::bind(([127, 0, 0, 1], 0).into(), health, Metrics::new(10)).await.unwrap();
+        let address = server.address();
+        let running = tokio::spawn(server.run(stop.clone()));
+        assert!(fetch(address, "/livez").await.starts_with("HTTP/1.1 200"));
+        let waiting = fetch(address, "/readyz").await;
+        assert!(
+            waiting.starts_with("HTTP/1.1 503") && waiting.ends_with("waiting for certificates\n"),
+            "{waiting}"
+        );
+        gate.open();
+        assert!(fetch(address, "/readyz").await.ends_with("ready, standby\n"));
+        let metrics = fetch(address, "/metrics").await;
+        assert!(
+            metrics.contains("application/openmetrics-text") && metrics.contains("chancery_leader 0"),
+            "{metrics}"
+        );
+        assert!(fetch(address, "/other").await.starts_with("HTTP/1.1 404"));
+        // An idle connection does not hold up the end.
+        let _idle = TcpStream::connect(address).await.unwrap();
+        stop.cancel();
+        tokio::time::timeout(Duration::from_secs(2), running).await.unwrap().unwrap();
+    }
+
+    #[tokio::test]
+    async fn too_large_a_head_is_refused() {
+        let server = Server::bind(([127, 0, 0, 1], 0).into(), Health::default(), Metrics::new(10))
+            .await
+            .unwrap();
+        let address = server.address();
+        tokio::spawn(server.run(CancellationToken::new()));
+        let answer = exchange(
+            address,
+            &format!("GET /livez HTTP/1.1\r\nhost: x\r\nx: {}\r\n\r\n", "a".repeat(20_000)),
+        )
+        .await;
+        assert!(answer.is_empty() || answer.starts_with("HTTP/1.1 431"), "{answer}");
+    }
+}

@@ -1,0 +1,15 @@
+//! What the process tells about itself: metrics, logs, and whether it is alive and ready.
+//!
+//! No globals but the log subscriber, and no key, body or Secret value anywhere: what is counted are kinds and reasons.
+
+mod certificates;
+mod health;
+mod http;
+mod logs;
+mod metrics;
+
+pub use certificates::{CertificateSeries, CertificateState, Readiness};
+pub use health::{Gate, Health, Heartbeat, Role};
+pub use http::{Server, ServerError};
+pub use logs::{LogError, LogFormat, init_logs};
+pub use metrics::{Append, Issuance, Metrics, QueueGauge};

@@ -1,0 +1,119 @@
+//! A test's way in: the control plane, with or without our CRDs and RBAC, with or without the shared operator.
+
+use std::fs;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use anyhow::{Context, Result, ensure};
+use kube::Client;
+use tokio::sync::OnceCell;
+
+use super::control_plane::ControlPlane;
+use super::operator::{Operator, Settings};
+use super::program::Program;
+use super::{Access, Audit, apply_manifests, own, parse_manifests, run, wait_for_rights};
+
+/// The user name of the shared operator in the audit log.
+pub(crate) const SHARED_USER: &str = "system:serviceaccount:chancery-system:chancery-controller";
+
+/// What a test stands on. Cheap enough to be made by each test; clients are not shared between tests.
+#[derive(Clone)]
+pub(crate) struct Ground {
+    /// As administrator, in the runtime of the test that made it.
+    pub(crate) client: Client,
+    plane: &'static ControlPlane,
+}
+
+impl Ground {
+    /// Only the control plane.
+    pub(crate) async fn bare() -> Self {
+        let plane = ControlPlane::of_this_run().await;
+        let client = plane.admin.client().unwrap_or_else(|error| panic!("no client: {error:#}"));
+        Self { client, plane }
+    }
+
+    /// With our CRDs and `deploy/base` applied.
+    pub(crate) async fn prepared() -> Self {
+        static PREPARED: OnceCell<Result<(), String>> = OnceCell::const_new();
+        let ground = Self::bare().await;
+        let prepared = PREPARED
+            .get_or_init(|| async { ground.prepare().await.map_err(|error| format!("{error:#}")) })
+            .await;
+        if let Err(error) = prepared {
+            panic!("the cluster was not prepared: {error}");
+        }
+        ground
+    }
+
+    /// With the shared operator, which serves every namespace but the `own-..` ones. This is what most tests want.
+    pub(crate) async fn with_operator() -> Self {
+        let ground = Self::prepared().await;
+        ground.operator().await;
+        ground
+    }
+
+    /// The shared operator, started at the first call. Nobody may stop it: it is everyone's.
+    pub(crate) async fn operator(&self) -> &'static Operator {
+        static SHARED: OnceCell<Result<Operator, String>> = OnceCell::const_new();
+        let shared = SHARED.get_or_init(|| async {
+            let settings = self.shared_settings().await.map_err(|error| format!("{error:#}"))?;
+            Ok(settings.spawn())
+        });
+        match shared.await {
+            Ok(operator) => {
+                // Each caller waits by itself: whoever comes first may be a test that fails and takes its runtime with it.
+                operator.ready().await;
+                operator
+            }
+            Err(error) => panic!("the shared operator was not started: {error}"),
+        }
+    }
+
+    /// The administrator's way in.
+    pub(crate) fn access(&self) -> &'static Access {
+        &self.plane.admin
+    }
+
+    /// The administrator's kubeconfig file.
+    pub(crate) fn kubeconfig(&self) -> PathBuf {
+        self.plane.kubeconfig()
+    }
+
+    /// The API server's audit log of this run.
+    pub(crate) fn audit(&self) -> Audit {
+        Audit::new(self.plane.audit_log())
+    }
+
+    async fn prepare(&self) -> Result<()> {
+        let definitions = Program::chancery().args(["crds"]).run().await;
+        let definitions = parse_manifests(&definitions).context("`chancery crds` did not print YAML")?;
+        ensure!(!definitions.is_empty(), "`chancery crds` printed no CRD");
+        apply_manifests(&self.client, &definitions).await?;
+        for file in ["namespace.yaml", "service-account.yaml", "cluster-role.yaml", "role.yaml"] {
+            let file = run::source().join("deploy/base").join(file);
+            let text = fs::read_to_string(&file).with_context(|| format!("cannot read {}", file.display()))?;
+            let documents = parse_manifests(&text)?;
+            apply_manifests(&self.client, &documents)
+                .await
+                .with_context(|| file.display().to_string())?;
+            wait_for_rights(&self.client, SHARED_USER, &documents).await?;
+        }
+        Ok(())
+    }
+
+    async fn shared_settings(&self) -> Result<Settings> {
+        let day = Duration::from_hours(24);
+        let identity = self
+            .plane
+            .admin
+            .as_service_account(&self.client, "chancery-system", "chancery-controller", day)
+            .await?;
+        let kubeconfig = run::folder().join("operator-shared.kubeconfig");
+        identity.write_kubeconfig(&kubeconfig)?;
+        let mut settings = Settings::new("shared", kubeconfig).flag("--cluster-resource-namespace", "chancery-system");
+        for namespace in own::names() {
+            settings = settings.flag("--exclude-namespace", namespace);
+        }
+        Ok(settings)
+    }
+}

@@ -1,0 +1,65 @@
+//! YAML documents, applied as `kubectl apply --server-side` does it, and waited for where they are CRDs.
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use anyhow::{Context, Result, anyhow};
+use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
+use kube::api::{DynamicObject, Patch, PatchParams};
+use kube::core::GroupVersionKind;
+use kube::discovery::{ApiCapabilities, ApiResource, Scope, pinned_kind};
+use kube::{Api, Client, ResourceExt};
+use kube_runtime::wait::{await_condition, conditions};
+use serde::Deserialize;
+use serde_json::Value;
+
+/// The documents of a YAML stream, empty ones left out.
+pub(crate) fn parse_manifests(text: &str) -> Result<Vec<Value>> {
+    let mut documents = Vec::new();
+    for document in serde_yaml::Deserializer::from_str(text) {
+        let value = Value::deserialize(document)?;
+        if !value.is_null() {
+            documents.push(value);
+        }
+    }
+    Ok(documents)
+}
+
+/// Applies the documents in their order; returns when every CRD among them is established.
+pub(crate) async fn apply_manifests(client: &Client, documents: &[Value]) -> Result<()> {
+    let mut kinds: HashMap<GroupVersionKind, (ApiResource, ApiCapabilities)> = HashMap::new();
+    for document in documents {
+        let object: DynamicObject = serde_json::from_value(document.clone()).context("a document is no Kubernetes object")?;
+        let types = object.types.clone().context("a document has no kind")?;
+        let kind = GroupVersionKind::try_from(&types)?;
+        if !kinds.contains_key(&kind) {
+            let found = pinned_kind(client, &kind)
+                .await
+                .with_context(|| format!("the API server does not know {types:?}"))?;
+            kinds.insert(kind.clone(), found);
+        }
+        let (resource, capabilities) = &kinds[&kind];
+        let api: Api<DynamicObject> = match (&capabilities.scope, object.namespace()) {
+            (Scope::Namespaced, Some(namespace)) => Api::namespaced_with(client.clone(), &namespace, resource),
+            (Scope::Namespaced, None) => Api::namespaced_with(client.clone(), "default", resource),
+            (Scope::Cluster, _) => Api::all_with(client.clone(), resource),
+        };
+        let name = object.name_any();
+        api.patch(&name, &PatchParams::apply("tests").force(), &Patch::Apply(&object))
+            .await
+            .with_context(|| format!("{} {name} was not accepted", kind.kind))?;
+        if kind.kind == "CustomResourceDefinition" {
+            established(client, &name).await?;
+        }
+    }
+    Ok(())
+}
+
+async fn established(client: &Client, name: &str) -> Result<()> {
+    let definitions: Api<CustomResourceDefinition> = Api::all(client.clone());
+    let condition = await_condition(definitions, name, conditions::is_crd_established());
+    tokio::time::timeout(Duration::from_secs(30), condition)
+        .await
+        .map_err(|_| anyhow!("CRD {name} is not established after 30 s"))??;
+    Ok(())
+}

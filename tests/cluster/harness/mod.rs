@@ -1,0 +1,39 @@
+//! The ground that the cluster tests stand on: a real control plane, operators as child processes, waiting, the audit log.
+//!
+//! How it hangs together:
+//! - [`Ground`] is a test's way in. The control plane, the CRDs with RBAC, and the shared operator are each started once per
+//!   run, by whichever test needs them first.
+//! - Each `#[tokio::test]` has a runtime of its own, and a connection dies with the runtime that made it. So nothing that is
+//!   shared holds a client: every [`Ground`] makes one. Use `#[tokio::test(flavor = "multi_thread")]`.
+//! - The shared operator serves all namespaces but `own-01` to `own-40`. A test that kills, cuts off or configures its operator
+//!   takes one of those ([`OwnOperator`]), with a system namespace, ServiceAccount, Roles and lease of its own.
+//! - All files of a run are in one folder (`target/tmp/cluster/run-..`, the last one also as `target/tmp/cluster/last`):
+//!   the control plane's logs, audit.log, each operator's log. The last few runs are kept.
+//! - When the test process ends, by whatever means, the control plane and the operators end too: the one hangs on a pipe, the
+//!   others are killed by the kernel.
+//!
+//! It must not know what a Certificate is: that belongs to the subjects.
+
+mod access;
+mod audit;
+mod control_plane;
+mod ground;
+mod manifests;
+mod namespace;
+mod operator;
+mod own;
+mod program;
+mod rights;
+mod run;
+mod wait;
+
+pub(crate) use access::Access;
+pub(crate) use audit::{Audit, Record};
+pub(crate) use ground::{Ground, SHARED_USER};
+pub(crate) use manifests::{apply_manifests, parse_manifests};
+pub(crate) use namespace::Namespace;
+pub(crate) use operator::{Operator, Settings, Termination};
+pub(crate) use own::{OwnGround, OwnOperator};
+pub(crate) use program::{Finished, Program};
+pub(crate) use rights::wait_for_rights;
+pub(crate) use wait::{printable, stays, wait_for, wait_gone};

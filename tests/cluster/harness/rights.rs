@@ -1,0 +1,71 @@
+//! Waiting until Roles are in force. The API server learns of its own Roles by watching them, so that a right just granted is
+//! refused for some milliseconds: an operator started at once would collect 403s that are no fault of its own.
+
+use std::time::Duration;
+
+use anyhow::{Context, Result, bail};
+use k8s_openapi::api::authorization::v1::{ResourceAttributes, SubjectAccessReview, SubjectAccessReviewSpec};
+use kube::api::PostParams;
+use kube::{Api, Client};
+use serde_json::Value;
+
+/// Returns when the user has every right that the Roles and ClusterRoles among the documents grant (one verb of each rule is
+/// asked for). Access can be asked for but not watched: hence the polling, 10 seconds at most.
+pub(crate) async fn wait_for_rights(client: &Client, user: &str, documents: &[Value]) -> Result<()> {
+    let reviews: Api<SubjectAccessReview> = Api::all(client.clone());
+    for right in documents.iter().flat_map(granted) {
+        let spec = SubjectAccessReviewSpec {
+            user: Some(user.to_owned()),
+            resource_attributes: Some(right.clone()),
+            ..SubjectAccessReviewSpec::default()
+        };
+        let review = SubjectAccessReview {
+            spec,
+            ..SubjectAccessReview::default()
+        };
+        let mut turn = tokio::time::interval(Duration::from_millis(20));
+        let granted = async {
+            loop {
+                turn.tick().await;
+                let answer = reviews
+                    .create(&PostParams::default(), &review)
+                    .await
+                    .context("access cannot be reviewed")?;
+                if answer.status.is_some_and(|status| status.allowed) {
+                    return anyhow::Ok(());
+                }
+            }
+        };
+        match tokio::time::timeout(Duration::from_secs(10), granted).await {
+            Ok(answer) => answer?,
+            Err(_elapsed) => bail!("{user} may not do what its roles say: {right:?}"),
+        }
+    }
+    Ok(())
+}
+
+/// One right for each rule of a Role or ClusterRole; none for any other kind.
+fn granted(document: &Value) -> Vec<ResourceAttributes> {
+    if !matches!(document["kind"].as_str(), Some("Role" | "ClusterRole")) {
+        return Vec::new();
+    }
+    let namespace = document.pointer("/metadata/namespace").and_then(Value::as_str);
+    let first = |rule: &Value, field: &str| rule[field][0].as_str().map(str::to_owned);
+    let rules = document["rules"].as_array().map_or(&[][..], Vec::as_slice);
+    let right = |rule: &Value| {
+        let resource = first(rule, "resources")?;
+        let (resource, subresource) = match resource.split_once('/') {
+            Some((resource, subresource)) => (resource.to_owned(), Some(subresource.to_owned())),
+            None => (resource, None),
+        };
+        Some(ResourceAttributes {
+            group: first(rule, "apiGroups"),
+            resource: Some(resource),
+            subresource,
+            verb: first(rule, "verbs"),
+            namespace: namespace.map(str::to_owned),
+            ..ResourceAttributes::default()
+        })
+    };
+    rules.iter().filter_map(right).collect()
+}

@@ -1,0 +1,15 @@
+//! What Chancery does on a real API server: one test binary, a module for each subject.
+//!
+//! The control plane is built by `make tools` and started once per run (see `harness`). Tests run side by side, each in a
+//! namespace of its own, and wait on watches: none may sleep, none may depend on another.
+
+#[cfg(test)]
+#[expect(
+    dead_code,
+    unused_imports,
+    reason = "the harness offers more than today's subjects ask for; drop what is no longer so"
+)]
+mod harness;
+
+#[cfg(test)]
+mod ground;
