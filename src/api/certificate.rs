@@ -128,14 +128,7 @@ impl Serialize for CertificateSpec {
 
 impl<'de> Deserialize<'de> for CertificateSpec {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        readable::read(
-            deserializer,
-            |tracked| Self::deserialize(tracked),
-            |error| Self {
-                unreadable: Some(error),
-                ..Self::default()
-            },
-        )
+        readable::read(deserializer, |tracked| Self::deserialize(tracked), |error| Self { unreadable: Some(error), ..Self::default() })
     }
 }
 

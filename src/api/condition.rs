@@ -73,12 +73,7 @@ pub struct Finding {
 impl Finding {
     /// A condition that holds or not, and why.
     pub fn new(type_: &'static str, status: impl Into<Truth>, reason: &'static str, message: impl Into<String>) -> Self {
-        Self {
-            type_,
-            status: status.into(),
-            reason,
-            message: message.into(),
-        }
+        Self { type_, status: status.into(), reason, message: message.into() }
     }
 }
 
@@ -138,10 +133,7 @@ mod tests {
         let first = merge(&[], &[Finding::new(READY, false, reason::FAILED, "a")], Some(1), at(10));
         let second = merge(&first, &[Finding::new(READY, false, reason::INVALID_SPEC, "b")], Some(2), at(20));
         assert_eq!(second[0].last_transition_time, Time(at(10)));
-        assert_eq!(
-            (second[0].reason.as_str(), second[0].message.as_str(), second[0].observed_generation),
-            ("InvalidSpec", "b", Some(2))
-        );
+        assert_eq!((second[0].reason.as_str(), second[0].message.as_str(), second[0].observed_generation), ("InvalidSpec", "b", Some(2)));
         let third = merge(&second, &[Finding::new(READY, true, reason::READY, "")], Some(2), at(30));
         assert_eq!(third[0].last_transition_time, Time(at(30)));
         assert!(is_true(&third, READY));
@@ -149,30 +141,18 @@ mod tests {
 
     #[test]
     fn the_same_findings_again_change_nothing() {
-        let findings = [
-            Finding::new(STALLED, true, reason::INVALID_SPEC, "x"),
-            Finding::new(READY, Truth::Unknown, reason::FAILED, "y"),
-        ];
+        let findings = [Finding::new(STALLED, true, reason::INVALID_SPEC, "x"), Finding::new(READY, Truth::Unknown, reason::FAILED, "y")];
         let once = merge(&[], &findings, Some(3), at(10));
         assert_eq!(merge(&once, &findings, Some(3), at(99)), once);
-        assert_eq!(
-            once.iter().map(|condition| condition.type_.as_str()).collect::<Vec<_>>(),
-            ["Ready", "Stalled"]
-        );
+        assert_eq!(once.iter().map(|condition| condition.type_.as_str()).collect::<Vec<_>>(), ["Ready", "Stalled"]);
     }
 
     #[test]
     fn a_condition_of_ours_that_is_not_found_goes_and_a_foreign_one_stays() {
         let mut old = merge(&[], &[Finding::new(STALLED, true, reason::FAILED, "x")], None, at(10));
-        old.push(Condition {
-            type_: "Audited".to_owned(),
-            ..old[0].clone()
-        });
+        old.push(Condition { type_: "Audited".to_owned(), ..old[0].clone() });
         let merged = merge(&old, &[Finding::new(READY, true, reason::READY, "")], None, at(20));
-        assert_eq!(
-            merged.iter().map(|condition| condition.type_.as_str()).collect::<Vec<_>>(),
-            ["Audited", "Ready"]
-        );
+        assert_eq!(merged.iter().map(|condition| condition.type_.as_str()).collect::<Vec<_>>(), ["Audited", "Ready"]);
     }
 
     #[test]

@@ -57,12 +57,7 @@ const MESSAGE: &str = ".status.conditions[?(@.type==\"Ready\")].message";
 const AGE: Column = ("Age", ".metadata.creationTimestamp", "How long it has existed.", false);
 
 const CERTIFICATE_COLUMNS: [Column; 12] = [
-    (
-        "Ready",
-        READY,
-        "Whether the Secret holds a valid certificate as it is asked for.",
-        false,
-    ),
+    ("Ready", READY, "Whether the Secret holds a valid certificate as it is asked for.", false),
     ("Reason", REASON, "Why it is ready or not.", false),
     ("Secret", ".spec.secretName", "The Secret that holds it.", false),
     ("Issuer", ".spec.issuerRef.name", "Who signs it.", false),
@@ -79,19 +74,9 @@ const CERTIFICATE_COLUMNS: [Column; 12] = [
 const ISSUER_COLUMNS: [Column; 8] = [
     ("Ready", READY, "Whether it can sign.", false),
     ("Reason", REASON, "Why it can sign or not.", false),
-    (
-        "Expires",
-        ".status.notAfter",
-        "When the first certificate of its chain expires: nothing that it signs is valid longer.",
-        false,
-    ),
+    ("Expires", ".status.notAfter", "When the first certificate of its chain expires: nothing that it signs is valid longer.", false),
     AGE,
-    (
-        "Secret",
-        ".spec.ca.secretName",
-        "The Secret with the CA's certificate and key.",
-        true,
-    ),
+    ("Secret", ".spec.ca.secretName", "The Secret with the CA's certificate and key.", true),
     ("Subject", ".status.subject", "The name of the CA.", true),
     ("Authority", ".status.authority", "The keyID of the CA's key.", true),
     ("Message", MESSAGE, "Why it can sign or not, for people.", true),
@@ -144,11 +129,7 @@ fn tidy(schema: &mut JSONSchemaProps) {
     if let Some(description) = &mut schema.description {
         *description = description.replace('\n', " ");
     }
-    schema
-        .properties
-        .iter_mut()
-        .flat_map(|properties| properties.values_mut())
-        .for_each(tidy);
+    schema.properties.iter_mut().flat_map(|properties| properties.values_mut()).for_each(tidy);
     match schema.items.as_mut() {
         Some(JSONSchemaPropsOrArray::Schema(item)) => tidy(item),
         Some(JSONSchemaPropsOrArray::Schemas(items)) => items.iter_mut().for_each(tidy),

@@ -23,15 +23,8 @@ fn the_files_in_crds_are_what_the_code_gives() {
         let stored = fs::read_to_string(folder.join(name)).unwrap_or_default();
         assert_eq!(&stored, text, "crds/{name} is not what the code gives; run `make crds`");
     }
-    let stored: BTreeSet<_> = fs::read_dir(&folder)
-        .unwrap()
-        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
-        .collect();
-    assert_eq!(
-        stored,
-        files.into_iter().map(|(name, _)| name).collect(),
-        "crds/ holds a file that no kind gives"
-    );
+    let stored: BTreeSet<_> = fs::read_dir(&folder).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+    assert_eq!(stored, files.into_iter().map(|(name, _)| name).collect(), "crds/ holds a file that no kind gives");
 }
 
 #[test]
@@ -68,11 +61,7 @@ fn descend(path: &str, schema: &JSONSchemaProps, see: &mut dyn FnMut(&str, &JSON
 #[test]
 fn nothing_has_a_default_but_the_status() {
     walk(&mut |path, schema| {
-        assert_eq!(
-            schema.default.is_some(),
-            path.matches('.').count() == 1 && path.ends_with(".status"),
-            "{path}"
-        );
+        assert_eq!(schema.default.is_some(), path.matches('.').count() == 1 && path.ends_with(".status"), "{path}");
         assert!(schema.nullable.is_none(), "{path}");
     });
 }
@@ -95,16 +84,10 @@ fn every_field_is_explained_and_no_schema_is_open() {
         if field {
             let description = schema.description.as_deref().unwrap_or_default();
             assert!(description.ends_with('.'), "{path} is not explained: {description:?}");
-            assert!(
-                !description.contains('`'),
-                "{path}: no marks in a description that a terminal shows: {description:?}"
-            );
+            assert!(!description.contains('`'), "{path}: no marks in a description that a terminal shows: {description:?}");
         }
         assert!(schema.x_kubernetes_preserve_unknown_fields.is_none(), "{path}");
-        assert!(
-            schema.one_of.is_none() && schema.any_of.is_none() && schema.all_of.is_none(),
-            "{path} is not structural"
-        );
+        assert!(schema.one_of.is_none() && schema.any_of.is_none() && schema.all_of.is_none(), "{path} is not structural");
     });
 }
 
@@ -112,10 +95,7 @@ fn every_field_is_explained_and_no_schema_is_open() {
 fn numbers_have_formats_that_the_api_server_knows() {
     walk(&mut |path, schema| {
         if let Some(format) = &schema.format {
-            assert!(
-                ["int32", "int64", "date-time"].contains(&format.as_str()),
-                "{path} has the format {format}"
-            );
+            assert!(["int32", "int64", "date-time"].contains(&format.as_str()), "{path} has the format {format}");
         }
     });
 }
@@ -124,17 +104,10 @@ fn numbers_have_formats_that_the_api_server_knows() {
 fn kinds_are_found_by_their_own_short_names_and_by_their_issuer() {
     let names: Vec<_> = definitions().into_iter().map(|definition| definition.spec.names).collect();
     assert_eq!(
-        names
-            .iter()
-            .map(|names| names.short_names.clone().unwrap().concat())
-            .collect::<Vec<_>>(),
+        names.iter().map(|names| names.short_names.clone().unwrap().concat()).collect::<Vec<_>>(),
         ["ccert", "cissuer", "cclusterissuer"]
     );
-    assert!(
-        names
-            .iter()
-            .all(|names| names.categories.as_deref() == Some(&["chancery".to_owned()]))
-    );
+    assert!(names.iter().all(|names| names.categories.as_deref() == Some(&["chancery".to_owned()])));
     let selectable = definitions()[0].spec.versions[0].selectable_fields.clone().unwrap();
     assert_eq!(
         selectable.into_iter().map(|field| field.json_path).collect::<Vec<_>>(),

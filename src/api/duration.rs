@@ -97,9 +97,7 @@ fn part(text: &str) -> Result<(i128, &str), DurationError> {
     if integer.is_empty() && fraction.is_empty() {
         return Err(DurationError::Syntax);
     }
-    let end = rest
-        .find(|letter: char| letter.is_ascii_digit() || letter == '.')
-        .unwrap_or(rest.len());
+    let end = rest.find(|letter: char| letter.is_ascii_digit() || letter == '.').unwrap_or(rest.len());
     let (unit, rest) = rest.split_at(end);
     let unit = match unit {
         "h" => HOUR,
@@ -112,16 +110,11 @@ fn part(text: &str) -> Result<(i128, &str), DurationError> {
         "" => return Err(DurationError::NoUnit),
         _ => return Err(DurationError::Syntax),
     };
-    let whole = number(integer)
-        .and_then(|integer| integer.checked_mul(unit))
-        .ok_or(DurationError::TooLong)?;
+    let whole = number(integer).and_then(|integer| integer.checked_mul(unit)).ok_or(DurationError::TooLong)?;
     // 15 digits resolve a nanosecond in an hour; more would only overflow.
     let fraction = fraction.get(..15).unwrap_or(fraction);
     let scale = fraction.bytes().fold(1_i128, |scale, _| scale.saturating_mul(10));
-    let below = number(fraction)
-        .and_then(|fraction| fraction.checked_mul(unit))
-        .ok_or(DurationError::TooLong)?
-        / scale;
+    let below = number(fraction).and_then(|fraction| fraction.checked_mul(unit)).ok_or(DurationError::TooLong)? / scale;
     Ok((whole.checked_add(below).ok_or(DurationError::TooLong)?, rest))
 }
 
@@ -175,8 +168,7 @@ impl Serialize for GoDuration {
 impl<'de> Deserialize<'de> for GoDuration {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let text = Cow::<'de, str>::deserialize(deserializer)?;
-        text.parse()
-            .map_err(|error| de::Error::custom(format_args!("{:?}: {error}", shortened(&text))))
+        text.parse().map_err(|error| de::Error::custom(format_args!("{:?}: {error}", shortened(&text))))
     }
 }
 
@@ -210,11 +202,7 @@ pub(super) fn at_least(least: &str) -> Rule {
 /// The CEL rule between two duration fields, each optional: `one` is less than `other` (by `comparison`, `<` or `<=`).
 /// `present` says when both are there. It holds where either is no duration, which is for that field's rule to say.
 pub(super) fn relation(present: &str, one: &str, comparison: &str, other: &str) -> String {
-    format!(
-        "!({present}) || !({} && {}) || duration({one}) {comparison} duration({other})",
-        readable(one),
-        readable(other)
-    )
+    format!("!({present}) || !({} && {}) || duration({one}) {comparison} duration({other})", readable(one), readable(other))
 }
 
 fn readable(path: &str) -> String {

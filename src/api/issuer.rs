@@ -67,14 +67,7 @@ impl Serialize for IssuerSpec {
 
 impl<'de> Deserialize<'de> for IssuerSpec {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        readable::read(
-            deserializer,
-            |tracked| Self::deserialize(tracked),
-            |error| Self {
-                unreadable: Some(error),
-                ..Self::default()
-            },
-        )
+        readable::read(deserializer, |tracked| Self::deserialize(tracked), |error| Self { unreadable: Some(error), ..Self::default() })
     }
 }
 

@@ -46,10 +46,7 @@ where
 
 /// A text that quotes what somebody stored: cut, and without control characters.
 fn shown(text: &str) -> String {
-    text.chars()
-        .take(MAX_SHOWN)
-        .map(|character| if character.is_control() { ' ' } else { character })
-        .collect()
+    text.chars().take(MAX_SHOWN).map(|character| if character.is_control() { ' ' } else { character }).collect()
 }
 
 /// Reads a status: one that does not fit counts as none, since it is a display and is written anew.

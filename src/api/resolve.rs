@@ -102,11 +102,7 @@ pub fn resolve(wanted: &Wanted, defaults: &Defaults, allow: &Allow, adopted: Opt
         KeyAlgorithm::Ed25519 => KeyEncoding::Pkcs8,
         _ => wanted.encoding.or(defaults.encoding).unwrap_or(KeyEncoding::Pkcs1),
     };
-    let by_default = || {
-        defaults
-            .duration
-            .unwrap_or_else(|| allow.max_duration.map_or(DEFAULT_DURATION, |max| max.min(DEFAULT_DURATION)))
-    };
+    let by_default = || defaults.duration.unwrap_or_else(|| allow.max_duration.map_or(DEFAULT_DURATION, |max| max.min(DEFAULT_DURATION)));
     let renewal = match (wanted.renewal, defaults.renew_before) {
         (Renewal::Default, Some(before)) => Renewal::Before(before),
         (written, _) => written,
@@ -124,10 +120,7 @@ pub fn resolve(wanted: &Wanted, defaults: &Defaults, allow: &Allow, adopted: Opt
         duration: wanted.duration.unwrap_or_else(by_default),
         renewal,
         usages: wanted.usages.clone().unwrap_or_else(|| default_usages(key, wanted.is_ca, defaults)),
-        defaulted: unwritten
-            .into_iter()
-            .filter_map(|(value, unwritten)| unwritten.then_some(value))
-            .collect(),
+        defaulted: unwritten.into_iter().filter_map(|(value, unwritten)| unwritten.then_some(value)).collect(),
     }
 }
 

@@ -5,19 +5,13 @@ use serde_json::{Value, json};
 use super::*;
 use crate::api::{Certificate, Scope, check, check_issuer};
 
-#[expect(
-    clippy::needless_pass_by_value,
-    reason = "the literals of the tables read better without a sign before each"
-)]
+#[expect(clippy::needless_pass_by_value, reason = "the literals of the tables read better without a sign before each")]
 fn resolved(certificate: Value, issuer: Value, adopted: Option<KeyAlgorithm>) -> Resolved {
     let mut object = json!({
         "apiVersion": "chancery.dev/v1alpha1", "kind": "Certificate", "metadata": {"name": "a", "namespace": "b"},
         "spec": {"secretName": "s", "issuerRef": {"name": "i"}, "commonName": "a"},
     });
-    object["spec"]
-        .as_object_mut()
-        .unwrap()
-        .extend(certificate.as_object().unwrap().clone());
+    object["spec"].as_object_mut().unwrap().extend(certificate.as_object().unwrap().clone());
     let certificate: Certificate = serde_json::from_value(object).unwrap();
     let mut spec = json!({"selfSigned": {}});
     spec.as_object_mut().unwrap().extend(issuer.as_object().unwrap().clone());
@@ -40,25 +34,13 @@ fn the_key_is_the_written_one_else_the_adopted_else_the_issuers_else_p256() {
 fn unwritten_usages_fit_the_key_and_a_ca_may_sign() {
     let names = |resolved: Resolved| resolved.usages.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
     let rsa = json!({"algorithm": "RSA"});
-    assert_eq!(
-        names(resolved(json!({"privateKey": rsa}), json!({}), None)),
-        "digital signature, key encipherment"
-    );
+    assert_eq!(names(resolved(json!({"privateKey": rsa}), json!({}), None)), "digital signature, key encipherment");
     assert_eq!(names(resolved(json!({}), json!({}), None)), "digital signature");
-    assert_eq!(
-        names(resolved(json!({"isCA": true}), json!({}), None)),
-        "digital signature, cert sign, crl sign"
-    );
+    assert_eq!(names(resolved(json!({"isCA": true}), json!({}), None)), "digital signature, cert sign, crl sign");
     let issuer = json!({"certificateDefaults": {"usages": ["server auth"]}});
     assert_eq!(names(resolved(json!({}), issuer.clone(), None)), "server auth");
-    assert_eq!(
-        names(resolved(json!({"usages": ["client auth"]}), issuer.clone(), None)),
-        "client auth"
-    );
-    assert_eq!(
-        names(resolved(json!({"usages": ["client auth"], "isCA": true}), issuer, None)),
-        "cert sign, client auth"
-    );
+    assert_eq!(names(resolved(json!({"usages": ["client auth"]}), issuer.clone(), None)), "client auth");
+    assert_eq!(names(resolved(json!({"usages": ["client auth"], "isCA": true}), issuer, None)), "cert sign, client auth");
 }
 
 #[test]
@@ -68,28 +50,16 @@ fn the_duration_is_the_written_one_else_the_issuers_else_90_days_within_what_is_
     assert_eq!(resolved(json!({"duration": "2h"}), issuer.clone(), None).duration, hours(2));
     assert_eq!(resolved(json!({}), issuer, None).duration, hours(48));
     assert_eq!(resolved(json!({}), json!({}), None).duration, hours(2160));
-    assert_eq!(
-        resolved(json!({}), json!({"allow": {"maxDuration": "24h"}}), None).duration,
-        hours(24)
-    );
-    assert_eq!(
-        resolved(json!({"duration": "2h"}), json!({"allow": {"maxDuration": "1h"}}), None).duration,
-        hours(2)
-    );
+    assert_eq!(resolved(json!({}), json!({"allow": {"maxDuration": "24h"}}), None).duration, hours(24));
+    assert_eq!(resolved(json!({"duration": "2h"}), json!({"allow": {"maxDuration": "1h"}}), None).duration, hours(2));
 }
 
 #[test]
 fn the_renewal_is_the_written_one_else_the_issuers() {
     let issuer = json!({"certificateDefaults": {"renewBefore": "8h"}});
     let hours = SignedDuration::from_hours;
-    assert_eq!(
-        resolved(json!({"renewBeforePercentage": 10}), issuer.clone(), None).renewal,
-        Renewal::Percentage(10)
-    );
-    assert_eq!(
-        resolved(json!({"renewBefore": "2h"}), issuer.clone(), None).renewal,
-        Renewal::Before(hours(2))
-    );
+    assert_eq!(resolved(json!({"renewBeforePercentage": 10}), issuer.clone(), None).renewal, Renewal::Percentage(10));
+    assert_eq!(resolved(json!({"renewBefore": "2h"}), issuer.clone(), None).renewal, Renewal::Before(hours(2)));
     assert_eq!(resolved(json!({}), issuer, None).renewal, Renewal::Before(hours(8)));
     assert_eq!(resolved(json!({}), json!({}), None).renewal, Renewal::Default);
 }

@@ -58,10 +58,7 @@ impl NamespaceSelector {
     /// Whether it selects a namespace with these labels.
     pub fn matches(&self, labels: &BTreeMap<String, String>) -> bool {
         self.match_labels.iter().all(|(key, value)| labels.get(key) == Some(value))
-            && self
-                .match_expressions
-                .iter()
-                .all(|requirement| requirement.holds(labels.get(&requirement.key)))
+            && self.match_expressions.iter().all(|requirement| requirement.holds(labels.get(&requirement.key)))
     }
 
     /// Checks what the schema says of it.
@@ -76,10 +73,7 @@ impl NamespaceSelector {
             let field = format!("{field}.matchExpressions[{index}]");
             text::qualified_name(&requirement.key).map_err(|problem| SpecError::new(format!("{field}.key"), problem))?;
             if matches!(requirement.operator, Operator::In | Operator::NotIn) == requirement.values.is_empty() {
-                return Err(SpecError::new(
-                    format!("{field}.values"),
-                    "In and NotIn need values, Exists and DoesNotExist have none",
-                ));
+                return Err(SpecError::new(format!("{field}.values"), "In and NotIn need values, Exists and DoesNotExist have none"));
             }
         }
         Ok(())
@@ -113,30 +107,12 @@ mod tests {
             (serde_json::json!({}), true),
             (serde_json::json!({"matchLabels": {"team": "blue"}}), true),
             (serde_json::json!({"matchLabels": {"team": "red"}}), false),
-            (
-                serde_json::json!({"matchExpressions": [{"key": "team", "operator": "In", "values": ["red", "blue"]}]}),
-                true,
-            ),
-            (
-                serde_json::json!({"matchExpressions": [{"key": "team", "operator": "NotIn", "values": ["blue"]}]}),
-                false,
-            ),
-            (
-                serde_json::json!({"matchExpressions": [{"key": "stage", "operator": "NotIn", "values": ["blue"]}]}),
-                true,
-            ),
-            (
-                serde_json::json!({"matchExpressions": [{"key": "team", "operator": "Exists"}]}),
-                true,
-            ),
-            (
-                serde_json::json!({"matchExpressions": [{"key": "team", "operator": "DoesNotExist"}]}),
-                false,
-            ),
-            (
-                serde_json::json!({"matchLabels": {"team": "blue"}, "matchExpressions": [{"key": "stage", "operator": "Exists"}]}),
-                false,
-            ),
+            (serde_json::json!({"matchExpressions": [{"key": "team", "operator": "In", "values": ["red", "blue"]}]}), true),
+            (serde_json::json!({"matchExpressions": [{"key": "team", "operator": "NotIn", "values": ["blue"]}]}), false),
+            (serde_json::json!({"matchExpressions": [{"key": "stage", "operator": "NotIn", "values": ["blue"]}]}), true),
+            (serde_json::json!({"matchExpressions": [{"key": "team", "operator": "Exists"}]}), true),
+            (serde_json::json!({"matchExpressions": [{"key": "team", "operator": "DoesNotExist"}]}), false),
+            (serde_json::json!({"matchLabels": {"team": "blue"}, "matchExpressions": [{"key": "stage", "operator": "Exists"}]}), false),
         ];
         for (json, expected) in table {
             assert_eq!(selector(json.clone()).matches(&labels), expected, "{json}");
@@ -145,9 +121,7 @@ mod tests {
 
     #[test]
     fn a_requirement_without_its_values_is_refused_by_name() {
-        let error = selector(serde_json::json!({"matchExpressions": [{"key": "team", "operator": "In"}]}))
-            .check("s")
-            .unwrap_err();
+        let error = selector(serde_json::json!({"matchExpressions": [{"key": "team", "operator": "In"}]})).check("s").unwrap_err();
         assert_eq!(error.field(), "s.matchExpressions[0].values");
     }
 }

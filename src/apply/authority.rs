@@ -108,7 +108,9 @@ pub(super) fn owner(sight: &Sight) -> Owner {
 fn missing(name: &str) -> Fault {
     Fault::Failed(Failure {
         reason: reason::certificate::AUTHORITY_SECRET_MISSING,
-        message: format!("the copy of the CA's key, Secret {name} in the operator's namespace, is gone: restore one of the two Secrets from a backup"),
+        message: format!(
+            "the copy of the CA's key, Secret {name} in the operator's namespace, is gone: restore one of the two Secrets from a backup"
+        ),
         retry: true,
     })
 }

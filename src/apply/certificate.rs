@@ -193,6 +193,7 @@ async fn destroy(context: &Context, sight: &Sight, destroy: &Destroy) -> Result<
         }
     }
     context.world.secrets.removed(&name, &destroy.uid);
+    (context.wrote_secret)(&name);
     let serial = current.map(|current| current.serial.to_string()).unwrap_or_default();
     event::key_destroyed(&context.recorder, &sight.certificate, &serial, &key_id.map(|key_id| key_id.to_string()).unwrap_or_default());
     Ok(())

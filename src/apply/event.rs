@@ -22,7 +22,14 @@ pub(super) fn issued(recorder: &Recorder, certificate: &Certificate, serial: &Se
 
 /// Says that a certificate made elsewhere became this Certificate's.
 pub(super) fn imported(recorder: &Recorder, certificate: &Certificate, serial: &SerialNumber) {
-    record(recorder, certificate, Severity::Normal, event::ISSUED, "Import", format!("serial {serial}, found in the Secret and taken over as it is"));
+    record(
+        recorder,
+        certificate,
+        Severity::Normal,
+        event::ISSUED,
+        "Import",
+        format!("serial {serial}, found in the Secret and taken over as it is"),
+    );
 }
 
 /// Says that what is asked for is refused.

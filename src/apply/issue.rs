@@ -13,7 +13,7 @@ use super::{Context, Fault, authority};
 use crate::{
     api::{Resolved, Wanted, names, reason},
     issuers::Entry as Issuer,
-    observe::{SecretSight, Sight, Wiped},
+    observe::{Name, SecretSight, Sight, Wiped},
     plan::{
         Issue, KeySource,
         dress::{self, Dress, Record},
@@ -73,12 +73,11 @@ async fn key(context: &Context, sight: &Sight, issue: &Issue) -> Result<Arc<Priv
         },
         KeySource::New => {
             let algorithm = issue.resolved.key;
-            let _lane = if algorithm.is_rsa() {
-                Some(context.rsa.acquire().await.map_err(|_| Fault::NotLeading)?)
-            } else {
-                None
-            };
-            blocking(move || PrivateKey::generate(algorithm)).await?.map(Arc::new).map_err(|error| failed(format!("no key could be made: {error}")))
+            let _lane = if algorithm.is_rsa() { Some(context.rsa.acquire().await.map_err(|_| Fault::NotLeading)?) } else { None };
+            blocking(move || PrivateKey::generate(algorithm))
+                .await?
+                .map(Arc::new)
+                .map_err(|error| failed(format!("no key could be made: {error}")))
         }
     }
 }
@@ -205,6 +204,7 @@ pub(super) async fn put(context: &Context, sight: &Sight, wanted: &Wanted, dress
     match written {
         Ok(secret) => {
             context.world.secrets.wrote(crate::observe::Mark::of_metadata(&secret.object().metadata));
+            (context.wrote_secret)(&Name::new(&sight.name.namespace, &wanted.secret_name));
             Ok(secret)
         }
         Err(error) => {
@@ -286,4 +286,3 @@ pub(super) fn issued_with(sight: &Sight) -> Option<(Resolved, Option<String>)> {
         .map_or_else(|| certificate.not_after().duration_since(certificate.not_before()), crate::api::GoDuration::get);
     Some((resolved, record.renew_handled))
 }
-

@@ -17,7 +17,7 @@ use tokio::sync::Semaphore;
 
 use crate::{
     cluster::{CallError, CallErrorKind, Recorder},
-    observe::World,
+    observe::{Name, World},
     plan::status::Failure,
     register::RegisterError,
 };
@@ -42,6 +42,8 @@ pub struct Context {
     pub metrics: crate::telemetry::Metrics,
     /// The one lane in which RSA keys are made: they take seconds of a processor.
     pub rsa: Semaphore,
+    /// Told of each Secret that we wrote or deleted: no watch will show it as a change any more.
+    pub wrote_secret: Box<dyn Fn(&Name) + Send + Sync>,
 }
 
 impl std::fmt::Debug for Context {
@@ -68,11 +70,9 @@ impl From<CallError> for Fault {
         match error.kind {
             CallErrorKind::Conflict | CallErrorKind::AlreadyExists | CallErrorKind::NotFound => Self::Stale,
             CallErrorKind::NotLeading => Self::NotLeading,
-            CallErrorKind::Forbidden | CallErrorKind::Invalid => Self::Failed(Failure {
-                reason: crate::api::reason::FAILED,
-                message: error.to_string(),
-                retry: true,
-            }),
+            CallErrorKind::Forbidden | CallErrorKind::Invalid => {
+                Self::Failed(Failure { reason: crate::api::reason::FAILED, message: error.to_string(), retry: true })
+            }
             CallErrorKind::Other | CallErrorKind::Timeout | CallErrorKind::TooMany { .. } | CallErrorKind::Unavailable => {
                 Self::Unavailable(error.to_string())
             }

@@ -19,10 +19,7 @@ pub trait Clock: Send + Sync + fmt::Debug {
 pub struct SystemClock;
 
 impl Clock for SystemClock {
-    #[expect(
-        clippy::disallowed_methods,
-        reason = "the one place that reads the clock; all others are given a time"
-    )]
+    #[expect(clippy::disallowed_methods, reason = "the one place that reads the clock; all others are given a time")]
     fn now(&self) -> Timestamp {
         Timestamp::now()
     }

@@ -38,11 +38,7 @@ impl CallError {
 
     /// The call was not made, since another process leads.
     pub fn not_leading(verb: &str, object_kind: &str, namespace: Option<&str>, name: &str, reason: &NotLeading) -> Self {
-        Self {
-            what: describe(verb, object_kind, namespace, name),
-            kind: CallErrorKind::NotLeading,
-            message: reason.to_string(),
-        }
+        Self { what: describe(verb, object_kind, namespace, name), kind: CallErrorKind::NotLeading, message: reason.to_string() }
     }
 
     /// The object is not there.
@@ -57,10 +53,7 @@ impl CallError {
 
     /// Whether the write may have happened although it was not confirmed.
     pub fn is_ambiguous(&self) -> bool {
-        matches!(
-            self.kind,
-            CallErrorKind::Timeout | CallErrorKind::Unavailable | CallErrorKind::Other
-        )
+        matches!(self.kind, CallErrorKind::Timeout | CallErrorKind::Unavailable | CallErrorKind::Other)
     }
 }
 
@@ -137,15 +130,11 @@ fn classify(error: &kube::Error, confidential: bool) -> (CallErrorKind, String) 
         },
         kube::Error::HyperError(error) => (CallErrorKind::Unavailable, chain(error)),
         // serde_json quotes the value it stumbled over: only where, not what.
-        kube::Error::SerdeError(error) => (
-            CallErrorKind::Other,
-            format!("the answer could not be parsed (line {}, column {})", error.line(), error.column()),
-        ),
+        kube::Error::SerdeError(error) => {
+            (CallErrorKind::Other, format!("the answer could not be parsed (line {}, column {})", error.line(), error.column()))
+        }
         // A credential plugin's error repeats what the plugin printed, which may be a token.
-        kube::Error::Auth(_) => (
-            CallErrorKind::Forbidden,
-            "no credentials for the API server could be had".to_owned(),
-        ),
+        kube::Error::Auth(_) => (CallErrorKind::Forbidden, "no credentials for the API server could be had".to_owned()),
         kube::Error::BuildRequest(_) | kube::Error::HttpError(_) => (CallErrorKind::Invalid, "the request could not be built".to_owned()),
         kube::Error::FromUtf8(_) => (CallErrorKind::Other, "the answer is not UTF-8".to_owned()),
         _ => (CallErrorKind::Other, "the client failed".to_owned()),
@@ -173,9 +162,7 @@ fn of_status(status: &Status) -> CallErrorKind {
         400 | 405 | 406 | 413 | 415 => CallErrorKind::Invalid,
         401 => CallErrorKind::Forbidden,
         410 => CallErrorKind::Conflict,
-        429 => CallErrorKind::TooMany {
-            retry_after: retry_after(status),
-        },
+        429 => CallErrorKind::TooMany { retry_after: retry_after(status) },
         504 => CallErrorKind::Timeout,
         500.. => CallErrorKind::Unavailable,
         _ => CallErrorKind::Other,
@@ -268,9 +255,7 @@ mod tests {
             retry_after_seconds: 7,
         };
         let status = Status::failure("slow down", "TooManyRequests").with_code(429).with_details(details);
-        let expected = CallErrorKind::TooMany {
-            retry_after: Some(Duration::from_secs(7)),
-        };
+        let expected = CallErrorKind::TooMany { retry_after: Some(Duration::from_secs(7)) };
         assert_eq!(kind(kube::Error::Api(status.boxed())), expected);
     }
 
@@ -288,14 +273,9 @@ mod tests {
             }],
             retry_after_seconds: 0,
         };
-        let status = Status::failure("data[tls.key]: Invalid value: \"hunter2\"", "Invalid")
-            .with_code(422)
-            .with_details(details);
+        let status = Status::failure("data[tls.key]: Invalid value: \"hunter2\"", "Invalid").with_code(422).with_details(details);
         let error = CallError::of("create", "Secret", Some("team"), "web")(kube::Error::Api(status.boxed()));
-        assert_eq!(
-            error.to_string(),
-            "could not create Secret team/web: Invalid (422), data[tls.key]: FieldValueInvalid"
-        );
+        assert_eq!(error.to_string(), "could not create Secret team/web: Invalid (422), data[tls.key]: FieldValueInvalid");
         assert!(!format!("{error:?}").contains("hunter2"));
     }
 
@@ -311,10 +291,7 @@ mod tests {
     fn a_timeout_is_known_through_the_layers() {
         let error = kube::Error::Service(Box::new(TimedOut(Duration::from_secs(30))));
         let error = CallError::of("list", "Certificate", None, "")(error);
-        assert_eq!(
-            (error.kind, error.message.as_str()),
-            (CallErrorKind::Timeout, "no answer within 30 s")
-        );
+        assert_eq!((error.kind, error.message.as_str()), (CallErrorKind::Timeout, "no answer within 30 s"));
     }
 
     #[test]

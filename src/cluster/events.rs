@@ -81,11 +81,7 @@ impl Recorder {
         instance: &str,
     ) -> (Self, Delivery) {
         let (queue, notes) = mpsc::channel(WAITING);
-        let mut instance = if instance.is_empty() {
-            "unknown".to_owned()
-        } else {
-            instance.to_owned()
-        };
+        let mut instance = if instance.is_empty() { "unknown".to_owned() } else { instance.to_owned() };
         truncate(&mut instance, MAX_LABEL);
         let waiting = Arc::new(AtomicU64::new(0));
         let delivery = Delivery {
@@ -97,15 +93,7 @@ impl Recorder {
             instance,
             sequence: AtomicU64::new(0),
         };
-        (
-            Self {
-                queue,
-                waiting,
-                clock,
-                metrics,
-            },
-            delivery,
-        )
+        (Self { queue, waiting, clock, metrics }, delivery)
     }
 
     /// Takes the note, or counts it as dropped when too many wait. Never blocks.
@@ -120,9 +108,7 @@ impl Recorder {
 
 impl fmt::Debug for Recorder {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Recorder")
-            .field("free", &self.queue.capacity())
-            .finish_non_exhaustive()
+        f.debug_struct("Recorder").field("free", &self.queue.capacity()).finish_non_exhaustive()
     }
 }
 
@@ -137,14 +123,8 @@ impl Outbox for Client {
         let api = Api::<Event>::namespaced(self.clone(), &namespace);
         Box::pin(async move {
             let name = event.metadata.name.clone().unwrap_or_default();
-            let params = PostParams {
-                field_manager: Some("chancery".to_owned()),
-                ..PostParams::default()
-            };
-            api.create(&params, &event)
-                .await
-                .map(drop)
-                .map_err(CallError::of("create", "Event", Some(&namespace), &name))
+            let params = PostParams { field_manager: Some("chancery".to_owned()), ..PostParams::default() };
+            api.create(&params, &event).await.map(drop).map_err(CallError::of("create", "Event", Some(&namespace), &name))
         })
     }
 }
@@ -212,14 +192,7 @@ impl Delivery {
     }
 
     fn event(&self, note: Note, at: Timestamp, namespace: &str) -> Event {
-        let Note {
-            regarding,
-            related,
-            severity,
-            mut reason,
-            mut action,
-            mut text,
-        } = note;
+        let Note { regarding, related, severity, mut reason, mut action, mut text } = note;
         truncate(&mut text, MAX_NOTE);
         truncate(&mut reason, MAX_LABEL);
         truncate(&mut action, MAX_LABEL);
@@ -340,10 +313,7 @@ mod tests {
         assert_eq!((event.type_.as_deref(), event.action.as_deref()), (Some("Normal"), Some("Issue")));
         assert!(event.event_time.is_some());
         let (namespace, event) = &events[1];
-        assert_eq!(
-            (namespace.as_str(), event.regarding.as_ref().unwrap().namespace.as_ref()),
-            ("default", None)
-        );
+        assert_eq!((namespace.as_str(), event.regarding.as_ref().unwrap().namespace.as_ref()), ("default", None));
         assert_ne!(events[0].1.metadata.name, events[1].1.metadata.name);
     }
 
@@ -364,10 +334,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_server_that_hangs_delays_the_end_no_longer_than_allowed() {
-        let posted = Posted {
-            stuck: true,
-            ..Posted::default()
-        };
+        let posted = Posted { stuck: true, ..Posted::default() };
         let (recorder, delivery, metrics) = recorder(&posted, Arc::new(Unfenced));
         for _ in 0..WAITING + 5 {
             recorder.record(note(Some("team"), "web", "made"));
@@ -379,10 +346,7 @@ mod tests {
         delivery.run(stop, Duration::from_secs(3)).await;
         assert_eq!(began.elapsed(), Duration::from_secs(3));
         let text = metrics.encode().unwrap();
-        assert!(
-            text.contains(&format!("chancery_events_total{{outcome=\"dropped\"}} {}\n", WAITING + 5)),
-            "{text}"
-        );
+        assert!(text.contains(&format!("chancery_events_total{{outcome=\"dropped\"}} {}\n", WAITING + 5)), "{text}");
     }
 
     #[tokio::test]
@@ -404,12 +368,7 @@ mod tests {
             let name = event_name(object, at, 0xffff);
             assert!(name.len() <= 253, "{name}");
             let labels = name.split('.');
-            assert!(
-                labels
-                    .clone()
-                    .all(|label| !label.is_empty() && !label.starts_with('-') && !label.ends_with('-')),
-                "{name}"
-            );
+            assert!(labels.clone().all(|label| !label.is_empty() && !label.starts_with('-') && !label.ends_with('-')), "{name}");
         }
     }
 }

@@ -40,13 +40,7 @@ impl CallLayer {
     /// `timeout` holds for each call from the moment it has its slot until its answer is read, and for a watch until
     /// it has begun. Without a `limiter` nothing waits for a slot.
     pub fn new(timeout: Duration, limiter: Option<Limiter>, clock: Arc<dyn Clock>, skew: ClockSkew, metrics: Metrics) -> Self {
-        Self(Arc::new(Surroundings {
-            timeout,
-            limiter,
-            clock,
-            skew,
-            metrics,
-        }))
+        Self(Arc::new(Surroundings { timeout, limiter, clock, skew, metrics }))
     }
 }
 
@@ -54,10 +48,7 @@ impl<S> Layer<S> for CallLayer {
     type Service = CallService<S>;
 
     fn layer(&self, inner: S) -> CallService<S> {
-        CallService {
-            inner,
-            around: Arc::clone(&self.0),
-        }
+        CallService { inner, around: Arc::clone(&self.0) }
     }
 }
 
@@ -94,11 +85,7 @@ where
         let info = RequestInfo::of(request.method(), request.uri());
         // Futures do nothing until they are polled: the request leaves when it has its slot.
         let answer = self.inner.call(request);
-        if info.is_watch() {
-            Box::pin(around.watch(info, answer))
-        } else {
-            Box::pin(around.call(info, answer))
-        }
+        if info.is_watch() { Box::pin(around.watch(info, answer)) } else { Box::pin(around.call(info, answer)) }
     }
 }
 
@@ -123,9 +110,7 @@ impl Surroundings {
             }
             Ok(Response::from_parts(parts, Either::Left(Full::new(body))))
         };
-        let answer = tokio::time::timeout(self.timeout, whole)
-            .await
-            .unwrap_or_else(|_| Err(TimedOut(self.timeout).into()));
+        let answer = tokio::time::timeout(self.timeout, whole).await.unwrap_or_else(|_| Err(TimedOut(self.timeout).into()));
         if let Some(permit) = permit {
             permit.finish(match &answer {
                 Ok(response) if response.status() == StatusCode::TOO_MANY_REQUESTS => Answer::Throttled,
@@ -142,9 +127,7 @@ impl Surroundings {
         F: Future<Output = Result<Response<B>, BoxError>> + Send,
     {
         let head = tokio::time::timeout(self.timeout, self.head(answer)).await;
-        let answer = head
-            .unwrap_or_else(|_| Err(TimedOut(self.timeout).into()))
-            .map(|response| response.map(Either::Right));
+        let answer = head.unwrap_or_else(|_| Err(TimedOut(self.timeout).into())).map(|response| response.map(Either::Right));
         self.count(info, &answer);
         answer
     }
@@ -182,10 +165,7 @@ fn throttled(headers: &HeaderMap, body: Bytes) -> Bytes {
     {
         return body;
     }
-    let wait = headers
-        .get(header::RETRY_AFTER)
-        .map(HeaderValue::as_bytes)
-        .and_then(|value| str::from_utf8(value).ok());
+    let wait = headers.get(header::RETRY_AFTER).map(HeaderValue::as_bytes).and_then(|value| str::from_utf8(value).ok());
     let details = StatusDetails {
         name: String::new(),
         group: String::new(),
@@ -194,8 +174,6 @@ fn throttled(headers: &HeaderMap, body: Bytes) -> Bytes {
         causes: Vec::new(),
         retry_after_seconds: wait.and_then(|value| value.trim().parse().ok()).unwrap_or(0),
     };
-    let status = Status::failure("the API server asks for fewer requests", "TooManyRequests")
-        .with_code(429)
-        .with_details(details);
+    let status = Status::failure("the API server asks for fewer requests", "TooManyRequests").with_code(429).with_details(details);
     serde_json::to_vec(&status).map_or(body, Bytes::from)
 }

@@ -40,11 +40,7 @@ fn at(text: &str) -> Timestamp {
 
 fn answer(status: u16, body: &'static str) -> Response<Full<Bytes>> {
     let date = "Sun, 06 Nov 1994 08:46:37 GMT";
-    Response::builder()
-        .status(status)
-        .header("date", date)
-        .body(Full::new(Bytes::from_static(body.as_bytes())))
-        .unwrap()
+    Response::builder().status(status).header("date", date).body(Full::new(Bytes::from_static(body.as_bytes()))).unwrap()
 }
 
 const MAP: &str = r#"{"apiVersion":"v1","kind":"ConfigMap","metadata":{"name":"web"}}"#;
@@ -52,20 +48,12 @@ const MAP: &str = r#"{"apiVersion":"v1","kind":"ConfigMap","metadata":{"name":"w
 #[tokio::test]
 async fn calls_are_counted_by_verb_resource_and_status_and_compare_the_clocks() {
     let (metrics, skew) = (Metrics::new(1), ClockSkew::default());
-    let api = over(None, &metrics, &skew, |request| async move {
-        answer(if request.method() == "GET" { 200 } else { 409 }, MAP)
-    });
+    let api = over(None, &metrics, &skew, |request| async move { answer(if request.method() == "GET" { 200 } else { 409 }, MAP) });
     assert_eq!(api.get("web").await.unwrap().metadata.name.as_deref(), Some("web"));
     assert!(api.create(&PostParams::default(), &ConfigMap::default()).await.is_err());
     let text = metrics.encode().unwrap();
-    assert!(
-        text.contains(r#"chancery_api_calls_total{verb="get",resource="configmaps",code="200"} 1"#),
-        "{text}"
-    );
-    assert!(
-        text.contains(r#"chancery_api_calls_total{verb="create",resource="configmaps",code="409"} 1"#),
-        "{text}"
-    );
+    assert!(text.contains(r#"chancery_api_calls_total{verb="get",resource="configmaps",code="200"} 1"#), "{text}");
+    assert!(text.contains(r#"chancery_api_calls_total{verb="create",resource="configmaps",code="409"} 1"#), "{text}");
     assert!(text.contains(r#"chancery_api_conflicts_total{resource="configmaps"} 1"#), "{text}");
     assert_eq!(skew.check(MAX_SKEW).unwrap_err().skew.as_secs(), 179);
     assert!(text.contains("chancery_clock_skew_seconds 179.0"), "{text}");
@@ -74,15 +62,9 @@ async fn calls_are_counted_by_verb_resource_and_status_and_compare_the_clocks() 
 #[tokio::test(start_paused = true)]
 async fn a_call_without_an_answer_ends_after_its_timeout_and_gives_its_slot_back() {
     let (metrics, limiter) = (Metrics::new(1), Limiter::new(1));
-    let api = over(Some(limiter.clone()), &metrics, &ClockSkew::default(), |_| {
-        futures::future::pending()
-    });
+    let api = over(Some(limiter.clone()), &metrics, &ClockSkew::default(), |_| futures::future::pending());
     let began = tokio::time::Instant::now();
-    let error = api
-        .get("web")
-        .await
-        .map_err(CallError::of("get", "ConfigMap", Some("team"), "web"))
-        .unwrap_err();
+    let error = api.get("web").await.map_err(CallError::of("get", "ConfigMap", Some("team"), "web")).unwrap_err();
     assert_eq!(error.kind, CallErrorKind::Timeout);
     assert_eq!(error.to_string(), "could not get ConfigMap team/web: no answer within 30 s");
     assert_eq!(began.elapsed(), Duration::from_secs(30));
@@ -140,17 +122,8 @@ async fn a_refusal_for_load_halves_the_limit_and_says_for_how_long_to_wait() {
         answer.headers_mut().insert("retry-after", "3".parse().unwrap());
         answer
     });
-    let error = api
-        .get("web")
-        .await
-        .map_err(CallError::of("get", "ConfigMap", Some("team"), "web"))
-        .unwrap_err();
-    assert_eq!(
-        error.kind,
-        CallErrorKind::TooMany {
-            retry_after: Some(Duration::from_secs(3))
-        }
-    );
+    let error = api.get("web").await.map_err(CallError::of("get", "ConfigMap", Some("team"), "web")).unwrap_err();
+    assert_eq!(error.kind, CallErrorKind::TooMany { retry_after: Some(Duration::from_secs(3)) });
     assert_eq!(limiter.limit(), 8);
 }
 
@@ -160,19 +133,11 @@ async fn a_watch_takes_no_slot_and_stays_open() {
     let _taken = limiter.acquire().await;
     let metrics = Metrics::new(1);
     let api = over(Some(limiter.clone()), &metrics, &ClockSkew::default(), |_| async {
-        answer(
-            200,
-            "{\"type\":\"ADDED\",\"object\":{\"apiVersion\":\"v1\",\"kind\":\"ConfigMap\",\"metadata\":{\"name\":\"web\"}}}\n",
-        )
+        answer(200, "{\"type\":\"ADDED\",\"object\":{\"apiVersion\":\"v1\",\"kind\":\"ConfigMap\",\"metadata\":{\"name\":\"web\"}}}\n")
     });
     let events: Vec<_> = api.watch(&WatchParams::default(), "0").await.unwrap().collect().await;
     assert_eq!(events.len(), 1);
-    assert!(
-        metrics
-            .encode()
-            .unwrap()
-            .contains(r#"verb="watch",resource="configmaps",code="200"} 1"#)
-    );
+    assert!(metrics.encode().unwrap().contains(r#"verb="watch",resource="configmaps",code="200"} 1"#));
 }
 
 #[tokio::test]
@@ -182,11 +147,7 @@ async fn an_unreachable_server_is_unavailable() {
     config.default_namespace = "team".to_owned();
     let cluster = Cluster::from_config(config, &Options::new(clock, Metrics::new(1))).unwrap();
     let api = Api::<ConfigMap>::default_namespaced(cluster.client);
-    let error = api
-        .get("web")
-        .await
-        .map_err(CallError::of("get", "ConfigMap", Some("team"), "web"))
-        .unwrap_err();
+    let error = api.get("web").await.map_err(CallError::of("get", "ConfigMap", Some("team"), "web")).unwrap_err();
     assert_eq!(error.kind, CallErrorKind::Unavailable);
     assert!(error.is_ambiguous());
 }

@@ -20,11 +20,7 @@ impl Limiter {
         let window = Window::new(max);
         Self {
             slots: Arc::new(Semaphore::new(window.limit as usize)),
-            state: Arc::new(Mutex::new(State {
-                window,
-                surplus: 0,
-                in_flight: 0,
-            })),
+            state: Arc::new(Mutex::new(State { window, surplus: 0, in_flight: 0 })),
         }
     }
 
@@ -34,11 +30,7 @@ impl Limiter {
         let slot = Arc::clone(&self.slots).acquire_owned().await.ok();
         let mut state = self.lock();
         state.in_flight += 1;
-        Permit {
-            round: state.window.round,
-            slot,
-            limiter: self.clone(),
-        }
+        Permit { round: state.window.round, slot, limiter: self.clone() }
     }
 
     /// The number of requests allowed at once now.
@@ -125,12 +117,7 @@ struct Window {
 impl Window {
     fn new(max: u32) -> Self {
         let max = max.max(1);
-        Self {
-            max,
-            limit: max,
-            served: 0,
-            round: 0,
-        }
+        Self { max, limit: max, served: 0, round: 0 }
     }
 
     /// Takes the answer to a request that began in `round`.

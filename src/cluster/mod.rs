@@ -49,13 +49,7 @@ pub struct Options {
 impl Options {
     /// 30 s a call, 5 s for the lease, 16 in flight.
     pub fn new(clock: Arc<dyn Clock>, metrics: Metrics) -> Self {
-        Self {
-            call_timeout: Duration::from_secs(30),
-            lease_timeout: Duration::from_secs(5),
-            in_flight: 16,
-            clock,
-            metrics,
-        }
+        Self { call_timeout: Duration::from_secs(30), lease_timeout: Duration::from_secs(5), in_flight: 16, clock, metrics }
     }
 }
 
@@ -94,21 +88,13 @@ impl Cluster {
         let client = build(config.clone(), &layer(options.call_timeout, Some(limiter.clone())))?;
         config.connect_timeout = Some(options.lease_timeout);
         let lease_client = build(config, &layer(options.lease_timeout, None))?;
-        Ok(Self {
-            client,
-            lease_client,
-            skew,
-            limiter,
-        })
+        Ok(Self { client, lease_client, skew, limiter })
     }
 }
 
 impl std::fmt::Debug for Cluster {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Cluster")
-            .field("skew", &self.skew)
-            .field("limiter", &self.limiter)
-            .finish_non_exhaustive()
+        f.debug_struct("Cluster").field("skew", &self.skew).field("limiter", &self.limiter).finish_non_exhaustive()
     }
 }
 

@@ -24,10 +24,7 @@ impl RequestInfo {
         };
         let (resource, name, subresource) = match rest {
             [] => {
-                return Self {
-                    verb: "get",
-                    resource: "discovery".to_owned(),
-                };
+                return Self { verb: "get", resource: "discovery".to_owned() };
             }
             ["namespaces", name, sub @ ("status" | "finalize")] => ("namespaces", Some(*name), Some(*sub)),
             ["namespaces", _, resource, rest @ ..] | [resource, rest @ ..] => (*resource, rest.first().copied(), rest.get(1).copied()),
@@ -41,10 +38,7 @@ impl RequestInfo {
             label.push('/');
             label.push_str(subresource);
         }
-        Self {
-            verb: verb(method, uri, name.is_some()),
-            resource: label,
-        }
+        Self { verb: verb(method, uri, name.is_some()), resource: label }
     }
 
     /// Whether the answer is a stream that stays open.
@@ -54,10 +48,7 @@ impl RequestInfo {
 }
 
 fn verb(method: &Method, uri: &Uri, named: bool) -> &'static str {
-    let watch = || {
-        uri.query()
-            .is_some_and(|query| query.split('&').any(|pair| matches!(pair, "watch=true" | "watch=1")))
-    };
+    let watch = || uri.query().is_some_and(|query| query.split('&').any(|pair| matches!(pair, "watch=true" | "watch=1")));
     match *method {
         Method::GET if watch() => "watch",
         Method::GET if named => "get",
@@ -81,24 +72,9 @@ mod tests {
             ("GET", "/api/v1/namespaces/team/secrets/web", "get", "secrets"),
             ("GET", "/api/v1/secrets?limit=500", "list", "secrets"),
             ("GET", "/api/v1/secrets?&watch=true&allowWatchBookmarks=true", "watch", "secrets"),
-            (
-                "POST",
-                "/apis/events.k8s.io/v1/namespaces/team/events?",
-                "create",
-                "events.events.k8s.io",
-            ),
-            (
-                "PUT",
-                "/apis/chancery.dev/v1alpha1/namespaces/team/certificates/web/status",
-                "update",
-                "certificates.chancery.dev/status",
-            ),
-            (
-                "PATCH",
-                "/apis/chancery.dev/v1alpha1/clusterissuers/ca/status",
-                "patch",
-                "clusterissuers.chancery.dev/status",
-            ),
+            ("POST", "/apis/events.k8s.io/v1/namespaces/team/events?", "create", "events.events.k8s.io"),
+            ("PUT", "/apis/chancery.dev/v1alpha1/namespaces/team/certificates/web/status", "update", "certificates.chancery.dev/status"),
+            ("PATCH", "/apis/chancery.dev/v1alpha1/clusterissuers/ca/status", "patch", "clusterissuers.chancery.dev/status"),
             ("DELETE", "/api/v1/namespaces/team/configmaps/x", "delete", "configmaps"),
             ("DELETE", "/api/v1/namespaces/team/configmaps", "deletecollection", "configmaps"),
             ("GET", "/api/v1/namespaces/team", "get", "namespaces"),

@@ -118,10 +118,7 @@ mod tests {
         assert_eq!(skew.check(MAX_SKEW), Ok(()));
         skew.observe(DATE, at("1994-11-06T08:55:38Z"), at("1994-11-06T08:55:38Z"));
         let refused = skew.check(MAX_SKEW).unwrap_err();
-        assert_eq!(
-            refused.to_string(),
-            "our clock is 360 s ahead of the API server's, more than the 120 s allowed"
-        );
+        assert_eq!(refused.to_string(), "our clock is 360 s ahead of the API server's, more than the 120 s allowed");
         skew.observe(DATE, at("1994-11-06T08:40:37Z"), at("1994-11-06T08:40:37Z"));
         assert!(skew.check(MAX_SKEW).unwrap_err().to_string().contains("540 s behind"));
         skew.observe(DATE, at("1994-11-06T08:51:37Z"), at("1994-11-06T08:51:37Z"));

@@ -82,24 +82,21 @@ pub async fn run(settings: Settings, clock: Arc<dyn Clock>, stop: CancellationTo
     let term = elector.term();
     let fence: Arc<dyn lease::Fence> = term.clone();
     let registers = registers(&cluster, &settings, &fence, &clock, &metrics);
-    let world = Arc::new(World::new(
-        settings.namespace.clone(),
-        settings.watch.is_empty(),
-        registers,
-        cluster.skew.clone(),
-        Arc::clone(&clock),
-    ));
+    let world =
+        Arc::new(World::new(settings.namespace.clone(), settings.watch.is_empty(), registers, cluster.skew.clone(), Arc::clone(&clock)));
     let (recorder, delivery) =
         Recorder::new(cluster.client.clone(), Arc::clone(&fence), Arc::clone(&clock), metrics.clone(), &settings.host);
+    let reactor = Reactor { world: Arc::clone(&world), work: Arc::new(Work::default()) };
+    let waking = reactor.clone();
     let context = Arc::new(Context {
-        world: Arc::clone(&world),
+        world,
         client: cluster.client.clone(),
         writer: Writer::new(cluster.client.clone(), fence),
         recorder,
         metrics: metrics.clone(),
         rsa: Semaphore::new(1),
+        wrote_secret: Box::new(move |secret| waking.issuers_of(secret)),
     });
-    let reactor = Reactor { world, work: Arc::new(Work::default()) };
 
     let (running, end_http, end_events, end_election) =
         (CancellationToken::new(), CancellationToken::new(), CancellationToken::new(), CancellationToken::new());
@@ -163,7 +160,13 @@ pub async fn run(settings: Settings, clock: Arc<dyn Clock>, stop: CancellationTo
     Ok(())
 }
 
-fn registers(cluster: &Cluster, settings: &Settings, fence: &Arc<dyn lease::Fence>, clock: &Arc<dyn Clock>, metrics: &Metrics) -> Registers {
+fn registers(
+    cluster: &Cluster,
+    settings: &Settings,
+    fence: &Arc<dyn lease::Fence>,
+    clock: &Arc<dyn Clock>,
+    metrics: &Metrics,
+) -> Registers {
     let api = Api::<ConfigMap>::namespaced(cluster.client.clone(), &settings.namespace);
     let clock = Arc::clone(clock);
     let now: crate::register::Clock = Arc::new(move || -> Timestamp { clock.now() });
@@ -253,7 +256,12 @@ async fn watch(settings: Settings, cluster: Cluster, reactor: Reactor, health: H
             synced: health.gate("namespaces"),
             what: "namespaces",
         };
-        feeds.push(Box::pin(watched.feed(&world.namespaces, |namespace| NamespaceMark::of(&namespace), |change| reactor.namespace(&change), Arc::clone(&done))));
+        feeds.push(Box::pin(watched.feed(
+            &world.namespaces,
+            |namespace| NamespaceMark::of(&namespace),
+            |change| reactor.namespace(&change),
+            Arc::clone(&done),
+        )));
     }
     let all = u32::try_from(feeds.len()).unwrap_or(u32::MAX);
     let complete = async {

@@ -73,12 +73,15 @@ impl Reactor {
             Change::Applied { now, .. } => now.name(),
             Change::Deleted(mark) => mark.name(),
         };
-        let (certificates, issuers) = {
-            let links = self.world.links();
-            (links.of_secret(&name), links.issuers_of_secret(&name))
-        };
-        issuers.into_iter().for_each(|issuer| self.work.push(Key::Issuer(issuer), 0));
+        self.issuers_of(&name);
+        let certificates = self.world.links().of_secret(&name);
         certificates.iter().for_each(|certificate| self.push_certificate(certificate));
+    }
+
+    /// The issuers whose key is in a Secret have something to look at.
+    pub(crate) fn issuers_of(&self, secret: &Name) {
+        let issuers = self.world.links().issuers_of_secret(secret);
+        issuers.into_iter().for_each(|issuer| self.work.push(Key::Issuer(issuer), 0));
     }
 
     /// An issuer changed.

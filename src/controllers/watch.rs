@@ -33,7 +33,13 @@ where
     K: Resource + Clone + DeserializeOwned + Debug + Send + 'static,
 {
     /// Feeds the cache for ever, and reports each change.
-    pub(crate) async fn feed<V: Cached>(self, cache: &Cache<V>, keep: impl Fn(K) -> V, react: impl Fn(Change<V>), done: Arc<tokio::sync::Semaphore>) {
+    pub(crate) async fn feed<V: Cached>(
+        self,
+        cache: &Cache<V>,
+        keep: impl Fn(K) -> V,
+        react: impl Fn(Change<V>),
+        done: Arc<tokio::sync::Semaphore>,
+    ) {
         let covers = |namespace: &str| self.namespace.as_deref().is_none_or(|own| own == namespace);
         let mut stream = std::pin::pin!(watcher(self.api, self.config).default_backoff());
         let mut synced = false;

@@ -8,7 +8,11 @@ use std::{
 use jiff::{SignedDuration, Timestamp};
 
 use super::Issuer;
-use crate::{api::IssuerKey, observe::Name, plan::observed::{AuthorityView, Backing, IssuerView}};
+use crate::{
+    api::IssuerKey,
+    observe::Name,
+    plan::observed::{AuthorityView, Backing, IssuerView},
+};
 
 /// How many certificates of one issuer follow a changed authority in a minute.
 const FOLLOWING_A_MINUTE: i64 = 60;

@@ -35,8 +35,7 @@ impl CertificateAuthority {
         let get = |key: &str| data.get(key).map(|value| value.0.as_slice()).filter(|value| !value.is_empty());
         let bundle = get(names::TLS_CERTIFICATE)
             .ok_or_else(|| obstacle(reason::CHAIN_INVALID, format!("the Secret has no {}", names::TLS_CERTIFICATE)))?;
-        let key = get(names::TLS_KEY)
-            .ok_or_else(|| obstacle(reason::CHAIN_INVALID, format!("the Secret has no {}", names::TLS_KEY)))?;
+        let key = get(names::TLS_KEY).ok_or_else(|| obstacle(reason::CHAIN_INVALID, format!("the Secret has no {}", names::TLS_KEY)))?;
         let mut certificates = X509::bundle_from_pem(bundle)
             .map_err(|error| obstacle(reason::CHAIN_INVALID, format!("the Secret's {} cannot be read: {error}", names::TLS_CERTIFICATE)))?;
         let key = PrivateKey::from_pem(key)
@@ -58,13 +57,9 @@ impl CertificateAuthority {
         }
         let key_id = own.key_id();
         complete(&mut certificates, get(names::CA_CERTIFICATE));
-        let chain = Chain::order(certificates)
-            .map_err(|error| obstacle(reason::CHAIN_INVALID, format!("the Secret's chain: {error}")))?;
+        let chain = Chain::order(certificates).map_err(|error| obstacle(reason::CHAIN_INVALID, format!("the Secret's chain: {error}")))?;
         if chain.not_after() < now {
-            return Err(obstacle(
-                reason::EXPIRED,
-                format!("a certificate of its chain expired at {}: renew it", chain.not_after()),
-            ));
+            return Err(obstacle(reason::EXPIRED, format!("a certificate of its chain expired at {}: renew it", chain.not_after())));
         }
         chain.verify_authority(now).map_err(|error| obstacle(reason::CHAIN_INVALID, format!("the Secret's chain: {error}")))?;
         let fingerprint = fingerprint(&chain);
@@ -107,7 +102,8 @@ fn complete(certificates: &mut Vec<X509>, roots: Option<&[u8]>) {
         return;
     };
     for root in roots {
-        let belongs = certificates.iter().any(|certificate| certificate.issuer() == root.subject() && certificate.is_signed_by(root.public_key()));
+        let belongs =
+            certificates.iter().any(|certificate| certificate.issuer() == root.subject() && certificate.is_signed_by(root.public_key()));
         if belongs && !certificates.iter().any(|certificate| certificate.as_der() == root.as_der()) {
             certificates.push(root);
         }

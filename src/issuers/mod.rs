@@ -3,8 +3,8 @@
 //! An issuer turns a template into a certificate. It decides nothing: whether it may, for whom and for how long is decided
 //! in `plan`, and the register knows of it before it is asked.
 
-pub mod ca;
 mod book;
+pub mod ca;
 mod self_signed;
 
 use std::fmt;

@@ -29,11 +29,7 @@ impl Terms {
         if !whole || lease < Duration::from_secs(1) || lease > Duration::from_hours(1) {
             return Err(TermsError(lease));
         }
-        Ok(Self {
-            lease,
-            hold: lease * 2 / 3,
-            retry: lease * 2 / 15,
-        })
+        Ok(Self { lease, hold: lease * 2 / 3, retry: lease * 2 / 15 })
     }
 
     fn seconds(self) -> i32 {
@@ -64,13 +60,8 @@ pub struct Hold {
 
 impl Hold {
     fn from(sent: Moment, terms: Terms) -> Self {
-        let wall = SignedDuration::try_from(terms.hold)
-            .ok()
-            .and_then(|hold| sent.wall.checked_add(hold).ok());
-        Self {
-            elapsed: sent.elapsed + terms.hold,
-            wall: wall.unwrap_or(Timestamp::MAX),
-        }
+        let wall = SignedDuration::try_from(terms.hold).ok().and_then(|hold| sent.wall.checked_add(hold).ok());
+        Self { elapsed: sent.elapsed + terms.hold, wall: wall.unwrap_or(Timestamp::MAX) }
     }
 
     /// Whether the hold still lasts at `now`.
@@ -132,25 +123,14 @@ enum Todo {
 impl Claim {
     /// A claim that has seen nothing yet. `identity` must be unique to the process, not only to the host.
     pub fn new(identity: String, terms: Terms) -> Self {
-        Self {
-            identity,
-            terms,
-            seen: Seen::Nothing,
-            hold: None,
-            todo: Todo::Read,
-            unsure: true,
-        }
+        Self { identity, terms, seen: Seen::Nothing, hold: None, todo: Todo::Read, unsure: true }
     }
 
     /// What to do at `now`. `jitter` are random bits: candidates do not knock in step.
     pub fn next(&mut self, now: Moment, jitter: u16) -> Step {
         let leading = self.hold.is_some_and(|hold| hold.lasts(now));
         if let Todo::Rest = self.todo {
-            let spread = if leading {
-                Duration::ZERO
-            } else {
-                self.terms.retry * u32::from(jitter) / (2 * u32::from(u16::MAX))
-            };
+            let spread = if leading { Duration::ZERO } else { self.terms.retry * u32::from(jitter) / (2 * u32::from(u16::MAX)) };
             self.todo = Todo::RestUntil(now.elapsed + self.terms.retry + spread);
         }
         if let Todo::RestUntil(end) = self.todo {
@@ -177,10 +157,7 @@ impl Claim {
                 if rival && now.elapsed < *since + self.patience(spec) {
                     return self.rest(now);
                 }
-                Step::Replace(Box::new(Lease {
-                    metadata: lease.metadata.clone(),
-                    spec: Some(self.spec(spec, now.wall)),
-                }))
+                Step::Replace(Box::new(Lease { metadata: lease.metadata.clone(), spec: Some(self.spec(spec, now.wall)) }))
             }
         }
     }
@@ -216,10 +193,7 @@ impl Claim {
             Seen::Present { lease: last, since } if last.spec == lease.spec && last.metadata.uid == lease.metadata.uid => *since,
             _ => now.elapsed,
         };
-        self.seen = Seen::Present {
-            lease: Box::new(lease),
-            since,
-        };
+        self.seen = Seen::Present { lease: Box::new(lease), since };
     }
 
     /// Our POST or PUT, sent at `sent`, was accepted and `lease` came back.
@@ -262,18 +236,13 @@ impl Claim {
             renew_time: Some(MicroTime(wall)),
             ..spec.clone()
         };
-        Some(Lease {
-            metadata: lease.metadata.clone(),
-            spec: Some(spec),
-        })
+        Some(Lease { metadata: lease.metadata.clone(), spec: Some(spec) })
     }
 
     /// The longer of the holder's duration and ours: replicas may be configured differently for a while.
     fn patience(&self, spec: Option<&LeaseSpec>) -> Duration {
         let theirs = spec.and_then(|spec| spec.lease_duration_seconds).unwrap_or(0);
-        self.terms
-            .lease
-            .max(Duration::from_secs(u64::try_from(theirs).unwrap_or(0).min(3600)))
+        self.terms.lease.max(Duration::from_secs(u64::try_from(theirs).unwrap_or(0).min(3600)))
     }
 
     fn spec(&self, last: Option<&LeaseSpec>, wall: Timestamp) -> LeaseSpec {
@@ -302,11 +271,7 @@ fn sign_of_life(last: Option<&LeaseSpec>, wall: Timestamp) -> Timestamp {
     let micros = |time: Timestamp| Timestamp::from_microsecond(time.as_microsecond()).unwrap_or(time);
     let renewed = last.and_then(|last| last.renew_time.as_ref()).map(|time| micros(time.0));
     let now = micros(wall);
-    if renewed == Some(now) {
-        now.checked_add(SignedDuration::from_micros(1)).unwrap_or(Timestamp::MIN)
-    } else {
-        now
-    }
+    if renewed == Some(now) { now.checked_add(SignedDuration::from_micros(1)).unwrap_or(Timestamp::MIN) } else { now }
 }
 
 fn holder(spec: Option<&LeaseSpec>) -> Option<&str> {

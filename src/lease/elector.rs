@@ -51,23 +51,10 @@ impl Elector {
     }
 
     fn with_store(store: Arc<dyn LeaseStore>, options: Options) -> Result<Self, TermsError> {
-        let Options {
-            namespace,
-            name,
-            host,
-            duration,
-            clock,
-        } = options;
+        let Options { namespace, name, host, duration, clock } = options;
         let terms = Terms::new(duration)?;
         let identity = format!("{host}_{:016x}", u64::from_ne_bytes(random()));
-        Ok(Self {
-            store,
-            claim: Claim::new(identity, terms),
-            terms,
-            term: Arc::new(Term::new(clock)),
-            namespace,
-            name,
-        })
+        Ok(Self { store, claim: Claim::new(identity, terms), terms, term: Arc::new(Term::new(clock)), namespace, name })
     }
 
     /// The fence to put before each write; also says when leadership begins and ends.
@@ -108,16 +95,9 @@ impl Elector {
                 Err(error) => Err(error),
             },
             Step::Create(spec) => {
-                let metadata = ObjectMeta {
-                    name: Some(self.name.clone()),
-                    namespace: Some(self.namespace.clone()),
-                    ..ObjectMeta::default()
-                };
-                self.limited(self.store.create(Lease {
-                    metadata,
-                    spec: Some(spec),
-                }))
-                .await
+                let metadata =
+                    ObjectMeta { name: Some(self.name.clone()), namespace: Some(self.namespace.clone()), ..ObjectMeta::default() };
+                self.limited(self.store.create(Lease { metadata, spec: Some(spec) })).await
             }
             Step::Replace(lease) => self.limited(self.store.replace(&self.name, *lease)).await,
         };
@@ -139,11 +119,7 @@ impl Elector {
         let limit = self.terms.hold / 2;
         tokio::time::timeout(limit, request).await.unwrap_or_else(|_| {
             let what = format!("renew Lease {}/{}", self.namespace, self.name);
-            Err(CallError {
-                what,
-                kind: CallErrorKind::Timeout,
-                message: format!("no answer within {} s", limit.as_secs_f32()),
-            })
+            Err(CallError { what, kind: CallErrorKind::Timeout, message: format!("no answer within {} s", limit.as_secs_f32()) })
         })
     }
 
@@ -191,13 +167,7 @@ pub struct Term {
 
 impl Term {
     fn new(clock: Arc<dyn Clock>) -> Self {
-        Self {
-            hold: Mutex::new(None),
-            changed: Notify::new(),
-            leading: watch::Sender::new(false),
-            origin: Instant::now(),
-            clock,
-        }
+        Self { hold: Mutex::new(None), changed: Notify::new(), leading: watch::Sender::new(false), origin: Instant::now(), clock }
     }
 
     /// Changes when leadership begins and when it ends, at the latest when the hold does.
@@ -208,10 +178,7 @@ impl Term {
     }
 
     fn now(&self) -> Moment {
-        Moment {
-            elapsed: self.origin.elapsed(),
-            wall: self.clock.now(),
-        }
+        Moment { elapsed: self.origin.elapsed(), wall: self.clock.now() }
     }
 
     fn current(&self) -> Option<Hold> {
@@ -267,36 +234,25 @@ trait LeaseStore: Send + Sync {
 
 impl LeaseStore for Api<Lease> {
     fn read<'a>(&'a self, name: &'a str) -> BoxFuture<'a, Result<Option<Lease>, CallError>> {
-        Box::pin(async move {
-            self.get_opt(name)
-                .await
-                .map_err(CallError::of("get", "Lease", self.namespace(), name))
-        })
+        Box::pin(async move { self.get_opt(name).await.map_err(CallError::of("get", "Lease", self.namespace(), name)) })
     }
 
     fn create(&self, lease: Lease) -> BoxFuture<'_, Result<Lease, CallError>> {
         Box::pin(async move {
             let name = lease.metadata.name.clone().unwrap_or_default();
-            self.create(&params(), &lease)
-                .await
-                .map_err(CallError::of("create", "Lease", self.namespace(), &name))
+            self.create(&params(), &lease).await.map_err(CallError::of("create", "Lease", self.namespace(), &name))
         })
     }
 
     fn replace<'a>(&'a self, name: &'a str, lease: Lease) -> BoxFuture<'a, Result<Lease, CallError>> {
-        Box::pin(async move {
-            self.replace(name, &params(), &lease)
-                .await
-                .map_err(CallError::of("update", "Lease", self.namespace(), name))
-        })
+        Box::pin(
+            async move { self.replace(name, &params(), &lease).await.map_err(CallError::of("update", "Lease", self.namespace(), name)) },
+        )
     }
 }
 
 fn params() -> PostParams {
-    PostParams {
-        field_manager: Some("chancery".to_owned()),
-        ..PostParams::default()
-    }
+    PostParams { field_manager: Some("chancery".to_owned()), ..PostParams::default() }
 }
 
 /// Random bits; zeros where the generator fails, which costs nothing but the spread of retries, and an identity that

@@ -111,13 +111,7 @@ impl World {
         self.born += 1;
         let rate = 900 + u64::from(self.tape.draw()) % 200;
         let wall = (i64::from(self.tape.draw()) - 32_768) * 10_000;
-        Process {
-            claim: Claim::new(format!("process-{}", self.born), self.terms),
-            born: self.now,
-            rate,
-            wall,
-            turn: 0,
-        }
+        Process { claim: Claim::new(format!("process-{}", self.born), self.terms), born: self.now, rate, wall, turn: 0 }
     }
 
     fn schedule(&mut self, delay: u64, id: usize, event: Event) {
@@ -196,15 +190,8 @@ impl World {
             Request::Create(_) | Request::Replace(_) => return Answer::Refused,
         };
         self.version += 1;
-        let metadata = ObjectMeta {
-            uid: Some("u".to_owned()),
-            resource_version: Some(self.version.to_string()),
-            ..ObjectMeta::default()
-        };
-        let lease = Lease {
-            metadata,
-            spec: Some(spec),
-        };
+        let metadata = ObjectMeta { uid: Some("u".to_owned()), resource_version: Some(self.version.to_string()), ..ObjectMeta::default() };
+        let lease = Lease { metadata, spec: Some(spec) };
         self.stored = Some(lease.clone());
         Answer::Written(lease)
     }

@@ -119,7 +119,13 @@ impl<V: Cached> Cache<V> {
     /// Takes in what a watch shows. `watch` tells several watches of one kind apart; `covers` says which namespaces it shows.
     ///
     /// Returns the changes, and whether the watch has now shown all there is.
-    pub fn observe<K>(&self, watch: usize, covers: &dyn Fn(&str) -> bool, event: Event<K>, keep: impl Fn(K) -> V) -> (Vec<Change<V>>, bool) {
+    pub fn observe<K>(
+        &self,
+        watch: usize,
+        covers: &dyn Fn(&str) -> bool,
+        event: Event<K>,
+        keep: impl Fn(K) -> V,
+    ) -> (Vec<Change<V>>, bool) {
         let mut inner = self.write();
         match event {
             Event::Init => {

@@ -141,9 +141,7 @@ impl Sight {
             certificate: &self.certificate,
             wanted: &self.wanted,
             issuer: match &self.issuer {
-                Some(entry) if self.issuer_exists => {
-                    IssuerSeen::Found { issuer: &entry.view, namespace_admitted: self.namespace_admitted }
-                }
+                Some(entry) if self.issuer_exists => IssuerSeen::Found { issuer: &entry.view, namespace_admitted: self.namespace_admitted },
                 None if self.issuer_exists => IssuerSeen::Pending,
                 _ => IssuerSeen::Absent,
             },
@@ -208,10 +206,8 @@ impl Sight {
         let Some(status) = &self.certificate.status else {
             return false;
         };
-        let same_secret = status
-            .secret
-            .as_ref()
-            .is_some_and(|secret| secret.uid == mark.uid() && secret.resource_version == mark.resource_version());
+        let same_secret =
+            status.secret.as_ref().is_some_and(|secret| secret.uid == mark.uid() && secret.resource_version == mark.resource_version());
         let ready = status.conditions.iter().any(|found| found.type_ == condition::READY && found.status == "True");
         if !same_secret || !ready || status.observed_generation != self.certificate.metadata.generation {
             return false;
@@ -257,10 +253,7 @@ impl Sight {
             }
         }
         let age = |certificate: &Certificate| {
-            (
-                certificate.metadata.creation_timestamp.as_ref().map(|time| time.0),
-                certificate.metadata.name.clone().unwrap_or_default(),
-            )
+            (certificate.metadata.creation_timestamp.as_ref().map(|time| time.0), certificate.metadata.name.clone().unwrap_or_default())
         };
         let oldest = others.iter().min_by_key(|other| age(other))?;
         (age(oldest) < age(&self.certificate)).then(|| oldest.metadata.name.clone().unwrap_or_default())

@@ -92,11 +92,8 @@ impl IssuerSight {
             }
         };
         let metadata = &secret.object().metadata;
-        let identity = identity(
-            secret_name,
-            metadata.uid.as_deref().unwrap_or_default(),
-            metadata.resource_version.as_deref().unwrap_or_default(),
-        );
+        let identity =
+            identity(secret_name, metadata.uid.as_deref().unwrap_or_default(), metadata.resource_version.as_deref().unwrap_or_default());
         sight.secret = Some((secret_name.clone(), identity));
         let none = std::collections::BTreeMap::new();
         let data = secret.object().data.as_ref().unwrap_or(&none);

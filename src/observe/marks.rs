@@ -6,7 +6,9 @@ use k8s_openapi::{api::core::v1::Namespace, apimachinery::pkg::apis::meta::v1::O
 use kube::api::PartialObjectMeta;
 
 use super::cache::{Cached, Name};
-use crate::api::{Certificate, ClusterIssuer, Issuer, IssuerKey, IssuerKind, IssuerSpec, IssuerStatus, Scope, SpecError, WantedIssuer, check_issuer};
+use crate::api::{
+    Certificate, ClusterIssuer, Issuer, IssuerKey, IssuerKind, IssuerSpec, IssuerStatus, Scope, SpecError, WantedIssuer, check_issuer,
+};
 
 impl Cached for Certificate {
     fn name(&self) -> Name {
@@ -48,8 +50,7 @@ impl IssuerObject {
 
     /// A ClusterIssuer.
     pub fn cluster(issuer: ClusterIssuer) -> Self {
-        let key =
-            IssuerKey { kind: IssuerKind::ClusterIssuer, namespace: None, name: issuer.metadata.name.clone().unwrap_or_default() };
+        let key = IssuerKey { kind: IssuerKind::ClusterIssuer, namespace: None, name: issuer.metadata.name.clone().unwrap_or_default() };
         Self { key, metadata: issuer.metadata, spec: issuer.spec.0, status: issuer.status }
     }
 

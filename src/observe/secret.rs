@@ -66,10 +66,7 @@ pub fn read(secret: &Secret) -> SecretRead {
         annotations: secret.annotations().clone(),
         labels: secret.labels().clone(),
         content: content(data(names::TLS_CERTIFICATE), data(names::TLS_KEY)),
-        chain: ChainText {
-            chain: text(data(names::TLS_CERTIFICATE)),
-            ca: data(names::CA_CERTIFICATE).map(|ca| text(Some(ca))),
-        },
+        chain: ChainText { chain: text(data(names::TLS_CERTIFICATE)), ca: data(names::CA_CERTIFICATE).map(|ca| text(Some(ca))) },
         other_writer: other_writer(secret),
     }
 }
@@ -137,10 +134,7 @@ impl Mark {
             name: Name::new(metadata.namespace.as_deref().unwrap_or_default(), metadata.name.as_deref().unwrap_or_default()),
             uid: metadata.uid.clone().unwrap_or_default().into(),
             resource_version: metadata.resource_version.clone().unwrap_or_default().into(),
-            ownership: telling
-                .iter()
-                .filter_map(|key| annotations.get(*key).map(|value| ((*key).to_owned(), value.clone())))
-                .collect(),
+            ownership: telling.iter().filter_map(|key| annotations.get(*key).map(|value| ((*key).to_owned(), value.clone()))).collect(),
             chain: Record::read(annotations).chain.map(Into::into),
         }
     }

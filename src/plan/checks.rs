@@ -14,7 +14,7 @@ use super::{
     renewal::Validity,
 };
 use crate::api::{
-    Defaulted, GoDuration, OnAuthorityChange, Resolved, Wanted, encoding_name, names, resolve, reason::certificate as reason,
+    Defaulted, GoDuration, OnAuthorityChange, Resolved, Wanted, encoding_name, names, reason::certificate as reason, resolve,
 };
 
 /// Why what is held is not what is wanted.
@@ -77,15 +77,9 @@ pub fn secret_missing(history: &History, name: &str) -> Violation {
 pub fn usable<'a>(secret: &'a SecretRead, history: &History) -> Result<(&'a [X509], &'a PrivateKey), Violation> {
     let cause = if history.current.is_none() { Cause::First } else { Cause::Damage };
     match &secret.content {
-        Content::Missing(key) => {
-            Err(Violation::new(cause, reason::SECRET_UNREADABLE, format!("the Secret has no {key}")))
-        }
+        Content::Missing(key) => Err(Violation::new(cause, reason::SECRET_UNREADABLE, format!("the Secret has no {key}"))),
         Content::Unreadable(why) => Err(Violation::new(cause, reason::SECRET_UNREADABLE, why.clone())),
-        Content::Mismatch => Err(Violation::new(
-            cause,
-            reason::KEY_MISMATCH,
-            "the Secret's private key is not that of its certificate",
-        )),
+        Content::Mismatch => Err(Violation::new(cause, reason::KEY_MISMATCH, "the Secret's private key is not that of its certificate")),
         Content::Pair { certificates, key } => Ok((certificates, key)),
     }
 }
@@ -168,9 +162,7 @@ fn names_of(wanted: &Wanted, certificate: &X509) -> Result<(), Violation> {
     if !certificate.has_unknown_sans() && *certificate.sans() == wanted.sans {
         return Ok(());
     }
-    let text = |sans: &BTreeSet<chancery_pki::San>| {
-        sans.iter().take(8).map(ToString::to_string).collect::<Vec<_>>().join(", ")
-    };
+    let text = |sans: &BTreeSet<chancery_pki::San>| sans.iter().take(8).map(ToString::to_string).collect::<Vec<_>>().join(", ");
     Err(Violation::spec(
         reason::NAMES_CHANGED,
         format!("the certificate is for [{}], the spec asks for [{}]", text(certificate.sans()), text(&wanted.sans)),
@@ -203,9 +195,7 @@ fn usages(wanted: &Wanted, certificate: &X509, effective: Option<&Resolved>, def
     if *certificate.usages() == asked {
         return Ok(());
     }
-    let text = |usages: &BTreeSet<chancery_pki::Usage>| {
-        usages.iter().map(|usage| usage.as_str()).collect::<Vec<_>>().join(", ")
-    };
+    let text = |usages: &BTreeSet<chancery_pki::Usage>| usages.iter().map(|usage| usage.as_str()).collect::<Vec<_>>().join(", ");
     Err(Violation::spec(
         reason::USAGES_CHANGED,
         format!("the certificate's usages are [{}], the spec asks for [{}]", text(certificate.usages()), text(&asked)),
@@ -225,10 +215,7 @@ fn private_key(
         (None, _) => key.algorithm(),
     };
     if key.algorithm() != asked {
-        return Err(Violation::spec(
-            reason::KEY_CHANGED,
-            format!("the private key is {}, the spec asks for {asked}", key.algorithm()),
-        ));
+        return Err(Violation::spec(reason::KEY_CHANGED, format!("the private key is {}, the spec asks for {asked}", key.algorithm())));
     }
     if key.algorithm() == KeyAlgorithm::Ed25519 {
         // It has one encoding only (RFC 8410).
@@ -277,7 +264,14 @@ fn duration(
 /// Whether time, a person or the issuer asks for a new certificate in place of a good one.
 ///
 /// `renewal` is the moment at which the certificate falls due, `handled` the value of the renew annotation that was acted on.
-pub fn still_wanted(wanted: &Wanted, issuer: Option<&IssuerView>, held: &Held, renewal: Timestamp, handled: Option<&str>, now: Timestamp) -> Result<(), Violation> {
+pub fn still_wanted(
+    wanted: &Wanted,
+    issuer: Option<&IssuerView>,
+    held: &Held,
+    renewal: Timestamp,
+    handled: Option<&str>,
+    now: Timestamp,
+) -> Result<(), Violation> {
     if held.validity.not_after < now {
         return Err(Violation::new(Cause::Expired, reason::EXPIRED, format!("the certificate expired at {}", held.validity.not_after)));
     }

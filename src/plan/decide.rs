@@ -6,6 +6,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use chancery_pki::KeyId;
 
+use super::status::Recorded as _;
 use super::{
     budget::{self, Exhausted},
     checks::{self, Cause, Violation},
@@ -14,10 +15,9 @@ use super::{
     limits,
     observed::{Backing, Held, IssuerSeen, IssuerView, Observed, SecretRead, SecretSeen},
     ownership::{self, Ownership},
-    status::{self, Failure},
     renewal::{self, Validity},
+    status::{self, Failure},
 };
-use super::status::Recorded as _;
 use crate::api::{
     self, Resolved, RotationPolicy, Wanted,
     reason::{INVALID_SPEC, READY, certificate as reason},
@@ -262,9 +262,7 @@ fn timely(
     let renewal = due(observed, wanted, issuer, &held);
     match checks::still_wanted(wanted, issuer, &held, renewal, handled, now) {
         Ok(()) => Ok(Good { held, renewal, imported }),
-        Err(violation) => {
-            Err(Lack { violation, held: Some(held), renewal: Some(renewal), key_is_sound: true })
-        }
+        Err(violation) => Err(Lack { violation, held: Some(held), renewal: Some(renewal), key_is_sound: true }),
     }
 }
 
@@ -301,19 +299,12 @@ fn importable(observed: &Observed<'_>, leaf: &chancery_pki::Certificate) -> bool
 }
 
 /// The authority behind a certificate that was read.
-fn signer_of(
-    observed: &Observed<'_>,
-    secret: &SecretRead,
-    leaf: &chancery_pki::Certificate,
-    imported: bool,
-) -> Option<KeyId> {
+fn signer_of(observed: &Observed<'_>, secret: &SecretRead, leaf: &chancery_pki::Certificate, imported: bool) -> Option<KeyId> {
     if !imported && let Some(recorded) = Record::read(&secret.annotations).authority {
         return recorded.parse().ok();
     }
     match found(observed).and_then(|issuer| issuer.backing.as_ref().ok()) {
-        Some(Backing::Authority(authority)) if leaf.is_signed_by(authority.chain.leaf().public_key()) => {
-            Some(authority.key_id)
-        }
+        Some(Backing::Authority(authority)) if leaf.is_signed_by(authority.chain.leaf().public_key()) => Some(authority.key_id),
         _ => None,
     }
 }
@@ -442,19 +433,24 @@ fn prepare(observed: &Observed<'_>, wanted: &Wanted, lack: &Lack, now: Timestamp
         _ => None,
     };
     let resolved = api::resolve(wanted, &spec.defaults, &spec.allow, kept);
-    limits::admits(wanted, &resolved, spec, backing).map_err(|refusal| {
-        Obstruction::change(reason::NOT_ALLOWED, format!("{} does not allow it: {refusal}", issuer.key))
-    })?;
+    limits::admits(wanted, &resolved, spec, backing)
+        .map_err(|refusal| Obstruction::change(reason::NOT_ALLOWED, format!("{} does not allow it: {refusal}", issuer.key)))?;
     if key == KeySource::Keep && kept.is_some_and(|kept| kept != resolved.key) {
         return Err(Obstruction::change(
             reason::KEY_ROTATION_FORBIDDEN,
-            format!("a {} key would have to be made, and spec.privateKey.rotationPolicy is Never: set it to Always, or delete the Secret", resolved.key),
+            format!(
+                "a {} key would have to be made, and spec.privateKey.rotationPolicy is Never: set it to Always, or delete the Secret",
+                resolved.key
+            ),
         ));
     }
     if let Some(skew) = observed.skew {
         return Err(Obstruction::until(
             reason::CLOCK_SKEW,
-            format!("nothing is signed while this machine's clock and the API server's differ by {} s: set the clocks right", skew.as_secs()),
+            format!(
+                "nothing is signed while this machine's clock and the API server's differ by {} s: set the clocks right",
+                skew.as_secs()
+            ),
             renewal::add(now, SignedDuration::from_secs(30)),
         ));
     }
@@ -481,14 +477,7 @@ fn prepare(observed: &Observed<'_>, wanted: &Wanted, lack: &Lack, now: Timestamp
             ),
         ));
     }
-    Ok(Issue {
-        violation: lack.violation.clone(),
-        resolved,
-        validity,
-        cut,
-        key,
-        renew_handled: wanted.renew.clone(),
-    })
+    Ok(Issue { violation: lack.violation.clone(), resolved, validity, cut, key, renew_handled: wanted.renew.clone() })
 }
 
 fn issuer<'a>(observed: &Observed<'a>, wanted: &Wanted) -> Result<&'a IssuerView, Obstruction> {
@@ -502,20 +491,17 @@ fn issuer<'a>(observed: &Observed<'a>, wanted: &Wanted) -> Result<&'a IssuerView
                 observed.certificate.metadata.namespace.as_deref().unwrap_or_default()
             ),
         )),
-        IssuerSeen::Absent | IssuerSeen::Pending => Err(Obstruction {
-            reason: reason::ISSUER_NOT_FOUND,
-            message: format!("{} does not exist", wanted.issuer),
-            helps: Helps::Event,
-        }),
+        IssuerSeen::Absent | IssuerSeen::Pending => {
+            Err(Obstruction { reason: reason::ISSUER_NOT_FOUND, message: format!("{} does not exist", wanted.issuer), helps: Helps::Event })
+        }
     }
 }
 
 fn immutable(observed: &Observed<'_>) -> Result<(), Obstruction> {
     match &observed.secret {
-        SecretSeen::Read(secret) if secret.immutable => Err(Obstruction::change(
-            reason::SECRET_IMMUTABLE,
-            "the Secret is immutable: delete it, and it is made anew",
-        )),
+        SecretSeen::Read(secret) if secret.immutable => {
+            Err(Obstruction::change(reason::SECRET_IMMUTABLE, "the Secret is immutable: delete it, and it is made anew"))
+        }
         _ => Ok(()),
     }
 }
@@ -555,7 +541,11 @@ fn patience(observed: &Observed<'_>, lack: &Lack, now: Timestamp) -> Result<(), 
         let failures = status.and_then(|status| status.failed_issuance_attempts).unwrap_or_default();
         return Err(Obstruction::until(
             reason::BACKING_OFF,
-            format!("{failures} attempts failed, the next is at {}: {}", minute(until), observed.certificate.last_failure().unwrap_or_default()),
+            format!(
+                "{failures} attempts failed, the next is at {}: {}",
+                minute(until),
+                observed.certificate.last_failure().unwrap_or_default()
+            ),
             until,
         ));
     }
@@ -580,7 +570,12 @@ fn patience(observed: &Observed<'_>, lack: &Lack, now: Timestamp) -> Result<(), 
     budget::within(&observed.history.spent, now).map_err(|exhausted| match exhausted {
         Exhausted::Certificate { until } => Obstruction::until(
             reason::BUDGET_SPENT,
-            format!("{} it was re-issued {} times within an hour, the next time is at {}", writer(observed), budget::PER_CERTIFICATE, minute(until)),
+            format!(
+                "{} it was re-issued {} times within an hour, the next time is at {}",
+                writer(observed),
+                budget::PER_CERTIFICATE,
+                minute(until)
+            ),
             until,
         ),
         Exhausted::Namespace { until } => Obstruction::until(
@@ -593,10 +588,9 @@ fn patience(observed: &Observed<'_>, lack: &Lack, now: Timestamp) -> Result<(), 
 
 fn writer(observed: &Observed<'_>) -> String {
     match &observed.secret {
-        SecretSeen::Read(secret) => secret
-            .other_writer
-            .as_ref()
-            .map_or_else(String::new, |writer| format!("field manager \"{writer}\" rewrites the Secret;")),
+        SecretSeen::Read(secret) => {
+            secret.other_writer.as_ref().map_or_else(String::new, |writer| format!("field manager \"{writer}\" rewrites the Secret;"))
+        }
         SecretSeen::Absent => "the Secret is deleted again and again;".to_owned(),
         SecretSeen::AsRecorded | SecretSeen::Foreign(_) => String::new(),
     }

@@ -7,8 +7,8 @@ use jiff::Timestamp;
 use kube::ResourceExt as _;
 use serde::{Deserialize, Serialize};
 
-use super::observed::{AuthorityView, Backing, ChainText, Content, IssuerView, Observed, SecretRead};
 use super::checks::text_of;
+use super::observed::{AuthorityView, Backing, ChainText, Content, IssuerView, Observed, SecretRead};
 use crate::api::{Certificate, Defaulted, Resolved, SecretTemplate, Wanted, encoding_name, names};
 
 /// Everything about a Secret but its private key.
@@ -232,10 +232,7 @@ impl Put {
         if template.annotations.is_empty() && template.labels.is_empty() {
             return None;
         }
-        let put = Self {
-            annotations: template.annotations.keys().cloned().collect(),
-            labels: template.labels.keys().cloned().collect(),
-        };
+        let put = Self { annotations: template.annotations.keys().cloned().collect(), labels: template.labels.keys().cloned().collect() };
         serde_json::to_string(&put).ok()
     }
 

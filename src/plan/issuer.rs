@@ -67,10 +67,7 @@ pub fn decide(observed: &Observed<'_>, now: Timestamp) -> Plan {
 }
 
 fn failed(reason: &'static str, message: String) -> Vec<Finding> {
-    vec![
-        Finding::new(condition::READY, false, reason, message.clone()),
-        Finding::new(condition::STALLED, true, reason, message),
-    ]
+    vec![Finding::new(condition::READY, false, reason, message.clone()), Finding::new(condition::STALLED, true, reason, message)]
 }
 
 fn ready(authority: &AuthorityView, longest: Option<SignedDuration>, now: Timestamp) -> (Vec<Finding>, Timestamp) {

@@ -39,11 +39,12 @@ pub fn admits(wanted: &Wanted, resolved: &Resolved, spec: &WantedIssuer, backing
         Backing::SelfSigned => Ok(()),
         Backing::Authority(authority) => {
             if wanted.is_ca && authority.chain.path_len_left() == Some(0) {
-                return Err(refusal("spec.isCA", "the issuer's chain has a path length of 0: no CA may follow it (RFC 5280 section 4.2.1.9)"));
+                return Err(refusal(
+                    "spec.isCA",
+                    "the issuer's chain has a path length of 0: no CA may follow it (RFC 5280 section 4.2.1.9)",
+                ));
             }
-            if !wanted.subject.is_empty()
-                && authority.chain.certificates().iter().any(|above| *above.subject() == wanted.subject)
-            {
+            if !wanted.subject.is_empty() && authority.chain.certificates().iter().any(|above| *above.subject() == wanted.subject) {
                 return Err(refusal("spec.subject", "it equals the subject of a certificate in the issuer's chain"));
             }
             Ok(())

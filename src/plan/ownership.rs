@@ -56,10 +56,7 @@ mod tests {
         assert_eq!(owner(&[("chancery.dev/certificate-name", "web")]), Ownership::Ours);
         assert_eq!(owner(&[("cert-manager.io/certificate-name", "web")]), Ownership::Offered);
         assert_eq!(owner(&[("chancery.dev/allow-adoption", "web")]), Ownership::Offered);
-        assert_eq!(
-            owner(&[("chancery.dev/certificate-name", "old"), ("chancery.dev/allow-adoption", "web")]),
-            Ownership::Offered
-        );
+        assert_eq!(owner(&[("chancery.dev/certificate-name", "old"), ("chancery.dev/allow-adoption", "web")]), Ownership::Offered);
         for foreign in [
             &[][..],
             &[("chancery.dev/certificate-name", "other")],

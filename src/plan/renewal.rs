@@ -133,12 +133,9 @@ mod tests {
     #[test]
     fn renewal_falls_due_by_the_rule_that_was_asked() {
         let validity = Validity { not_before: at(0), not_after: at(300 * HOUR) };
-        for (renewal, latest) in [
-            (Renewal::Default, 200),
-            (Renewal::Before(hours(30)), 270),
-            (Renewal::Before(hours(300)), 200),
-            (Renewal::Percentage(25), 225),
-        ] {
+        for (renewal, latest) in
+            [(Renewal::Default, 200), (Renewal::Before(hours(30)), 270), (Renewal::Before(hours(300)), 200), (Renewal::Percentage(25), 225)]
+        {
             let due = due(validity, renewal, "uid", &serial());
             assert!(due <= at(latest * HOUR), "{renewal:?}: {due}");
             assert!(due >= at((latest - 15) * HOUR), "{renewal:?}: {due}");

@@ -50,10 +50,7 @@ pub enum Readiness {
 impl CertificateSeries {
     /// At most `limit` Certificates get series of their own; all are counted.
     pub fn new(limit: usize) -> Self {
-        Self(Arc::new(Series {
-            limit,
-            namespaces: Mutex::default(),
-        }))
+        Self(Arc::new(Series { limit, namespaces: Mutex::default() }))
     }
 
     /// Replaces what is told of a Certificate.
@@ -100,11 +97,8 @@ impl CertificateSeries {
 impl Collector for CertificateSeries {
     fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> Result<(), fmt::Error> {
         let namespaces = self.lock();
-        let all = || {
-            namespaces
-                .iter()
-                .flat_map(|(namespace, names)| names.iter().map(move |(name, state)| (&**namespace, &**name, *state)))
-        };
+        let all =
+            || namespaces.iter().flat_map(|(namespace, names)| names.iter().map(move |(name, state)| (&**namespace, &**name, *state)));
 
         let mut counts = [("False", 0u64), ("True", 0), ("Unknown", 0)];
         for (_, _, state) in all() {
@@ -117,17 +111,13 @@ impl Collector for CertificateSeries {
 
         let omitted = all().count().saturating_sub(self.0.limit) as u64;
         let help = "Certificates beyond the limit, without series of their own.";
-        encoder
-            .encode_descriptor("certificate_series_omitted", help, None, MetricType::Gauge)?
-            .encode_gauge(&omitted)?;
+        encoder.encode_descriptor("certificate_series_omitted", help, None, MetricType::Gauge)?.encode_gauge(&omitted)?;
 
         let help = "When the certificate expires, in seconds since 1970.";
         let mut family = encoder.encode_descriptor("certificate_expiration_timestamp_seconds", help, None, MetricType::Gauge)?;
         for (namespace, name, state) in all().take(self.0.limit) {
             if let Some(time) = state.expires {
-                family
-                    .encode_family(&[("namespace", namespace), ("name", name)])?
-                    .encode_gauge(&time.as_second())?;
+                family.encode_family(&[("namespace", namespace), ("name", name)])?.encode_gauge(&time.as_second())?;
             }
         }
 
@@ -135,9 +125,7 @@ impl Collector for CertificateSeries {
         let mut family = encoder.encode_descriptor("certificate_renewal_timestamp_seconds", help, None, MetricType::Gauge)?;
         for (namespace, name, state) in all().take(self.0.limit) {
             if let Some(time) = state.renews {
-                family
-                    .encode_family(&[("namespace", namespace), ("name", name)])?
-                    .encode_gauge(&time.as_second())?;
+                family.encode_family(&[("namespace", namespace), ("name", name)])?.encode_gauge(&time.as_second())?;
             }
         }
         Ok(())
@@ -161,11 +149,7 @@ mod tests {
 
     fn state(second: i64) -> CertificateState {
         let time = Timestamp::from_second(second).unwrap();
-        CertificateState {
-            ready: Readiness::True,
-            expires: Some(time),
-            renews: None,
-        }
+        CertificateState { ready: Readiness::True, expires: Some(time), renews: None }
     }
 
     #[test]

@@ -47,20 +47,14 @@ impl Health {
     pub fn heartbeat(&self, name: &'static str) -> Heartbeat {
         let mut state = self.lock();
         state.beats.push((name, Instant::now()));
-        Heartbeat {
-            health: self.clone(),
-            index: state.beats.len() - 1,
-        }
+        Heartbeat { health: self.clone(), index: state.beats.len() - 1 }
     }
 
     /// Something that must have happened before the process is ready, such as a first full list.
     pub fn gate(&self, name: &'static str) -> Gate {
         let mut state = self.lock();
         state.gates.push((name, false));
-        Gate {
-            health: self.clone(),
-            index: state.gates.len() - 1,
-        }
+        Gate { health: self.clone(), index: state.gates.len() - 1 }
     }
 
     /// Says what this process does now.
@@ -96,11 +90,7 @@ impl Health {
         for (name, _) in state.gates.iter().filter(|(_, open)| !open) {
             let _ = writeln!(closed, "waiting for {name}");
         }
-        if closed.is_empty() {
-            Ok(format!("ready, {}\n", state.role))
-        } else {
-            Err(closed)
-        }
+        if closed.is_empty() { Ok(format!("ready, {}\n", state.role)) } else { Err(closed) }
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {

@@ -179,17 +179,11 @@ mod tests {
         let running = tokio::spawn(server.run(stop.clone()));
         assert!(fetch(address, "/livez").await.starts_with("HTTP/1.1 200"));
         let waiting = fetch(address, "/readyz").await;
-        assert!(
-            waiting.starts_with("HTTP/1.1 503") && waiting.ends_with("waiting for certificates\n"),
-            "{waiting}"
-        );
+        assert!(waiting.starts_with("HTTP/1.1 503") && waiting.ends_with("waiting for certificates\n"), "{waiting}");
         gate.open();
         assert!(fetch(address, "/readyz").await.ends_with("ready, standby\n"));
         let metrics = fetch(address, "/metrics").await;
-        assert!(
-            metrics.contains("application/openmetrics-text") && metrics.contains("chancery_leader 0"),
-            "{metrics}"
-        );
+        assert!(metrics.contains("application/openmetrics-text") && metrics.contains("chancery_leader 0"), "{metrics}");
         assert!(fetch(address, "/other").await.starts_with("HTTP/1.1 404"));
         // An idle connection does not hold up the end.
         let _idle = TcpStream::connect(address).await.unwrap();
@@ -199,16 +193,10 @@ mod tests {
 
     #[tokio::test]
     async fn too_large_a_head_is_refused() {
-        let server = Server::bind(([127, 0, 0, 1], 0).into(), Health::default(), Metrics::new(10))
-            .await
-            .unwrap();
+        let server = Server::bind(([127, 0, 0, 1], 0).into(), Health::default(), Metrics::new(10)).await.unwrap();
         let address = server.address();
         tokio::spawn(server.run(CancellationToken::new()));
-        let answer = exchange(
-            address,
-            &format!("GET /livez HTTP/1.1\r\nhost: x\r\nx: {}\r\n\r\n", "a".repeat(20_000)),
-        )
-        .await;
+        let answer = exchange(address, &format!("GET /livez HTTP/1.1\r\nhost: x\r\nx: {}\r\n\r\n", "a".repeat(20_000))).await;
         assert!(answer.is_empty() || answer.starts_with("HTTP/1.1 431"), "{answer}");
     }
 }

@@ -46,21 +46,14 @@ pub enum LogError {
 
 /// Sets up the logs of the process. `level` is a level (`info`) or directives (`info,chancery::lease=debug`).
 pub fn init_logs(format: LogFormat, level: &str) -> Result<(), LogError> {
-    let levels = EnvFilter::try_new(level).map_err(|error| LogError::Level {
-        level: level.to_owned(),
-        message: error.to_string(),
-    })?;
+    let levels = EnvFilter::try_new(level).map_err(|error| LogError::Level { level: level.to_owned(), message: error.to_string() })?;
     let lines = lines::layer().with_writer(std::io::stderr);
     let lines = match format {
         LogFormat::Json => lines.json().flatten_event(true).boxed(),
         LogFormat::Text => lines.with_ansi(false).boxed(),
     };
     let lines = lines.with_filter(filter::filter_fn(may_be_logged));
-    tracing_subscriber::registry()
-        .with(levels)
-        .with(lines)
-        .try_init()
-        .map_err(|_| LogError::Again)
+    tracing_subscriber::registry().with(levels).with(lines).try_init().map_err(|_| LogError::Again)
 }
 
 /// kube's client logs the body of an answer that it cannot parse, at WARN, and other answers below that. A body may be
@@ -97,9 +90,8 @@ mod tests {
             let captured = captured.clone();
             move || captured.clone()
         });
-        let subscriber = tracing_subscriber::registry()
-            .with(EnvFilter::new("trace"))
-            .with(lines.with_filter(filter::filter_fn(may_be_logged)));
+        let subscriber =
+            tracing_subscriber::registry().with(EnvFilter::new("trace")).with(lines.with_filter(filter::filter_fn(may_be_logged)));
         tracing::subscriber::with_default(subscriber, || {
             tracing::warn!(target: "kube_client::client", "hunter2");
             tracing::warn!(target: "kube_client::client::builder", "the stream ended");

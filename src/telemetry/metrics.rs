@@ -104,12 +104,7 @@ impl Metrics {
                 let sizes = Histogram::new([1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0]);
                 one(r, "register_batch_lines", "Lines that shared one write", sizes)
             },
-            register_seconds: one(
-                r,
-                "register_append_duration_seconds",
-                "From the request to the standing line",
-                Histogram::new(SECONDS),
-            ),
+            register_seconds: one(r, "register_append_duration_seconds", "From the request to the standing line", Histogram::new(SECONDS)),
             events: family(r, "events", "Events posted, failed and dropped"),
             leader: one(r, "leader", "1 while this process holds the lease", Gauge::default()),
             clock_skew: one(r, "clock_skew_seconds", "Our clock minus the API server's", Gauge::default()),
@@ -129,33 +124,15 @@ impl Metrics {
 
     /// Counts one attempt at a certificate.
     pub fn issuance(&self, issuance: Issuance) {
-        let Issuance {
-            issuer_kind,
-            reason,
-            outcome,
-            took,
-        } = issuance;
-        self.0
-            .issuances
-            .get_or_create(&IssuanceLabels {
-                issuer_kind,
-                reason,
-                outcome,
-            })
-            .inc();
-        self.0
-            .issuance_seconds
-            .get_or_create(&IssuerLabel { issuer_kind })
-            .observe(took.as_secs_f64());
+        let Issuance { issuer_kind, reason, outcome, took } = issuance;
+        self.0.issuances.get_or_create(&IssuanceLabels { issuer_kind, reason, outcome }).inc();
+        self.0.issuance_seconds.get_or_create(&IssuerLabel { issuer_kind }).observe(took.as_secs_f64());
     }
 
     /// Counts one reconcile, and its class of error where it failed.
     pub fn reconcile(&self, controller: &'static str, took: Duration, error_class: Option<&'static str>) {
         self.0.reconciles.get_or_create(&ControllerLabel { controller }).inc();
-        self.0
-            .reconcile_seconds
-            .get_or_create(&ControllerLabel { controller })
-            .observe(took.as_secs_f64());
+        self.0.reconcile_seconds.get_or_create(&ControllerLabel { controller }).observe(took.as_secs_f64());
         if let Some(class) = error_class {
             self.0.reconcile_errors.get_or_create(&ErrorLabels { controller, class }).inc();
         }
@@ -164,12 +141,7 @@ impl Metrics {
     /// Counts one call to the API server; `code` is the HTTP status, `timeout` or `error`.
     pub fn api_call(&self, verb: &'static str, resource: String, code: String) {
         if code == "409" {
-            self.0
-                .api_conflicts
-                .get_or_create(&ResourceLabel {
-                    resource: resource.clone(),
-                })
-                .inc();
+            self.0.api_conflicts.get_or_create(&ResourceLabel { resource: resource.clone() }).inc();
         }
         self.0.api_calls.get_or_create(&CallLabels { verb, resource, code }).inc();
     }
@@ -209,13 +181,7 @@ impl Metrics {
 
     /// Has a queue looked at in each scrape, under this name.
     pub fn watch_queue(&self, name: &'static str, queue: Arc<dyn QueueGauge>) {
-        self.0
-            .sampled
-            .0
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .queues
-            .push((name, queue));
+        self.0.sampled.0.lock().unwrap_or_else(PoisonError::into_inner).queues.push((name, queue));
     }
 
     /// Has the limit on requests looked at in each scrape; the last one given counts.
@@ -254,35 +220,24 @@ struct Sources {
 impl Collector for Sampled {
     fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> Result<(), fmt::Error> {
         let sources = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut depths = encoder.encode_descriptor(
-            "queue_depth",
-            "Objects in the queue by what they wait for.",
-            None,
-            MetricType::Gauge,
-        )?;
+        let mut depths =
+            encoder.encode_descriptor("queue_depth", "Objects in the queue by what they wait for.", None, MetricType::Gauge)?;
         for (queue, gauge) in &sources.queues {
             let (ready, delayed, running) = gauge.depth();
             for (state, number) in [("ready", ready), ("delayed", delayed), ("running", running)] {
-                depths
-                    .encode_family(&[("queue", *queue), ("state", state)])?
-                    .encode_gauge(&(number as u64))?;
+                depths.encode_family(&[("queue", *queue), ("state", state)])?.encode_gauge(&(number as u64))?;
             }
         }
         let help = "For how long the oldest object that could be worked on has waited.";
         let mut ages = encoder.encode_descriptor("queue_oldest_waiting_seconds", help, None, MetricType::Gauge)?;
         for (queue, gauge) in &sources.queues {
-            ages.encode_family(&[("queue", *queue)])?
-                .encode_gauge(&gauge.oldest_waiting().as_secs_f64())?;
+            ages.encode_family(&[("queue", *queue)])?.encode_gauge(&gauge.oldest_waiting().as_secs_f64())?;
         }
         if let Some(limiter) = &sources.limiter {
             let help = "Calls to the API server under way.";
-            encoder
-                .encode_descriptor("api_calls_in_flight", help, None, MetricType::Gauge)?
-                .encode_gauge(&limiter.in_flight())?;
+            encoder.encode_descriptor("api_calls_in_flight", help, None, MetricType::Gauge)?.encode_gauge(&limiter.in_flight())?;
             let help = "Calls to the API server that may be under way at once.";
-            encoder
-                .encode_descriptor("api_calls_limit", help, None, MetricType::Gauge)?
-                .encode_gauge(&limiter.limit())?;
+            encoder.encode_descriptor("api_calls_limit", help, None, MetricType::Gauge)?.encode_gauge(&limiter.limit())?;
         }
         Ok(())
     }
@@ -379,26 +334,11 @@ mod tests {
     fn everything_has_our_prefix_and_counts_what_it_says() {
         let metrics = Metrics::new(10);
         let took = Duration::from_millis(20);
-        metrics.issuance(Issuance {
-            issuer_kind: "ca",
-            reason: "Created",
-            outcome: "issued",
-            took,
-        });
+        metrics.issuance(Issuance { issuer_kind: "ca", reason: "Created", outcome: "issued", took });
         metrics.reconcile("certificate", took, Some("Conflict"));
         metrics.api_call("update", "secrets".to_owned(), "409".to_owned());
-        metrics.register_append(Append {
-            lines: 3,
-            bytes: 900,
-            took,
-            succeeded: true,
-        });
-        metrics.register_append(Append {
-            lines: 9,
-            bytes: 900,
-            took,
-            succeeded: false,
-        });
+        metrics.register_append(Append { lines: 3, bytes: 900, took, succeeded: true });
+        metrics.register_append(Append { lines: 9, bytes: 900, took, succeeded: false });
         metrics.events("dropped", 2);
         metrics.leader(true);
         metrics.clock_skew(SignedDuration::from_secs(-3));

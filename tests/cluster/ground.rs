@@ -40,10 +40,7 @@ async fn the_controller_manager_removes_what_its_owner_left() {
     let mut owned = config_map("owned");
     owned.metadata.owner_references = owner.owner_ref(&()).map(|reference| vec![reference]);
     maps.create(&PostParams::default(), &owned).await.unwrap();
-    stays(&maps, "owned", "kept while its owner is there", Duration::from_millis(300), |_| {
-        true
-    })
-    .await;
+    stays(&maps, "owned", "kept while its owner is there", Duration::from_millis(300), |_| true).await;
 
     maps.delete("owner", &DeleteParams::default()).await.unwrap();
     wait_gone(&maps, "owner", SOON).await;
@@ -54,25 +51,11 @@ async fn the_controller_manager_removes_what_its_owner_left() {
 async fn a_service_account_speaks_for_itself_and_the_audit_log_has_its_words() {
     let ground = Ground::bare().await;
     let namespace = Namespace::create(&ground, "audit").await;
-    let metadata = ObjectMeta {
-        name: Some("clerk".to_owned()),
-        ..ObjectMeta::default()
-    };
-    let account = ServiceAccount {
-        metadata,
-        ..ServiceAccount::default()
-    };
-    namespace
-        .api::<ServiceAccount>()
-        .create(&PostParams::default(), &account)
-        .await
-        .unwrap();
+    let metadata = ObjectMeta { name: Some("clerk".to_owned()), ..ObjectMeta::default() };
+    let account = ServiceAccount { metadata, ..ServiceAccount::default() };
+    namespace.api::<ServiceAccount>().create(&PostParams::default(), &account).await.unwrap();
 
-    let identity = ground
-        .access()
-        .as_service_account(&ground.client, &namespace.name, "clerk", Duration::from_mins(10))
-        .await
-        .unwrap();
+    let identity = ground.access().as_service_account(&ground.client, &namespace.name, "clerk", Duration::from_mins(10)).await.unwrap();
     let maps: Api<ConfigMap> = Api::namespaced(identity.client().unwrap(), &namespace.name);
     let refused = maps.create(&PostParams::default(), &config_map("note")).await.unwrap_err();
     assert!(matches!(&refused, kube::Error::Api(status) if status.is_forbidden()), "{refused}");
@@ -88,10 +71,7 @@ async fn a_service_account_speaks_for_itself_and_the_audit_log_has_its_words() {
     assert_eq!(records.iter().map(|record| record.code).collect::<Vec<_>>(), [403, 201]);
     let note = &records[1];
     assert!(note.is_write() && note.is_conditional(), "{}", note.summary());
-    assert_eq!(
-        (note.verb.as_str(), note.resource.as_str(), note.namespace.as_str()),
-        ("create", "configmaps", namespace.name.as_str())
-    );
+    assert_eq!((note.verb.as_str(), note.resource.as_str(), note.namespace.as_str()), ("create", "configmaps", namespace.name.as_str()));
     assert_eq!(note.request.as_ref().and_then(|body| body["data"]["words"].as_str()), Some("few"));
 }
 
@@ -108,24 +88,14 @@ async fn kubectl_reads_the_version_that_was_built() {
 #[test]
 fn a_secret_is_never_shown_with_its_values() {
     let data = BTreeMap::from([("tls.key".to_owned(), ByteString(b"hunter2 hunter2".to_vec()))]);
-    let secret = Secret {
-        data: Some(data),
-        ..Secret::default()
-    };
+    let secret = Secret { data: Some(data), ..Secret::default() };
     let shown = printable(&secret);
     assert!(shown.contains("tls.key: <20 characters>"), "{shown}");
 }
 
 fn config_map(name: &str) -> ConfigMap {
-    let metadata = ObjectMeta {
-        name: Some(name.to_owned()),
-        ..ObjectMeta::default()
-    };
-    ConfigMap {
-        metadata,
-        data: Some(BTreeMap::from([("words".to_owned(), "few".to_owned())])),
-        ..ConfigMap::default()
-    }
+    let metadata = ObjectMeta { name: Some(name.to_owned()), ..ObjectMeta::default() };
+    ConfigMap { metadata, data: Some(BTreeMap::from([("words".to_owned(), "few".to_owned())])), ..ConfigMap::default() }
 }
 
 const WRITER: &str = "

@@ -4,11 +4,7 @@
 //! namespace of its own, and wait on watches: none may sleep, none may depend on another.
 
 #[cfg(test)]
-#[expect(
-    dead_code,
-    unused_imports,
-    reason = "the harness offers more than today's subjects ask for; drop what is no longer so"
-)]
+#[expect(dead_code, unused_imports, reason = "the harness offers more than today's subjects ask for; drop what is no longer so")]
 mod harness;
 
 #[cfg(test)]

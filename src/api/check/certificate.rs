@@ -131,10 +131,7 @@ pub fn check(certificate: &Certificate) -> Result<Wanted, SpecError> {
     let subject = Name::from_parts(&subject_parts).map_err(|error| SpecError::new("spec.subject", error.to_string()))?;
     let sans = sans(spec)?;
     if subject_parts.common_name.is_none() && sans.is_empty() {
-        return Err(SpecError::new(
-            "spec",
-            "at least one of commonName, dnsNames, ipAddresses, uris and emailAddresses is required",
-        ));
+        return Err(SpecError::new("spec", "at least one of commonName, dnsNames, ipAddresses, uris and emailAddresses is required"));
     }
     let duration = shared::duration("spec.duration", spec.duration, shared::MIN_DURATION)?;
     let renewal = renewal(spec, duration)?;
@@ -149,11 +146,7 @@ pub fn check(certificate: &Certificate) -> Result<Wanted, SpecError> {
         renewal,
         key: shared::key("spec.privateKey", private_key.algorithm, private_key.size)?,
         encoding: private_key.encoding.map(shared::encoding),
-        rotation: private_key.rotation_policy.unwrap_or(if spec.is_ca {
-            RotationPolicy::Never
-        } else {
-            RotationPolicy::Always
-        }),
+        rotation: private_key.rotation_policy.unwrap_or(if spec.is_ca { RotationPolicy::Never } else { RotationPolicy::Always }),
         usages: usages(spec)?,
         is_ca: spec.is_ca,
         template: template(spec.secret_template.clone().unwrap_or_default())?,
@@ -175,17 +168,10 @@ fn issuer(reference: &IssuerRef, namespace: String) -> Result<IssuerKey, SpecErr
         "" | "Issuer" => (IssuerKind::Issuer, Some(namespace)),
         "ClusterIssuer" => (IssuerKind::ClusterIssuer, None),
         other => {
-            return Err(SpecError::new(
-                "spec.issuerRef.kind",
-                format!("{} is neither Issuer nor ClusterIssuer", text::quoted(other)),
-            ));
+            return Err(SpecError::new("spec.issuerRef.kind", format!("{} is neither Issuer nor ClusterIssuer", text::quoted(other))));
         }
     };
-    Ok(IssuerKey {
-        kind,
-        namespace,
-        name: reference.name.clone(),
-    })
+    Ok(IssuerKey { kind, namespace, name: reference.name.clone() })
 }
 
 fn subject(spec: &CertificateSpec) -> Result<SubjectParts, SpecError> {
@@ -193,16 +179,8 @@ fn subject(spec: &CertificateSpec) -> Result<SubjectParts, SpecError> {
     if let Some(name) = &common_name {
         text::attribute(name, 64).map_err(|problem| SpecError::new("spec.commonName", problem))?;
     }
-    let Subject {
-        organizations,
-        countries,
-        organizational_units,
-        localities,
-        provinces,
-        street_addresses,
-        postal_codes,
-        serial_number,
-    } = spec.subject.clone().unwrap_or_default();
+    let Subject { organizations, countries, organizational_units, localities, provinces, street_addresses, postal_codes, serial_number } =
+        spec.subject.clone().unwrap_or_default();
     let lists: [(&str, &[String], Format<()>); 7] = [
         ("organizations", &organizations, |value| text::attribute(value, 64)),
         ("countries", &countries, text::country),
@@ -238,16 +216,10 @@ fn subject(spec: &CertificateSpec) -> Result<SubjectParts, SpecError> {
 
 fn sans(spec: &CertificateSpec) -> Result<BTreeSet<San>, SpecError> {
     let lists: [(&str, &[String], usize, Format<San>); 4] = [
-        ("dnsNames", &spec.dns_names, schema::MAX_DNS_NAMES, |name| {
-            valid(San::Dns(name.to_owned()))
-        }),
-        ("ipAddresses", &spec.ip_addresses, schema::MAX_OTHER_NAMES, |address| {
-            text::ip(address).map(San::Ip)
-        }),
+        ("dnsNames", &spec.dns_names, schema::MAX_DNS_NAMES, |name| valid(San::Dns(name.to_owned()))),
+        ("ipAddresses", &spec.ip_addresses, schema::MAX_OTHER_NAMES, |address| text::ip(address).map(San::Ip)),
         ("uris", &spec.uris, schema::MAX_OTHER_NAMES, |uri| valid(San::Uri(uri.to_owned()))),
-        ("emailAddresses", &spec.email_addresses, schema::MAX_OTHER_NAMES, |address| {
-            valid(San::Email(address.to_owned()))
-        }),
+        ("emailAddresses", &spec.email_addresses, schema::MAX_OTHER_NAMES, |address| valid(San::Email(address.to_owned()))),
     ];
     let mut sans = BTreeSet::new();
     let mut octets = 0_usize;
@@ -263,10 +235,7 @@ fn sans(spec: &CertificateSpec) -> Result<BTreeSet<San>, SpecError> {
             octets = octets.saturating_add(value.len());
         }
         if octets > MAX_NAME_OCTETS {
-            return Err(SpecError::new(
-                field,
-                "all names of a certificate together have at most 64 KiB: ask for several certificates",
-            ));
+            return Err(SpecError::new(field, "all names of a certificate together have at most 64 KiB: ask for several certificates"));
         }
     }
     Ok(sans)
@@ -279,18 +248,12 @@ fn valid(san: San) -> Result<San, String> {
 
 fn renewal(spec: &CertificateSpec, duration: Option<SignedDuration>) -> Result<Renewal, SpecError> {
     if spec.renew_before.is_some() && spec.renew_before_percentage.is_some() {
-        return Err(SpecError::new(
-            "spec.renewBefore",
-            "renewBefore and renewBeforePercentage exclude each other",
-        ));
+        return Err(SpecError::new("spec.renewBefore", "renewBefore and renewBeforePercentage exclude each other"));
     }
     if let Some(percentage) = spec.renew_before_percentage {
         return match u8::try_from(percentage) {
             Ok(percentage @ 1..=99) => Ok(Renewal::Percentage(percentage)),
-            _ => Err(SpecError::new(
-                "spec.renewBeforePercentage",
-                format!("{percentage} is not between 1 and 99"),
-            )),
+            _ => Err(SpecError::new("spec.renewBeforePercentage", format!("{percentage} is not between 1 and 99"))),
         };
     }
     Ok(shared::renew_before("spec.renewBefore", spec.renew_before, duration)?.map_or(Renewal::Default, Renewal::Before))
@@ -315,10 +278,7 @@ fn template(template: SecretTemplate) -> Result<SecretTemplate, SpecError> {
             let item = || format!("spec.secretTemplate.{field}[{}]", key.chars().take(80).collect::<String>());
             text::qualified_name(key).map_err(|problem| SpecError::new(item(), problem))?;
             if reserved(key) && key != excepted {
-                return Err(SpecError::new(
-                    item(),
-                    "keys that begin with chancery.dev/ or cert-manager.io/ are reserved",
-                ));
+                return Err(SpecError::new(item(), "keys that begin with chancery.dev/ or cert-manager.io/ are reserved"));
             }
         }
         if map.len() > schema::MAX_MAP_ENTRIES {
@@ -334,16 +294,9 @@ fn template(template: SecretTemplate) -> Result<SecretTemplate, SpecError> {
     for (key, value) in &template.labels {
         text::label_value(value).map_err(|problem| SpecError::new(format!("spec.secretTemplate.labels[{key}]"), problem))?;
     }
-    let octets: usize = template
-        .annotations
-        .iter()
-        .map(|(key, value)| key.len().saturating_add(value.len()))
-        .sum();
+    let octets: usize = template.annotations.iter().map(|(key, value)| key.len().saturating_add(value.len())).sum();
     if octets > MAX_TEMPLATE_OCTETS {
-        return Err(SpecError::new(
-            "spec.secretTemplate.annotations",
-            "together they have more than 64 KiB",
-        ));
+        return Err(SpecError::new("spec.secretTemplate.annotations", "together they have more than 64 KiB"));
     }
     Ok(template)
 }
@@ -351,10 +304,9 @@ fn template(template: SecretTemplate) -> Result<SecretTemplate, SpecError> {
 fn renew(certificate: &Certificate) -> Result<Option<String>, SpecError> {
     let value = certificate.annotations().get(names::RENEW).filter(|value| !value.is_empty());
     match value {
-        Some(value) if value.len() > MAX_RENEW => Err(SpecError::new(
-            format!("metadata.annotations[{}]", names::RENEW),
-            format!("has more than {MAX_RENEW} characters"),
-        )),
+        Some(value) if value.len() > MAX_RENEW => {
+            Err(SpecError::new(format!("metadata.annotations[{}]", names::RENEW), format!("has more than {MAX_RENEW} characters")))
+        }
         value => Ok(value.cloned()),
     }
 }

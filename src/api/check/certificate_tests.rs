@@ -29,12 +29,7 @@ fn refused(certificate: &Certificate) -> SpecError {
 fn each_bad_value_is_refused_by_the_path_of_its_field() {
     let many: Vec<String> = (0..2000).map(|number| format!("a{number}.example.com")).collect();
     let large: Vec<String> = (0..300)
-        .map(|number| {
-            format!(
-                "{}.a{number}.example",
-                ["b".repeat(60), "c".repeat(60), "d".repeat(60), "e".repeat(40)].join(".")
-            )
-        })
+        .map(|number| format!("{}.a{number}.example", ["b".repeat(60), "c".repeat(60), "d".repeat(60), "e".repeat(40)].join(".")))
         .collect();
     let table = [
         ("secretName", json!("My_Secret"), "spec.secretName"),
@@ -87,21 +82,9 @@ fn each_bad_value_is_refused_by_the_path_of_its_field() {
         ("usages", json!(["crl sign"]), "spec.usages"),
         ("usages", json!(["a\n".repeat(10_000)]), "spec.usages[0]"),
         ("isCA", json!("yes"), "spec.isCA"),
-        (
-            "secretTemplate",
-            json!({"annotations": {"chancery.dev/key-id": "a"}}),
-            "spec.secretTemplate.annotations[chancery.dev/key-id]",
-        ),
-        (
-            "secretTemplate",
-            json!({"annotations": {"a b": "c"}}),
-            "spec.secretTemplate.annotations[a b]",
-        ),
-        (
-            "secretTemplate",
-            json!({"annotations": {"a": "b".repeat(70_000)}}),
-            "spec.secretTemplate.annotations",
-        ),
+        ("secretTemplate", json!({"annotations": {"chancery.dev/key-id": "a"}}), "spec.secretTemplate.annotations[chancery.dev/key-id]"),
+        ("secretTemplate", json!({"annotations": {"a b": "c"}}), "spec.secretTemplate.annotations[a b]"),
+        ("secretTemplate", json!({"annotations": {"a": "b".repeat(70_000)}}), "spec.secretTemplate.annotations"),
         (
             "secretTemplate",
             json!({"labels": {"cert-manager.io/allow-direct-injection": "true"}}),
@@ -172,14 +155,7 @@ fn what_is_written_comes_out_checked() {
         });
     });
     let wanted = check(&certificate).unwrap();
-    assert_eq!(
-        wanted.issuer,
-        IssuerKey {
-            kind: IssuerKind::ClusterIssuer,
-            namespace: None,
-            name: "ca".to_owned()
-        }
-    );
+    assert_eq!(wanted.issuer, IssuerKey { kind: IssuerKind::ClusterIssuer, namespace: None, name: "ca".to_owned() });
     assert_eq!(wanted.subject.to_string(), "CN=web,O=Shop\\, Inc.");
     assert_eq!(wanted.sans.len(), 4);
     assert!(wanted.sans.contains(&San::Ip("2001:db8::1".parse().unwrap())));
@@ -187,10 +163,7 @@ fn what_is_written_comes_out_checked() {
     assert_eq!(wanted.renewal, Renewal::Percentage(25));
     assert_eq!(wanted.key, Some(KeyAlgorithm::Rsa { bits: 3072 }));
     assert_eq!(wanted.encoding, Some(KeyEncoding::Pkcs8));
-    assert_eq!(
-        wanted.usages,
-        Some(BTreeSet::from([Usage::DigitalSignature, Usage::EmailProtection]))
-    );
+    assert_eq!(wanted.usages, Some(BTreeSet::from([Usage::DigitalSignature, Usage::EmailProtection])));
     assert_eq!((wanted.rotation, wanted.deletion), (RotationPolicy::Always, DeletionPolicy::Delete));
     assert_eq!(wanted.renew.as_deref(), Some("now"));
 }

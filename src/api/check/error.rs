@@ -13,10 +13,7 @@ pub struct SpecError {
 impl SpecError {
     /// What is wrong (`problem`) with the field of this path, for example `spec.privateKey.size`.
     pub fn new(field: impl Into<String>, problem: impl Into<String>) -> Self {
-        Self {
-            field: field.into(),
-            problem: problem.into(),
-        }
+        Self { field: field.into(), problem: problem.into() }
     }
 
     /// The path of the field.

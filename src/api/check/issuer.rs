@@ -105,9 +105,7 @@ fn kind(spec: &IssuerSpec) -> Result<Kind, SpecError> {
     match (&spec.self_signed, &spec.ca) {
         (Some(own), None) => {
             urls("spec.selfSigned.crlDistributionPoints", &own.crl_distribution_points)?;
-            Ok(Kind::SelfSigned {
-                crl_distribution_points: own.crl_distribution_points.clone(),
-            })
+            Ok(Kind::SelfSigned { crl_distribution_points: own.crl_distribution_points.clone() })
         }
         (None, Some(ca)) => {
             text::subdomain(&ca.secret_name).map_err(|problem| SpecError::new("spec.ca.secretName", problem))?;
@@ -132,9 +130,7 @@ fn urls(field: &str, urls: &[String]) -> Result<(), SpecError> {
         if url.len() > schema::MAX_URI {
             return Err(SpecError::new(item(), format!("has more than {} characters", schema::MAX_URI)));
         }
-        San::Uri(url.clone())
-            .validate()
-            .map_err(|error| SpecError::new(item(), error.to_string()))?;
+        San::Uri(url.clone()).validate().map_err(|error| SpecError::new(item(), error.to_string()))?;
     }
     Ok(())
 }
@@ -143,10 +139,7 @@ fn allow(spec: AllowSpec, kind: &Kind, scope: Scope) -> Result<Allow, SpecError>
     let by_default = !(scope == Scope::Cluster && matches!(kind, Kind::Ca { .. }));
     if let Some(selector) = &spec.namespace_selector {
         if scope == Scope::Namespace {
-            return Err(SpecError::new(
-                "spec.allow.namespaceSelector",
-                "only a ClusterIssuer has a namespaceSelector",
-            ));
+            return Err(SpecError::new("spec.allow.namespaceSelector", "only a ClusterIssuer has a namespaceSelector"));
         }
         selector.check("spec.allow.namespaceSelector")?;
     }
@@ -165,17 +158,11 @@ fn defaults(spec: CertificateDefaults, max_duration: Option<SignedDuration>) -> 
     if let (Some(duration), Some(max)) = (duration, max_duration)
         && duration > max
     {
-        return Err(SpecError::new(
-            format!("{FIELD}.duration"),
-            "must not be longer than allow.maxDuration",
-        ));
+        return Err(SpecError::new(format!("{FIELD}.duration"), "must not be longer than allow.maxDuration"));
     }
     let usages = shared::usages(&spec.usages);
     if let Some(usage) = usages.iter().flatten().find(|usage| shared::only_for_a_ca(**usage)) {
-        return Err(SpecError::new(
-            format!("{FIELD}.usages"),
-            format!("{usage} follows a certificate's isCA"),
-        ));
+        return Err(SpecError::new(format!("{FIELD}.usages"), format!("{usage} follows a certificate's isCA")));
     }
     Ok(Defaults {
         key: shared::key(&format!("{FIELD}.privateKey"), key.algorithm, key.size)?,
@@ -241,12 +228,7 @@ impl fmt::Display for Refusal {
             Self::Ca => formatter.write_str("the issuer does not allow isCA (spec.allow.isCA)"),
             Self::Usage(usage) => write!(formatter, "the issuer does not allow the usage {usage} (spec.allow.usages)"),
             Self::Duration { asked, max } => {
-                write!(
-                    formatter,
-                    "the issuer allows a duration of at most {} (spec.allow.maxDuration), not {}",
-                    go(*max),
-                    go(*asked)
-                )
+                write!(formatter, "the issuer allows a duration of at most {} (spec.allow.maxDuration), not {}", go(*max), go(*asked))
             }
         }
     }

@@ -16,36 +16,15 @@ fn each_bad_value_is_refused_by_the_path_of_its_field() {
         (json!({"selfSigned": 7}), "spec.selfSigned"),
         (json!({"ca": {}}), "spec.ca"),
         (json!({"ca": {"secretName": "A"}}), "spec.ca.secretName"),
-        (
-            json!({"ca": {"secretName": "a", "ocspServers": ["nope"]}}),
-            "spec.ca.ocspServers[0]",
-        ),
-        (
-            json!({"ca": {"secretName": "a", "crlDistributionPoints": vec!["http://a"; 17]}}),
-            "spec.ca.crlDistributionPoints",
-        ),
+        (json!({"ca": {"secretName": "a", "ocspServers": ["nope"]}}), "spec.ca.ocspServers[0]"),
+        (json!({"ca": {"secretName": "a", "crlDistributionPoints": vec!["http://a"; 17]}}), "spec.ca.crlDistributionPoints"),
         (json!({"selfSigned": {}, "allow": {"maxDuration": "1m"}}), "spec.allow.maxDuration"),
         (json!({"selfSigned": {}, "allow": {"usages": ["flying"]}}), "spec.allow.usages[0]"),
-        (
-            json!({"selfSigned": {}, "allow": {"namespaceSelector": {}}}),
-            "spec.allow.namespaceSelector",
-        ),
-        (
-            json!({"selfSigned": {}, "certificateDefaults": {"privateKey": {"size": 1}}}),
-            "spec.certificateDefaults.privateKey.size",
-        ),
-        (
-            json!({"selfSigned": {}, "certificateDefaults": {"duration": "2h", "renewBefore": "2h"}}),
-            "spec.certificateDefaults.renewBefore",
-        ),
-        (
-            json!({"selfSigned": {}, "certificateDefaults": {"usages": ["cert sign"]}}),
-            "spec.certificateDefaults.usages",
-        ),
-        (
-            json!({"selfSigned": {}, "certificateDefaults": {"onAuthorityChange": "Never"}}),
-            "spec.certificateDefaults.onAuthorityChange",
-        ),
+        (json!({"selfSigned": {}, "allow": {"namespaceSelector": {}}}), "spec.allow.namespaceSelector"),
+        (json!({"selfSigned": {}, "certificateDefaults": {"privateKey": {"size": 1}}}), "spec.certificateDefaults.privateKey.size"),
+        (json!({"selfSigned": {}, "certificateDefaults": {"duration": "2h", "renewBefore": "2h"}}), "spec.certificateDefaults.renewBefore"),
+        (json!({"selfSigned": {}, "certificateDefaults": {"usages": ["cert sign"]}}), "spec.certificateDefaults.usages"),
+        (json!({"selfSigned": {}, "certificateDefaults": {"onAuthorityChange": "Never"}}), "spec.certificateDefaults.onAuthorityChange"),
         (
             json!({"selfSigned": {}, "allow": {"maxDuration": "1h"}, "certificateDefaults": {"duration": "2h"}}),
             "spec.certificateDefaults.duration",
@@ -78,33 +57,12 @@ fn an_issuer_permits_what_it_says() {
     let table = [
         (&open, true, usages(&["cert sign", "crl sign"]), hours(999_999), Ok(())),
         (&open, false, usages(&["server auth", "any"]), hours(1), Ok(())),
-        (
-            &open,
-            false,
-            usages(&["ocsp signing"]),
-            hours(1),
-            Err(Refusal::Usage(Usage::OcspSigning)),
-        ),
+        (&open, false, usages(&["ocsp signing"]), hours(1), Err(Refusal::Usage(Usage::OcspSigning))),
         (&open, false, usages(&["crl sign"]), hours(1), Err(Refusal::Usage(Usage::CrlSign))),
         (&closed, true, usages(&["cert sign"]), hours(1), Err(Refusal::Ca)),
         (&closed, false, usages(&["server auth", "ocsp signing"]), hours(24), Ok(())),
-        (
-            &closed,
-            false,
-            usages(&["client auth"]),
-            hours(1),
-            Err(Refusal::Usage(Usage::ClientAuth)),
-        ),
-        (
-            &closed,
-            false,
-            usages(&["server auth"]),
-            hours(25),
-            Err(Refusal::Duration {
-                asked: hours(25),
-                max: hours(24),
-            }),
-        ),
+        (&closed, false, usages(&["client auth"]), hours(1), Err(Refusal::Usage(Usage::ClientAuth))),
+        (&closed, false, usages(&["server auth"]), hours(25), Err(Refusal::Duration { asked: hours(25), max: hours(24) })),
     ];
     for (allow, is_ca, usages, duration, expected) in table {
         assert_eq!(allow.permits(is_ca, &usages, duration), expected, "{usages:?}");
@@ -117,12 +75,7 @@ fn a_cluster_issuer_serves_the_namespaces_that_it_selects() {
     let allow = check_issuer(&spec(value), Scope::Cluster).unwrap().allow;
     assert!(allow.serves(&BTreeMap::from([("team".to_owned(), "blue".to_owned())])));
     assert!(!allow.serves(&BTreeMap::new()));
-    assert!(
-        check_issuer(&spec(json!({"selfSigned": {}})), Scope::Cluster)
-            .unwrap()
-            .allow
-            .serves(&BTreeMap::new())
-    );
+    assert!(check_issuer(&spec(json!({"selfSigned": {}})), Scope::Cluster).unwrap().allow.serves(&BTreeMap::new()));
 }
 
 #[test]
@@ -132,10 +85,7 @@ fn a_cluster_issuer_is_read_and_written_like_an_issuer() {
         "spec": {"ca": {"secretName": "a"}, "certificateDefaults": {"duration": "24h0m0s"}},
     });
     let read: crate::api::ClusterIssuer = serde_json::from_value(object.clone()).unwrap();
-    assert_eq!(
-        check_issuer(&read.spec.0, Scope::Cluster).unwrap().defaults.duration,
-        Some(SignedDuration::from_hours(24))
-    );
+    assert_eq!(check_issuer(&read.spec.0, Scope::Cluster).unwrap().defaults.duration, Some(SignedDuration::from_hours(24)));
     assert_eq!(serde_json::to_value(&read).unwrap(), object);
 }
 

@@ -80,10 +80,7 @@ pub(super) fn only_for_a_ca(usage: Usage) -> bool {
 /// A list of at most `most` items.
 pub(super) fn at_most<T>(field: &str, items: &[T], most: usize) -> Result<(), SpecError> {
     if items.len() > most {
-        return Err(SpecError::new(
-            field,
-            format!("has {} items, at most {most} are allowed", items.len()),
-        ));
+        return Err(SpecError::new(field, format!("has {} items, at most {most} are allowed", items.len())));
     }
     Ok(())
 }

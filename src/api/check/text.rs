@@ -29,10 +29,7 @@ pub(super) fn subdomain(value: &str) -> Result<(), String> {
     if value.split('.').all(label) {
         return Ok(());
     }
-    Err(format!(
-        "{} is no object name: use lower-case letters, digits, - and .",
-        quoted(value)
-    ))
+    Err(format!("{} is no object name: use lower-case letters, digits, - and .", quoted(value)))
 }
 
 /// Text for a distinguished name: 1 to `most` characters, no control characters.
@@ -60,16 +57,10 @@ pub(super) fn country(value: &str) -> Result<(), String> {
 /// An ASN.1 PrintableString of 1 to 64 characters.
 pub(super) fn printable(value: &str) -> Result<(), String> {
     attribute(value, 64)?;
-    if value
-        .bytes()
-        .all(|octet| octet.is_ascii_alphanumeric() || b" '()+,-./:=?".contains(&octet))
-    {
+    if value.bytes().all(|octet| octet.is_ascii_alphanumeric() || b" '()+,-./:=?".contains(&octet)) {
         return Ok(());
     }
-    Err(format!(
-        "{} holds characters other than letters, digits, spaces and '()+,-./:=?",
-        quoted(value)
-    ))
+    Err(format!("{} holds characters other than letters, digits, spaces and '()+,-./:=?", quoted(value)))
 }
 
 /// An IP address in the one form that Kubernetes accepts too.
@@ -90,10 +81,7 @@ pub(in crate::api) fn qualified_name(key: &str) -> Result<(), String> {
         subdomain(prefix).map_err(|problem| format!("the prefix {problem}"))?;
     }
     if name.is_empty() || !word(name) {
-        return Err(format!(
-            "{} is no key: use at most 63 letters, digits, -, _ and . after an optional prefix and /",
-            quoted(key)
-        ));
+        return Err(format!("{} is no key: use at most 63 letters, digits, -, _ and . after an optional prefix and /", quoted(key)));
     }
     Ok(())
 }
@@ -103,10 +91,7 @@ pub(super) fn label_value(value: &str) -> Result<(), String> {
     if value.is_empty() || word(value) {
         return Ok(());
     }
-    Err(format!(
-        "{} is no label value: use at most 63 letters, digits, -, _ and .",
-        quoted(value)
-    ))
+    Err(format!("{} is no label value: use at most 63 letters, digits, -, _ and .", quoted(value)))
 }
 
 /// At most 63 letters, digits, `-`, `_` and `.`, with a letter or digit at both ends.
@@ -126,20 +111,7 @@ mod tests {
         for good in ["a", "a-b.c", "0", &"a".repeat(253)] {
             assert_eq!(subdomain(good), Ok(()), "{good}");
         }
-        for bad in [
-            "",
-            "A",
-            "a_b",
-            "-a",
-            "a-",
-            "a..b",
-            ".a",
-            "a.",
-            "a/b",
-            "a b",
-            "\u{e4}",
-            &"a".repeat(254),
-        ] {
+        for bad in ["", "A", "a_b", "-a", "a-", "a..b", ".a", "a.", "a/b", "a b", "\u{e4}", &"a".repeat(254)] {
             assert!(subdomain(bad).is_err(), "{bad}");
         }
     }
@@ -159,17 +131,7 @@ mod tests {
     #[test]
     fn an_address_has_one_form() {
         assert!(ip("10.0.0.1").is_ok() && ip("2001:db8::1").is_ok());
-        for bad in [
-            "",
-            "10.0.0",
-            "10.0.0.256",
-            "010.0.0.1",
-            "::ffff:10.0.0.1",
-            "fe80::1%eth0",
-            "10.0.0.0/8",
-            "[::1]",
-            "example.com",
-        ] {
+        for bad in ["", "10.0.0", "10.0.0.256", "010.0.0.1", "::ffff:10.0.0.1", "fe80::1%eth0", "10.0.0.0/8", "[::1]", "example.com"] {
             assert!(ip(bad).is_err(), "{bad}");
         }
     }

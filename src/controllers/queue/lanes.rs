@@ -35,21 +35,9 @@ struct Wish {
 
 #[derive(Debug)]
 enum Place {
-    Ready {
-        lane: Arc<str>,
-        priority: i64,
-        sequence: u64,
-        since: Timestamp,
-    },
-    Delayed {
-        lane: Arc<str>,
-        priority: i64,
-        sequence: u64,
-        at: Timestamp,
-    },
-    Running {
-        again: Option<Wish>,
-    },
+    Ready { lane: Arc<str>, priority: i64, sequence: u64, since: Timestamp },
+    Delayed { lane: Arc<str>, priority: i64, sequence: u64, at: Timestamp },
+    Running { again: Option<Wish> },
 }
 
 /// How many keys are where.
@@ -81,29 +69,13 @@ impl<K: Eq + Hash> Lanes<K> {
     ///
     /// Ready already: the smaller priority counts. Delayed: it no longer is. In hands: again after that.
     pub fn push(&mut self, key: K, lane: &str, priority: i64, now: Timestamp) {
-        self.wish(
-            key,
-            Wish {
-                lane: self.lane(lane),
-                priority,
-                at: None,
-            },
-            now,
-        );
+        self.wish(key, Wish { lane: self.lane(lane), priority, at: None }, now);
     }
 
     /// Wants `key` handed out at `at`, unless it is wanted earlier already.
     pub fn push_at(&mut self, key: K, lane: &str, priority: i64, at: Timestamp, now: Timestamp) {
         let at = (at > now).then_some(at);
-        self.wish(
-            key,
-            Wish {
-                lane: self.lane(lane),
-                priority,
-                at,
-            },
-            now,
-        );
+        self.wish(key, Wish { lane: self.lane(lane), priority, at }, now);
     }
 
     /// Takes back all wishes for `key`. Work on it that goes on is not touched.
@@ -155,11 +127,7 @@ impl<K: Eq + Hash> Lanes<K> {
 
     /// How many keys are where.
     pub fn depth(&self) -> Depth {
-        Depth {
-            ready: self.ready,
-            delayed: self.delayed.len(),
-            running: self.running,
-        }
+        Depth { ready: self.ready, delayed: self.delayed.len(), running: self.running }
     }
 
     /// For how long the oldest ready key has waited. Looks at every key: for scrapes.
@@ -169,9 +137,7 @@ impl<K: Eq + Hash> Lanes<K> {
             Place::Delayed { at, .. } if *at <= now => Some(*at),
             _ => None,
         });
-        since
-            .min()
-            .map_or(SignedDuration::ZERO, |since| now.duration_since(since).max(SignedDuration::ZERO))
+        since.min().map_or(SignedDuration::ZERO, |since| now.duration_since(since).max(SignedDuration::ZERO))
     }
 
     fn wish(&mut self, key: K, wish: Wish, now: Timestamp) {
@@ -185,23 +151,15 @@ impl<K: Eq + Hash> Lanes<K> {
                 return;
             }
             Some(Place::Ready { lane, priority, .. }) => {
-                let merged = Wish {
-                    lane: Arc::clone(lane),
-                    priority: *priority,
-                    at: None,
-                }
-                .merged(wish);
+                let merged = Wish { lane: Arc::clone(lane), priority: *priority, at: None }.merged(wish);
                 if merged.priority == *priority && merged.lane == *lane {
                     return;
                 }
                 merged
             }
-            Some(Place::Delayed { lane, priority, at, .. }) => Wish {
-                lane: Arc::clone(lane),
-                priority: *priority,
-                at: Some(*at),
+            Some(Place::Delayed { lane, priority, at, .. }) => {
+                Wish { lane: Arc::clone(lane), priority: *priority, at: Some(*at) }.merged(wish)
             }
-            .merged(wish),
         };
         let (key, since) = self.remove(&key).unwrap_or_else(|| (Arc::new(key), now));
         self.place(key, merged, since);
@@ -213,46 +171,22 @@ impl<K: Eq + Hash> Lanes<K> {
         let sequence = self.sequence;
         if let Some(at) = at {
             self.delayed.insert((at, sequence), Arc::clone(&key));
-            self.keys.insert(
-                key,
-                Place::Delayed {
-                    lane,
-                    priority,
-                    sequence,
-                    at,
-                },
-            );
+            self.keys.insert(key, Place::Delayed { lane, priority, sequence, at });
             return;
         }
         if !self.waiting.contains_key(&lane) {
             self.turns.push_back(Arc::clone(&lane));
         }
-        self.waiting
-            .entry(Arc::clone(&lane))
-            .or_default()
-            .insert((priority, sequence), Arc::clone(&key));
+        self.waiting.entry(Arc::clone(&lane)).or_default().insert((priority, sequence), Arc::clone(&key));
         self.ready += 1;
-        self.keys.insert(
-            key,
-            Place::Ready {
-                lane,
-                priority,
-                sequence,
-                since,
-            },
-        );
+        self.keys.insert(key, Place::Ready { lane, priority, sequence, since });
     }
 
     /// Removes a key that waits; returns it with the time since when it was ready.
     fn remove(&mut self, key: &K) -> Option<(Arc<K>, Timestamp)> {
         let (key, place) = self.keys.remove_entry(key)?;
         match place {
-            Place::Ready {
-                lane,
-                priority,
-                sequence,
-                since,
-            } => {
+            Place::Ready { lane, priority, sequence, since } => {
                 self.ready -= 1;
                 if let Some(keys) = self.waiting.get_mut(&lane) {
                     keys.remove(&(priority, sequence));
@@ -284,9 +218,7 @@ impl<K: Eq + Hash> Lanes<K> {
 
     /// One allocation for all keys of a lane that has any ready.
     fn lane(&self, name: &str) -> Arc<str> {
-        self.waiting
-            .get_key_value(name)
-            .map_or_else(|| Arc::from(name), |(lane, _)| Arc::clone(lane))
+        self.waiting.get_key_value(name).map_or_else(|| Arc::from(name), |(lane, _)| Arc::clone(lane))
     }
 }
 
@@ -303,11 +235,7 @@ impl Wish {
             (Some(one), Some(other)) => Some(one.min(other)),
             _ => None,
         };
-        Self {
-            lane: newer.lane,
-            priority: self.priority.min(newer.priority),
-            at,
-        }
+        Self { lane: newer.lane, priority: self.priority.min(newer.priority), at }
     }
 }
 

@@ -38,15 +38,8 @@ struct State<K> {
 impl<K: Eq + Hash> Queue<K> {
     /// An empty queue.
     pub fn new(clock: Arc<dyn Clock>) -> Self {
-        let state = Mutex::new(State {
-            lanes: Lanes::new(),
-            closed: false,
-        });
-        Self(Arc::new(Shared {
-            state,
-            changed: Notify::new(),
-            clock,
-        }))
+        let state = Mutex::new(State { lanes: Lanes::new(), closed: false });
+        Self(Arc::new(Shared { state, changed: Notify::new(), clock }))
     }
 
     /// Wants `key` handed out as soon as its turn comes. `lane` is its namespace; smaller priorities go first, so the
@@ -98,10 +91,7 @@ impl<K: Eq + Hash> Queue<K> {
                     if state.lanes.has_ready() {
                         shared.changed.notify_one();
                     }
-                    return Some(Ticket {
-                        key,
-                        shared: Arc::clone(shared),
-                    });
+                    return Some(Ticket { key, shared: Arc::clone(shared) });
                 } else {
                     state.lanes.due()
                 }

@@ -16,15 +16,8 @@ fn claim(identity: &str) -> Claim {
 }
 
 fn stored(version: u32, spec: LeaseSpec) -> Lease {
-    let metadata = ObjectMeta {
-        uid: Some("u".to_owned()),
-        resource_version: Some(version.to_string()),
-        ..ObjectMeta::default()
-    };
-    Lease {
-        metadata,
-        spec: Some(spec),
-    }
+    let metadata = ObjectMeta { uid: Some("u".to_owned()), resource_version: Some(version.to_string()), ..ObjectMeta::default() };
+    Lease { metadata, spec: Some(spec) }
 }
 
 fn held_by(holder: &str, renewed: u64, transitions: i32) -> Lease {
@@ -41,9 +34,7 @@ fn held_by(holder: &str, renewed: u64, transitions: i32) -> Lease {
 
 fn lead(claim: &mut Claim, sent: u64) {
     claim.read(None, at(sent));
-    let Step::Create(spec) = claim.next(at(sent), 0) else {
-        panic!("expected to create")
-    };
+    let Step::Create(spec) = claim.next(at(sent), 0) else { panic!("expected to create") };
     claim.written(stored(1, spec), at(sent), at(sent + 100));
 }
 
@@ -65,9 +56,7 @@ fn an_absent_lease_is_created_and_held_from_the_moment_of_sending() {
     let mut claim = claim("me");
     assert_eq!(claim.next(at(0), 0), Step::Read);
     claim.read(None, at(10));
-    let Step::Create(spec) = claim.next(at(1000), 0) else {
-        panic!("expected to create")
-    };
+    let Step::Create(spec) = claim.next(at(1000), 0) else { panic!("expected to create") };
     assert_eq!((spec.holder_identity.as_deref(), spec.lease_transitions), (Some("me"), Some(0)));
     assert_eq!(spec.lease_duration_seconds, Some(15));
     // The answer takes four seconds: they are not ours.
@@ -81,9 +70,7 @@ fn the_holder_renews_without_looking_and_keeps_acquire_time_and_transitions() {
     let mut claim = claim("me");
     lead(&mut claim, 0);
     assert_eq!(claim.next(at(100), u16::MAX), Step::Wait(Duration::from_secs(2)));
-    let Step::Replace(lease) = claim.next(at(2100), 0) else {
-        panic!("expected to renew")
-    };
+    let Step::Replace(lease) = claim.next(at(2100), 0) else { panic!("expected to renew") };
     assert_eq!(lease.metadata.resource_version.as_deref(), Some("1"));
     let spec = lease.spec.unwrap();
     assert_eq!((spec.acquire_time, spec.lease_transitions), (Some(MicroTime(at(0).wall)), Some(0)));
@@ -102,9 +89,7 @@ fn a_rivals_lease_is_taken_only_when_it_did_not_change_for_its_duration() {
     assert!(matches!(claim.next(at(116_999), 0), Step::Wait(_)));
     assert_eq!(claim.next(at(119_000), 0), Step::Read);
     claim.read(Some(held_by("rival", 2, 4)), at(119_000));
-    let Step::Replace(lease) = claim.next(at(119_000), 0) else {
-        panic!("expected to take over")
-    };
+    let Step::Replace(lease) = claim.next(at(119_000), 0) else { panic!("expected to take over") };
     let spec = lease.spec.unwrap();
     assert_eq!((spec.holder_identity.as_deref(), spec.lease_transitions), (Some("me"), Some(5)));
     assert_eq!(spec.acquire_time, Some(MicroTime(at(119_000).wall)));
@@ -117,9 +102,7 @@ fn a_label_on_the_lease_is_no_sign_of_life() {
     let mut labelled = held_by("rival", 1, 0);
     labelled.metadata.resource_version = Some("8".to_owned());
     claim.read(Some(labelled), at(15_000));
-    let Step::Replace(lease) = claim.next(at(15_000), 0) else {
-        panic!("expected to take over")
-    };
+    let Step::Replace(lease) = claim.next(at(15_000), 0) else { panic!("expected to take over") };
     assert_eq!(lease.metadata.resource_version.as_deref(), Some("8"));
 }
 
@@ -159,9 +142,7 @@ fn a_released_lease_is_taken_at_once() {
     assert_eq!((spec.holder_identity.as_ref(), spec.lease_transitions), (None, Some(0)));
     let mut second = claim("you");
     second.read(Some(released), at(600));
-    let Step::Replace(lease) = second.next(at(600), 0) else {
-        panic!("expected to take over")
-    };
+    let Step::Replace(lease) = second.next(at(600), 0) else { panic!("expected to take over") };
     assert_eq!(lease.spec.unwrap().lease_transitions, Some(1));
 }
 
@@ -189,15 +170,10 @@ fn a_lost_answer_is_followed_by_a_look_and_another_write() {
     lead(&mut claim, 0);
     claim.next(at(2200), 0);
     claim.failed();
-    assert!(
-        matches!(claim.next(at(2300), 0), Step::Wait(_)),
-        "a server that refuses connections is not hammered"
-    );
+    assert!(matches!(claim.next(at(2300), 0), Step::Wait(_)), "a server that refuses connections is not hammered");
     assert_eq!(claim.next(at(4300), 0), Step::Read);
     claim.read(Some(held_by("me", 2200, 0)), at(4300));
-    let Step::Replace(lease) = claim.next(at(4300), 0) else {
-        panic!("expected to renew")
-    };
+    let Step::Replace(lease) = claim.next(at(4300), 0) else { panic!("expected to renew") };
     assert_eq!(lease.metadata.resource_version.as_deref(), Some("7"));
     assert!(!leads(&claim, 10_000), "the lost answer prolongs nothing");
 }
@@ -206,20 +182,9 @@ fn a_lost_answer_is_followed_by_a_look_and_another_write() {
 fn a_renewal_is_a_change_also_when_the_clock_stands_still() {
     let mut claim = claim("me");
     lead(&mut claim, 0);
-    let still = Moment {
-        wall: at(0).wall,
-        ..at(2200)
-    };
+    let still = Moment { wall: at(0).wall, ..at(2200) };
     claim.next(still, 0);
-    let Step::Replace(lease) = claim.next(
-        Moment {
-            wall: at(0).wall,
-            ..at(5000)
-        },
-        0,
-    ) else {
-        panic!("expected to renew")
-    };
+    let Step::Replace(lease) = claim.next(Moment { wall: at(0).wall, ..at(5000) }, 0) else { panic!("expected to renew") };
     assert_eq!(lease.spec.unwrap().renew_time.unwrap().0.as_microsecond(), 1);
 }
 
@@ -227,10 +192,7 @@ fn a_renewal_is_a_change_also_when_the_clock_stands_still() {
 fn a_machine_that_slept_no_longer_leads() {
     let mut claim = claim("me");
     lead(&mut claim, 0);
-    let woken = Moment {
-        elapsed: Duration::from_millis(200),
-        wall: at(3_600_000).wall,
-    };
+    let woken = Moment { elapsed: Duration::from_millis(200), wall: at(3_600_000).wall };
     assert!(!claim.hold().unwrap().lasts(woken));
     assert!(leads(&claim, 200));
 }
@@ -241,8 +203,6 @@ fn fields_that_others_put_into_the_lease_stay() {
     let mut lease = held_by("", 1, 0);
     lease.spec.as_mut().unwrap().preferred_holder = Some("you".to_owned());
     claim.read(Some(lease), at(0));
-    let Step::Replace(lease) = claim.next(at(0), 0) else {
-        panic!("expected to take over")
-    };
+    let Step::Replace(lease) = claim.next(at(0), 0) else { panic!("expected to take over") };
     assert_eq!(lease.spec.unwrap().preferred_holder.as_deref(), Some("you"));
 }

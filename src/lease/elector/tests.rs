@@ -27,30 +27,17 @@ impl Memory {
     }
 
     fn put(stored: &mut Option<Lease>, lease: Lease) -> Lease {
-        let version = stored
-            .as_ref()
-            .and_then(|lease| lease.metadata.resource_version.clone())
-            .map_or(0, |version| version.parse::<u32>().unwrap());
-        let metadata = ObjectMeta {
-            resource_version: Some((version + 1).to_string()),
-            uid: Some("u".to_owned()),
-            ..lease.metadata
-        };
-        let lease = Lease {
-            metadata,
-            spec: lease.spec,
-        };
+        let version =
+            stored.as_ref().and_then(|lease| lease.metadata.resource_version.clone()).map_or(0, |version| version.parse::<u32>().unwrap());
+        let metadata = ObjectMeta { resource_version: Some((version + 1).to_string()), uid: Some("u".to_owned()), ..lease.metadata };
+        let lease = Lease { metadata, spec: lease.spec };
         *stored = Some(lease.clone());
         lease
     }
 }
 
 fn conflict(kind: CallErrorKind) -> CallError {
-    CallError {
-        what: "write Lease".to_owned(),
-        kind,
-        message: String::new(),
-    }
+    CallError { what: "write Lease".to_owned(), kind, message: String::new() }
 }
 
 impl LeaseStore for Memory {
@@ -65,11 +52,7 @@ impl LeaseStore for Memory {
         Box::pin(async move {
             self.reach().await;
             let mut stored = self.lease.lock().unwrap();
-            if stored.is_some() {
-                Err(conflict(CallErrorKind::AlreadyExists))
-            } else {
-                Ok(Self::put(&mut stored, lease))
-            }
+            if stored.is_some() { Err(conflict(CallErrorKind::AlreadyExists)) } else { Ok(Self::put(&mut stored, lease)) }
         })
     }
 

@@ -23,32 +23,19 @@ pub(crate) struct Access {
 impl Access {
     /// The same identity at another address, for a proxy that speaks plain HTTP.
     pub(crate) fn through(&self, proxy: &str) -> Self {
-        Self {
-            server: proxy.to_owned(),
-            ca: None,
-            token: self.token.clone(),
-        }
+        Self { server: proxy.to_owned(), ca: None, token: self.token.clone() }
     }
 
     /// The same address with the identity of a ServiceAccount; the token is good for `lifetime` (10 minutes at least).
     pub(crate) async fn as_service_account(&self, client: &Client, namespace: &str, name: &str, lifetime: Duration) -> Result<Self> {
         let accounts: Api<ServiceAccount> = Api::namespaced(client.clone(), namespace);
-        let spec = TokenRequestSpec {
-            expiration_seconds: i64::try_from(lifetime.as_secs()).ok(),
-            ..TokenRequestSpec::default()
-        };
-        let request = TokenRequest {
-            spec: Some(spec),
-            ..TokenRequest::default()
-        };
+        let spec = TokenRequestSpec { expiration_seconds: i64::try_from(lifetime.as_secs()).ok(), ..TokenRequestSpec::default() };
+        let request = TokenRequest { spec: Some(spec), ..TokenRequest::default() };
         let answer = accounts
             .create_token_request(name, &PostParams::default(), &request)
             .await
             .with_context(|| format!("no token for ServiceAccount {namespace}/{name}"))?;
-        let token = answer
-            .status
-            .and_then(|status| status.token)
-            .context("a TokenRequest was answered without a token")?;
+        let token = answer.status.and_then(|status| status.token).context("a TokenRequest was answered without a token")?;
         Ok(Self { token, ..self.clone() })
     }
 

@@ -122,17 +122,7 @@ impl Record {
 
     /// In one line, without the body.
     pub(crate) fn summary(&self) -> String {
-        let Self {
-            time,
-            user,
-            verb,
-            resource,
-            subresource,
-            namespace,
-            name,
-            code,
-            ..
-        } = self;
+        let Self { time, user, verb, resource, subresource, namespace, name, code, .. } = self;
         let slash = if subresource.is_empty() { "" } else { "/" };
         format!("{time} {user} {verb} {resource}{slash}{subresource} {namespace}/{name} {code}")
     }

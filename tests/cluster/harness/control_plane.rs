@@ -61,16 +61,8 @@ impl ControlPlane {
             bail!("{status}: {}", fs::read_to_string(&complaints)?.trim());
         };
         let token = fs::read_to_string(folder.join("admin.token"))?.trim().to_owned();
-        let admin = Access {
-            server: server.to_owned(),
-            ca: Some(folder.join("ca.crt")),
-            token,
-        };
-        Ok(Self {
-            admin,
-            folder,
-            _supervisor: supervisor,
-        })
+        let admin = Access { server: server.to_owned(), ca: Some(folder.join("ca.crt")), token };
+        Ok(Self { admin, folder, _supervisor: supervisor })
     }
 }
 

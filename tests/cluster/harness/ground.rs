@@ -36,9 +36,7 @@ impl Ground {
     pub(crate) async fn prepared() -> Self {
         static PREPARED: OnceCell<Result<(), String>> = OnceCell::const_new();
         let ground = Self::bare().await;
-        let prepared = PREPARED
-            .get_or_init(|| async { ground.prepare().await.map_err(|error| format!("{error:#}")) })
-            .await;
+        let prepared = PREPARED.get_or_init(|| async { ground.prepare().await.map_err(|error| format!("{error:#}")) }).await;
         if let Err(error) = prepared {
             panic!("the cluster was not prepared: {error}");
         }
@@ -93,9 +91,7 @@ impl Ground {
             let file = run::source().join("deploy/base").join(file);
             let text = fs::read_to_string(&file).with_context(|| format!("cannot read {}", file.display()))?;
             let documents = parse_manifests(&text)?;
-            apply_manifests(&self.client, &documents)
-                .await
-                .with_context(|| file.display().to_string())?;
+            apply_manifests(&self.client, &documents).await.with_context(|| file.display().to_string())?;
             wait_for_rights(&self.client, SHARED_USER, &documents).await?;
         }
         Ok(())
@@ -103,11 +99,7 @@ impl Ground {
 
     async fn shared_settings(&self) -> Result<Settings> {
         let day = Duration::from_hours(24);
-        let identity = self
-            .plane
-            .admin
-            .as_service_account(&self.client, "chancery-system", "chancery-controller", day)
-            .await?;
+        let identity = self.plane.admin.as_service_account(&self.client, "chancery-system", "chancery-controller", day).await?;
         let kubeconfig = run::folder().join("operator-shared.kubeconfig");
         identity.write_kubeconfig(&kubeconfig)?;
         let mut settings = Settings::new("shared", kubeconfig).flag("--cluster-resource-namespace", "chancery-system");

@@ -33,9 +33,7 @@ pub(crate) async fn apply_manifests(client: &Client, documents: &[Value]) -> Res
         let types = object.types.clone().context("a document has no kind")?;
         let kind = GroupVersionKind::try_from(&types)?;
         if !kinds.contains_key(&kind) {
-            let found = pinned_kind(client, &kind)
-                .await
-                .with_context(|| format!("the API server does not know {types:?}"))?;
+            let found = pinned_kind(client, &kind).await.with_context(|| format!("the API server does not know {types:?}"))?;
             kinds.insert(kind.clone(), found);
         }
         let (resource, capabilities) = &kinds[&kind];
@@ -58,8 +56,6 @@ pub(crate) async fn apply_manifests(client: &Client, documents: &[Value]) -> Res
 async fn established(client: &Client, name: &str) -> Result<()> {
     let definitions: Api<CustomResourceDefinition> = Api::all(client.clone());
     let condition = await_condition(definitions, name, conditions::is_crd_established());
-    tokio::time::timeout(Duration::from_secs(30), condition)
-        .await
-        .map_err(|_| anyhow!("CRD {name} is not established after 30 s"))??;
+    tokio::time::timeout(Duration::from_secs(30), condition).await.map_err(|_| anyhow!("CRD {name} is not established after 30 s"))??;
     Ok(())
 }

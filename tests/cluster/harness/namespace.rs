@@ -28,23 +28,13 @@ impl Namespace {
         static NEXT: AtomicUsize = AtomicUsize::new(1);
         let name = format!("{prefix}-{}", NEXT.fetch_add(1, Ordering::Relaxed));
         let labels = labels.iter().map(|&(key, value)| (key.to_owned(), value.to_owned())).collect();
-        let metadata = ObjectMeta {
-            name: Some(name.clone()),
-            labels: Some(labels),
-            ..ObjectMeta::default()
-        };
-        let namespace = v1::Namespace {
-            metadata,
-            ..v1::Namespace::default()
-        };
+        let metadata = ObjectMeta { name: Some(name.clone()), labels: Some(labels), ..ObjectMeta::default() };
+        let namespace = v1::Namespace { metadata, ..v1::Namespace::default() };
         let namespaces: Api<v1::Namespace> = Api::all(ground.client.clone());
         if let Err(error) = namespaces.create(&PostParams::default(), &namespace).await {
             panic!("namespace {name} cannot be made: {error}");
         }
-        Self {
-            name,
-            client: ground.client.clone(),
-        }
+        Self { name, client: ground.client.clone() }
     }
 
     /// The objects of a kind in it, as administrator.

@@ -25,13 +25,7 @@ pub(crate) struct Settings {
 impl Settings {
     /// `chancery controller`; `name` is that of its log file and unique in the run.
     pub(crate) fn new(name: impl Into<String>, kubeconfig: PathBuf) -> Self {
-        Self {
-            name: name.into(),
-            kubeconfig,
-            arguments: Vec::new(),
-            environment: Vec::new(),
-            namespaces: Vec::new(),
-        }
+        Self { name: name.into(), kubeconfig, arguments: Vec::new(), environment: Vec::new(), namespaces: Vec::new() }
     }
 
     /// Adds `--flag value`.
@@ -56,16 +50,9 @@ impl Settings {
     pub(crate) fn spawn(self) -> Operator {
         let log = run::folder().join(format!("operator-{}.log", self.name));
         let http = run::free_address();
-        LOGS.lock()
-            .expect("nobody panics with this lock")
-            .push((self.namespaces.clone(), log.clone()));
+        LOGS.lock().expect("nobody panics with this lock").push((self.namespaces.clone(), log.clone()));
         let process = Process::spawn(command(&self, http, &log));
-        Operator {
-            settings: self,
-            http,
-            log,
-            process,
-        }
+        Operator { settings: self, http, log, process }
     }
 
     /// Starts it and waits until it is ready.
@@ -124,16 +111,9 @@ impl Operator {
         let asked = Instant::now();
         self.process.signal("TERM");
         let Ok(status) = tokio::time::timeout(Duration::from_mins(1), self.process.ended()).await else {
-            panic!(
-                "operator {} still runs a minute after SIGTERM\n{}",
-                self.settings.name,
-                tail(&self.log, None)
-            );
+            panic!("operator {} still runs a minute after SIGTERM\n{}", self.settings.name, tail(&self.log, None));
         };
-        Termination {
-            status,
-            took: asked.elapsed(),
-        }
+        Termination { status, took: asked.elapsed() }
     }
 
     /// Starts it again as it was, killed first if it still runs; does not wait until it is ready.
@@ -205,10 +185,7 @@ impl Drop for Operator {
 /// The last log lines of the operator that serves a namespace, and those that mention `name`: for the message of a failed wait.
 pub(crate) fn last_lines(namespace: Option<&str>, name: &str) -> String {
     let logs = LOGS.lock().expect("nobody panics with this lock");
-    let own = logs
-        .iter()
-        .rev()
-        .find(|(namespaces, _)| namespaces.iter().any(|served| Some(served.as_str()) == namespace));
+    let own = logs.iter().rev().find(|(namespaces, _)| namespaces.iter().any(|served| Some(served.as_str()) == namespace));
     match own.or_else(|| logs.iter().find(|(namespaces, _)| namespaces.is_empty())) {
         Some((_, log)) => tail(log, Some(name)),
         None => "no operator was started".to_owned(),
@@ -223,9 +200,7 @@ fn tail(log: &PathBuf, name: Option<&str>) -> String {
     let text = fs::read_to_string(log).unwrap_or_default();
     let lines: Vec<&str> = text.lines().collect();
     let (earlier, last) = lines.split_at(lines.len().saturating_sub(LINES));
-    let mut mentions: Vec<&str> = name.map_or_else(Vec::new, |name| {
-        earlier.iter().filter(|line| line.contains(name)).copied().collect()
-    });
+    let mut mentions: Vec<&str> = name.map_or_else(Vec::new, |name| earlier.iter().filter(|line| line.contains(name)).copied().collect());
     mentions.drain(..mentions.len().saturating_sub(LINES));
     let mut shown = format!("--- {}\n", log.display());
     for line in mentions.into_iter().chain(last.iter().copied()) {
@@ -236,21 +211,10 @@ fn tail(log: &PathBuf, name: Option<&str>) -> String {
 }
 
 fn command(settings: &Settings, http: SocketAddr, log: &PathBuf) -> Command {
-    let output = File::options()
-        .create(true)
-        .append(true)
-        .open(log)
-        .expect("the run's folder is writable");
+    let output = File::options().create(true).append(true).open(log).expect("the run's folder is writable");
     let mut command = Command::new("setpriv");
     command
-        .args([
-            "--pdeathsig",
-            "KILL",
-            env!("CARGO_BIN_EXE_chancery"),
-            "controller",
-            "--http-address",
-            &http.to_string(),
-        ])
+        .args(["--pdeathsig", "KILL", env!("CARGO_BIN_EXE_chancery"), "controller", "--http-address", &http.to_string()])
         .args(&settings.arguments)
         .env("KUBECONFIG", &settings.kubeconfig)
         .envs(settings.environment.iter().map(|(name, value)| (name, value)))
@@ -284,10 +248,7 @@ impl Process {
                 let _ = started.send(Err(error));
             }
         });
-        let id = start
-            .recv()
-            .expect("the thread reports in any case")
-            .unwrap_or_else(|error| panic!("setpriv cannot be started: {error}"));
+        let id = start.recv().expect("the thread reports in any case").unwrap_or_else(|error| panic!("setpriv cannot be started: {error}"));
         Self { id, status }
     }
 
@@ -298,10 +259,7 @@ impl Process {
     fn signal(&self, signal: &str) {
         if self.status().is_none() {
             // The shell's own kill: no further package, and no unsafe code here.
-            let _ = Command::new("sh")
-                .args(["-c", "kill -s \"$0\" \"$1\"", signal, &self.id.to_string()])
-                .stderr(Stdio::null())
-                .status();
+            let _ = Command::new("sh").args(["-c", "kill -s \"$0\" \"$1\"", signal, &self.id.to_string()]).stderr(Stdio::null()).status();
         }
     }
 

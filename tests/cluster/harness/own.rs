@@ -39,9 +39,7 @@ impl OwnGround {
     pub(crate) async fn claim(ground: &Ground) -> Self {
         static NEXT: AtomicUsize = AtomicUsize::new(0);
         let number = NEXT.fetch_add(1, Ordering::Relaxed);
-        let namespace = names()
-            .nth(number)
-            .unwrap_or_else(|| panic!("more than {COUNT} tests want an operator of their own: raise COUNT"));
+        let namespace = names().nth(number).unwrap_or_else(|| panic!("more than {COUNT} tests want an operator of their own: raise COUNT"));
         match Self::make(ground, &namespace).await {
             Ok(own) => own,
             Err(error) => panic!("{namespace} was not made: {error:#}"),
@@ -110,16 +108,8 @@ impl OwnGround {
         let user = format!("system:serviceaccount:{system}:chancery-controller");
         wait_for_rights(&ground.client, &user, &documents).await?;
         let day = Duration::from_hours(24);
-        let identity = ground
-            .access()
-            .as_service_account(&ground.client, &system, "chancery-controller", day)
-            .await?;
-        Ok(Self {
-            namespace: namespace.to_owned(),
-            system,
-            identity,
-            client: ground.client.clone(),
-        })
+        let identity = ground.access().as_service_account(&ground.client, &system, "chancery-controller", day).await?;
+        Ok(Self { namespace: namespace.to_owned(), system, identity, client: ground.client.clone() })
     }
 }
 

@@ -31,13 +31,7 @@ pub(crate) struct Finished {
 impl Program {
     /// By path, or by name from PATH. The time limit is 30 seconds unless set.
     pub(crate) fn new(path: impl Into<PathBuf>) -> Self {
-        Self {
-            path: path.into(),
-            arguments: Vec::new(),
-            environment: Vec::new(),
-            input: Vec::new(),
-            limit: Duration::from_secs(30),
-        }
+        Self { path: path.into(), arguments: Vec::new(), environment: Vec::new(), input: Vec::new(), limit: Duration::from_secs(30) }
     }
 
     pub(crate) fn openssl() -> Self {
@@ -62,8 +56,7 @@ impl Program {
     }
 
     pub(crate) fn args<A: AsRef<OsStr>>(mut self, arguments: impl IntoIterator<Item = A>) -> Self {
-        self.arguments
-            .extend(arguments.into_iter().map(|argument| argument.as_ref().to_owned()));
+        self.arguments.extend(arguments.into_iter().map(|argument| argument.as_ref().to_owned()));
         self
     }
 
@@ -117,13 +110,7 @@ impl Program {
     pub(crate) async fn run(self) -> String {
         let shown = self.shown();
         let finished = self.finish().await;
-        assert!(
-            finished.status.success(),
-            "{shown}: {}\n{}\n{}",
-            finished.status,
-            finished.stderr.trim(),
-            finished.stdout.trim()
-        );
+        assert!(finished.status.success(), "{shown}: {}\n{}\n{}", finished.status, finished.stderr.trim(), finished.stdout.trim());
         finished.stdout
     }
 

@@ -19,18 +19,12 @@ pub(crate) async fn wait_for_rights(client: &Client, user: &str, documents: &[Va
             resource_attributes: Some(right.clone()),
             ..SubjectAccessReviewSpec::default()
         };
-        let review = SubjectAccessReview {
-            spec,
-            ..SubjectAccessReview::default()
-        };
+        let review = SubjectAccessReview { spec, ..SubjectAccessReview::default() };
         let mut turn = tokio::time::interval(Duration::from_millis(20));
         let granted = async {
             loop {
                 turn.tick().await;
-                let answer = reviews
-                    .create(&PostParams::default(), &review)
-                    .await
-                    .context("access cannot be reviewed")?;
+                let answer = reviews.create(&PostParams::default(), &review).await.context("access cannot be reviewed")?;
                 if answer.status.is_some_and(|status| status.allowed) {
                     return anyhow::Ok(());
                 }

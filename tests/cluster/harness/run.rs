@@ -46,10 +46,7 @@ fn make_folder() -> (PathBuf, File) {
     clear_old(&parent);
     #[expect(clippy::disallowed_methods, reason = "only names the folder")]
     let path = parent.join(format!("run-{}-{}", jiff::Timestamp::now().as_second(), std::process::id()));
-    fs::DirBuilder::new()
-        .mode(0o700)
-        .create(&path)
-        .expect("the run's folder can be made");
+    fs::DirBuilder::new().mode(0o700).create(&path).expect("the run's folder can be made");
     let lock = File::create(path.join("lock")).expect("the run's folder is writable");
     lock.lock().expect("nobody else has this lock");
     let last = parent.join("last");

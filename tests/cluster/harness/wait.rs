@@ -21,10 +21,7 @@ where
     K: Resource + Clone + Debug + DeserializeOwned + Serialize + Send + 'static,
 {
     let mut last = Last::Nothing;
-    let reached = first_state(api, name, limit, &mut last, |state| {
-        state.filter(|object| predicate(object)).cloned()
-    })
-    .await;
+    let reached = first_state(api, name, limit, &mut last, |state| state.filter(|object| predicate(object)).cloned()).await;
     reached.unwrap_or_else(|| panic!("{}", last.report(api, name, &format!("not within {limit:?}: {what}"))))
 }
 
@@ -34,10 +31,7 @@ where
     K: Resource + Clone + Debug + DeserializeOwned + Serialize + Send + 'static,
 {
     let mut last = Last::Nothing;
-    if first_state(api, name, limit, &mut last, |state| state.is_none().then_some(()))
-        .await
-        .is_none()
-    {
+    if first_state(api, name, limit, &mut last, |state| state.is_none().then_some(())).await.is_none() {
         panic!("{}", last.report(api, name, &format!("still there after {limit:?}")));
     }
 }
@@ -48,10 +42,7 @@ where
     K: Resource + Clone + Debug + DeserializeOwned + Serialize + Send + 'static,
 {
     let mut last = Last::Nothing;
-    let broken = first_state(api, name, during, &mut last, |state| {
-        (!state.is_some_and(&predicate)).then(|| state.cloned())
-    })
-    .await;
+    let broken = first_state(api, name, during, &mut last, |state| (!state.is_some_and(&predicate)).then(|| state.cloned())).await;
     if let Some(state) = broken {
         last = state.map_or(Last::Absent, Last::Object);
         panic!("{}", last.report(api, name, &format!("no longer so: {what}")));
@@ -93,11 +84,7 @@ impl<K: Resource + Serialize> Last<K> {
             Self::Object(object) => printable(object),
             Self::Trouble(error) => format!("it could not be watched: {error}"),
         };
-        format!(
-            "{}/{name}: {what}\n{state}\n{}",
-            api.resource_url(),
-            operator::last_lines(api.namespace(), name)
-        )
+        format!("{}/{name}: {what}\n{state}\n{}", api.resource_url(), operator::last_lines(api.namespace(), name))
     }
 }
 

@@ -15,14 +15,7 @@ fn drain(lanes: &mut Lanes<&'static str>, now: i64) -> Vec<&'static str> {
 #[test]
 fn lanes_are_served_in_turn_and_within_a_lane_the_smallest_priority_first() {
     let mut lanes = Lanes::new();
-    for (key, lane, priority) in [
-        ("a3", "a", 3),
-        ("a1", "a", 1),
-        ("a2", "a", 2),
-        ("b9", "b", 9),
-        ("c5", "c", 5),
-        ("c4", "c", 4),
-    ] {
+    for (key, lane, priority) in [("a3", "a", 3), ("a1", "a", 1), ("a2", "a", 2), ("b9", "b", 9), ("c5", "c", 5), ("c4", "c", 4)] {
         lanes.push(key, lane, priority, at(0));
     }
     assert_eq!(drain(&mut lanes, 0), ["a1", "b9", "c4", "a2", "c5", "a3"]);
