@@ -85,6 +85,23 @@ async fn kubectl_reads_the_version_that_was_built() {
     assert!(!outcome.status.success() && outcome.stderr.contains("nonsense"), "{outcome:?}");
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn a_wait_in_vain_shows_the_object_but_no_secret() {
+    let ground = Ground::bare().await;
+    let namespace = Namespace::create(&ground, "vain").await;
+    let data = BTreeMap::from([("password".to_owned(), ByteString(b"hunter2".to_vec()))]);
+    let metadata = ObjectMeta { name: Some("kept".to_owned()), ..ObjectMeta::default() };
+    let secret = Secret { metadata, data: Some(data), ..Secret::default() };
+    let secrets = namespace.api::<Secret>();
+    secrets.create(&PostParams::default(), &secret).await.unwrap();
+    let wait = async move { wait_for(&secrets, "kept", "another type", Duration::from_millis(500), |found| found.type_.is_none()).await };
+    let panic = tokio::spawn(wait).await.unwrap_err().into_panic();
+    let message = panic.downcast_ref::<String>().unwrap();
+    for part in ["/secrets/kept: not within 500ms: another type", "type: Opaque", "password: <12 characters>"] {
+        assert!(message.contains(part), "{part} is not in:\n{message}");
+    }
+}
+
 #[test]
 fn a_secret_is_never_shown_with_its_values() {
     let data = BTreeMap::from([("tls.key".to_owned(), ByteString(b"hunter2 hunter2".to_vec()))]);

@@ -9,3 +9,6 @@ mod harness;
 
 #[cfg(test)]
 mod ground;
+
+#[cfg(test)]
+mod operators;

@@ -44,7 +44,7 @@ pub(crate) struct Record {
     pub(crate) code: u16,
     /// The API server's own remarks: the authorization decision and its reason, use of a deprecated version.
     pub(crate) annotations: BTreeMap<String, String>,
-    /// The body, only for writes of service accounts.
+    /// The body, only for writes of service accounts that were allowed: a 403 is answered before the body is read.
     pub(crate) request: Option<Value>,
 }
 

@@ -1,0 +1,116 @@
+# What a person runs. `make` alone lists it. CI runs .ci/run, which calls these.
+.DEFAULT_GOAL := help
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DELETE_ON_ERROR:
+
+CARGO ?= cargo
+CRDS ?= crds
+# A test mostly waits for the API server: more of them at once than there are cores.
+export RUST_TEST_THREADS ?= 8
+
+CONTROL_PLANE := tests/controlplane
+ZLINT := tests/zlint
+CARGO_DENY_VERSION := 0.20.2
+
+# need PROGRAM,HOW TO GET IT
+need = @command -v $(1) >/dev/null || { echo "make $@: $(1) is missing: $(2)" >&2; exit 1; }
+need_cargo = $(call need,$(CARGO),install Rust 1.95 or newer from https://rustup.rs)
+need_go = $(call need,go,install Go 1.26 or newer from https://go.dev/dl/)
+need_openssl = $(call need,openssl,apt-get install openssl)
+need_setpriv = $(call need,setpriv,apt-get install util-linux)
+
+.PHONY: help
+help: ## this list
+	@echo "Chancery: make TARGET"
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+.PHONY: demo
+demo: tools ## a guided tour on a real API server: certificates issued, renewed, healed (DEMO_KUBECONFIG: on your cluster)
+	@if [ -x tests/demo/run ]; then tests/demo/run; else echo "make demo: not there yet (tests/demo/run)" >&2; exit 1; fi
+
+.PHONY: run
+run: tools ## the same, left running: prints the KUBECONFIG line to paste and what to try
+	@if [ -x tests/demo/run ]; then tests/demo/run --stay; else echo "make run: not there yet (tests/demo/run)" >&2; exit 1; fi
+
+.PHONY: test
+test: tools ## all tests, against a real control plane (TEST=name runs those whose name contains it)
+	@echo "make test: the first time some 10 minutes are spent compiling; afterwards it takes a few"
+	$(CARGO) test --workspace --locked $(if $(TEST),-- $(TEST))
+
+.PHONY: lint
+lint: ## formatting and clippy, warnings denied
+	$(need_cargo)
+	$(CARGO) fmt --all --check
+	$(CARGO) clippy --workspace --all-targets --locked -- -D warnings
+
+.PHONY: fmt
+fmt: ## format the code
+	$(need_cargo)
+	$(CARGO) fmt --all
+
+.PHONY: crds
+crds: ## write crds/ anew from the kinds (CRDS=folder writes elsewhere)
+	$(need_cargo)
+	@mkdir -p "$(CRDS)"
+	@$(CARGO) build --quiet --locked --bin chancery
+	@rm -f "$(CRDS)"/chancery.dev_*.yaml
+	@$(CARGO) run --quiet --locked --bin chancery -- crds | awk -v folder="$(CRDS)" '\
+	  function flush_document() { if (name) { split(name, part, "."); file = folder "/" substr(name, length(part[1]) + 2) "_" part[1] ".yaml"; printf "%s", text > file; close(file); count++ } text = ""; name = "" } \
+	  /^---$$/ { flush_document(); next } \
+	  { text = text $$0 "\n" } \
+	  /^  name: / && !name { name = $$2 } \
+	  END { flush_document(); if (!count) { print "chancery crds printed no CRD" > "/dev/stderr"; exit 1 } }'
+	@ls "$(CRDS)"/*.yaml
+
+.PHONY: bench
+bench: tools ## the figures of an issuance at scale, beside the floor of the same run (release build)
+	@echo "make bench: the release build takes some 10 minutes the first time, the measurements about 5"
+	@if [ -x tests/bench/run ]; then tests/bench/run; else echo "make bench: not there yet (tests/bench/run)" >&2; exit 1; fi
+
+.PHONY: tools
+tools: programs control-plane zlint ## build what the tests need: a control plane and zlint, once (about 12 minutes the first time)
+
+.PHONY: deny
+deny: .tools/bin/cargo-deny ## check bans, licences and sources of all dependencies
+	.tools/bin/cargo-deny --all-features --locked check --hide-inclusion-graph bans licenses sources
+
+# --- what tools are made of
+
+BINARIES := $(addprefix $(CONTROL_PLANE)/bin/,kube-apiserver kube-controller-manager kubectl server)
+
+# What is missing is said before anything long begins.
+.PHONY: programs
+programs:
+	$(need_cargo)
+	$(need_go)
+	$(need_openssl)
+	$(need_setpriv)
+
+.PHONY: control-plane
+ifdef KUBEBUILDER_ASSETS
+control-plane:
+	@for name in etcd kube-apiserver kubectl; do \
+	  [ -x "$(KUBEBUILDER_ASSETS)/$$name" ] || { echo "make: KUBEBUILDER_ASSETS is $(KUBEBUILDER_ASSETS), which has no $$name; unset it to build one" >&2; exit 1; }; done
+	@[ -x "$(KUBEBUILDER_ASSETS)/kube-controller-manager" ] || echo "make: no kube-controller-manager in KUBEBUILDER_ASSETS: tests of garbage collection need it and will fail"
+else
+control-plane: $(BINARIES)
+endif
+
+# One build makes them all.
+$(BINARIES) &: $(CONTROL_PLANE)/go.mod $(CONTROL_PLANE)/go.sum
+	$(need_go)
+	@$(CONTROL_PLANE)/build
+
+.PHONY: zlint
+zlint: $(ZLINT)/bin/zlint
+
+$(ZLINT)/bin/zlint: $(ZLINT)/go.mod $(ZLINT)/go.sum
+	$(need_go)
+	@echo "zlint: building, about a minute the first time"
+	@cd $(ZLINT) && CGO_ENABLED=0 go build -mod=readonly -trimpath -o bin/ github.com/zmap/zlint/v3/cmd/zlint && touch bin/zlint
+
+.tools/bin/cargo-deny:
+	$(need_cargo)
+	@echo "cargo-deny: building $(CARGO_DENY_VERSION) into .tools, some 10 minutes on 2 cores"
+	@$(CARGO) install cargo-deny --version $(CARGO_DENY_VERSION) --locked --root .tools --quiet
