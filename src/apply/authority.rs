@@ -8,7 +8,7 @@ use super::{Context, Fault};
 use crate::{
     api::{names, reason},
     cluster::CallError,
-    observe::{Name, Sight, Wiped, data},
+    observe::{Cached as _, Name, Sight, Wiped, data},
     plan::status::Failure,
     register::{Act, Entry, Owner, Register as _, RegisterId},
 };
@@ -89,7 +89,6 @@ pub async fn destroy_copy(context: &Context, key_id: &KeyId, owner: Option<Owner
     let Some(mark) = context.world.secrets.get(&Name::new(namespace, &name)) else {
         return Ok(());
     };
-    use crate::observe::Cached as _;
     match context.writer.delete_secret(namespace, &name, mark.uid(), mark.resource_version()).await {
         Ok(()) => Ok(()),
         Err(error) if error.is_not_found() => Ok(()),

@@ -67,7 +67,7 @@ pub async fn reconcile(context: &Context, name: &Name) -> Result<Option<Timestam
 
 async fn issue(context: &Context, mut sight: Sight, wanted: &plan::Issue, now: Timestamp) -> Result<Option<Timestamp>, Fault> {
     let kind = sight.issuer.as_ref().map_or("none", |issuer| issuer.view.key.kind.as_str());
-    let begun = std::time::Instant::now();
+    let begun = tokio::time::Instant::now();
     let made = issue::issue(context, &sight, wanted, now).await;
     let outcome = match &made {
         Ok(_) => "succeeded",

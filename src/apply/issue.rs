@@ -279,7 +279,7 @@ pub(super) fn issued_with(sight: &Sight) -> Option<(Resolved, Option<String>)> {
     let mut resolved = crate::api::resolve(wanted, &spec.defaults, &spec.allow, Some(key.algorithm()));
     let record = Record::read(&read.annotations);
     resolved.key = key.algorithm();
-    resolved.usages = certificate.usages().clone();
+    resolved.usages.clone_from(certificate.usages());
     resolved.duration = record
         .duration
         .and_then(|text| text.parse::<crate::api::GoDuration>().ok())

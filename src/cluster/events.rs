@@ -266,6 +266,7 @@ mod tests {
         }
     }
 
+    #[derive(Debug)]
     struct Closed;
 
     impl Fence for Closed {

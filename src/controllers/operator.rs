@@ -208,7 +208,7 @@ async fn watch(settings: Settings, cluster: Cluster, reactor: Reactor, health: H
     }
     for (number, scope) in scopes.iter().enumerate() {
         let watched = Watched {
-            api: namespaced::<Certificate>(client, scope),
+            api: namespaced::<Certificate>(client, scope.as_deref()),
             config: config(scope),
             number,
             namespace: scope.clone(),
@@ -217,7 +217,7 @@ async fn watch(settings: Settings, cluster: Cluster, reactor: Reactor, health: H
         };
         feeds.push(Box::pin(watched.feed(&world.certificates, slim, |change| reactor.certificate(&change), Arc::clone(&done))));
         let watched = Watched {
-            api: namespaced::<Issuer>(client, scope),
+            api: namespaced::<Issuer>(client, scope.as_deref()),
             config: config(scope),
             number,
             // ClusterIssuers have no namespace, and a watch of all Issuers must not miss them.
@@ -229,7 +229,7 @@ async fn watch(settings: Settings, cluster: Cluster, reactor: Reactor, health: H
     }
     for (number, scope) in secret_scopes.iter().enumerate() {
         let watched = Watched {
-            api: namespaced::<PartialObjectMeta<Secret>>(client, scope),
+            api: namespaced::<PartialObjectMeta<Secret>>(client, scope.as_deref()),
             config: config(scope),
             number,
             namespace: scope.clone(),
@@ -272,7 +272,7 @@ async fn watch(settings: Settings, cluster: Cluster, reactor: Reactor, health: H
     tokio::join!(complete, futures::future::join_all(feeds));
 }
 
-fn namespaced<K>(client: &kube::Client, scope: &Option<String>) -> Api<K>
+fn namespaced<K>(client: &kube::Client, scope: Option<&str>) -> Api<K>
 where
     K: kube::Resource<Scope = k8s_openapi::NamespaceResourceScope>,
     K::DynamicType: Default,

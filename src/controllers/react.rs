@@ -51,7 +51,9 @@ impl Reactor {
     /// Another Certificate that names this Secret may have it now.
     fn secret_is_free(&self, secret: &Name) {
         let waiting = self.world.links().of_secret(secret);
-        waiting.iter().for_each(|other| self.push_certificate(other));
+        for other in &waiting {
+            self.push_certificate(other);
+        }
     }
 
     /// An issuer that is asked for more than ever before may have to warn.
@@ -75,13 +77,17 @@ impl Reactor {
         };
         self.issuers_of(&name);
         let certificates = self.world.links().of_secret(&name);
-        certificates.iter().for_each(|certificate| self.push_certificate(certificate));
+        for certificate in &certificates {
+            self.push_certificate(certificate);
+        }
     }
 
     /// The issuers whose key is in a Secret have something to look at.
     pub(crate) fn issuers_of(&self, secret: &Name) {
         let issuers = self.world.links().issuers_of_secret(secret);
-        issuers.into_iter().for_each(|issuer| self.work.push(Key::Issuer(issuer), 0));
+        for issuer in issuers {
+            self.work.push(Key::Issuer(issuer), 0);
+        }
     }
 
     /// An issuer changed.

@@ -106,7 +106,7 @@ async fn open(context: &Context, over: &CancellationToken) -> bool {
 }
 
 async fn certificate(context: &Context, reactor: &Reactor, name: &crate::observe::Name) {
-    let begun = std::time::Instant::now();
+    let begun = tokio::time::Instant::now();
     let done = apply::reconcile(context, name).await;
     let class = done.as_ref().err().map(class);
     context.metrics.reconcile("certificate", begun.elapsed(), class);
@@ -143,7 +143,7 @@ fn retry(context: &Context, fault: &Fault, name: &crate::observe::Name) -> Optio
 }
 
 async fn issuer(context: &Context, reactor: &Reactor, key: &crate::api::IssuerKey, wake_certificates: bool) {
-    let begun = std::time::Instant::now();
+    let begun = tokio::time::Instant::now();
     let done = apply::reconcile_issuer(context, key).await;
     let class = done.as_ref().err().map(class);
     context.metrics.reconcile("issuer", begun.elapsed(), class);

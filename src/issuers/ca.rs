@@ -3,7 +3,7 @@
 //! The key is read when the Secret's resourceVersion is a new one, is held in this one place while we lead, and is wiped
 //! with it.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{collections::BTreeMap, fmt::Write as _, sync::Arc};
 
 use aws_lc_rs::digest;
 use chancery_pki::{Certificate as X509, Chain, IssueError, PrivateKey, Template, issue};
@@ -116,7 +116,11 @@ fn fingerprint(chain: &Chain) -> String {
     for certificate in chain.certificates() {
         context.update(certificate.as_der());
     }
-    context.finish().as_ref().iter().take(16).map(|octet| format!("{octet:02x}")).collect()
+    context.finish().as_ref().iter().take(16).fold(String::new(), |mut text, octet| {
+        // Writing to a String does not fail.
+        let _ = write!(text, "{octet:02x}");
+        text
+    })
 }
 
 fn obstacle(reason: &'static str, message: impl Into<String>) -> Obstacle {

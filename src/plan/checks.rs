@@ -195,7 +195,7 @@ fn usages(wanted: &Wanted, certificate: &X509, effective: Option<&Resolved>, def
     if *certificate.usages() == asked {
         return Ok(());
     }
-    let text = |usages: &BTreeSet<chancery_pki::Usage>| usages.iter().map(|usage| usage.as_str()).collect::<Vec<_>>().join(", ");
+    let text = |usages: &BTreeSet<chancery_pki::Usage>| usages.iter().map(chancery_pki::Usage::as_str).collect::<Vec<_>>().join(", ");
     Err(Violation::spec(
         reason::USAGES_CHANGED,
         format!("the certificate's usages are [{}], the spec asks for [{}]", text(certificate.usages()), text(&asked)),
@@ -211,7 +211,7 @@ fn private_key(
 ) -> Result<(), Violation> {
     let asked = match (wanted.key, defaulted.contains(&Defaulted::Key)) {
         (Some(asked), _) => asked,
-        (None, false) if effective.is_some() => effective.map_or(key.algorithm(), |effective| effective.key),
+        (None, false) if effective.is_some() => effective.map_or_else(|| key.algorithm(), |effective| effective.key),
         (None, _) => key.algorithm(),
     };
     if key.algorithm() != asked {

@@ -163,8 +163,8 @@ pub fn decide(observed: &Observed<'_>, now: Timestamp) -> Plan {
         return refuse(None, reason::SECRET_NOT_OURS, format!("Secret {} is not touched: {why}", wanted.secret_name));
     }
     match assess(observed, wanted, now) {
-        Ok(good) => settle(observed, wanted, good),
-        Err(lack) => obtain(observed, wanted, lack, now),
+        Ok(good) => settle(observed, wanted, &good),
+        Err(lack) => obtain(observed, wanted, &lack, now),
     }
 }
 
@@ -176,8 +176,8 @@ pub fn failed(observed: &Observed<'_>, failure: &Failure, now: Timestamp) -> Pla
     let helps = if failure.retry { Helps::Until(status::retry_after(observed.certificate, now)) } else { Helps::Change };
     let obstruction = Obstruction { reason: failure.reason, message: failure.message.clone(), helps };
     match assess(observed, wanted, now) {
-        Ok(good) => settle(observed, wanted, good),
-        Err(lack) => wait(lack, obstruction, now),
+        Ok(good) => settle(observed, wanted, &good),
+        Err(lack) => wait(&lack, &obstruction, now),
     }
 }
 
@@ -209,12 +209,12 @@ struct Lack {
 }
 
 impl Lack {
-    fn bare(violation: Violation) -> Self {
-        Self { violation, held: None, renewal: None, key_is_sound: false }
+    fn bare(violation: Violation) -> Box<Self> {
+        Box::new(Self { violation, held: None, renewal: None, key_is_sound: false })
     }
 }
 
-fn assess(observed: &Observed<'_>, wanted: &Wanted, now: Timestamp) -> Result<Good, Lack> {
+fn assess(observed: &Observed<'_>, wanted: &Wanted, now: Timestamp) -> Result<Good, Box<Lack>> {
     let issuer = found(observed);
     match &observed.secret {
         SecretSeen::Absent | SecretSeen::Foreign(_) => Err(Lack::bare(checks::secret_missing(&observed.history, &wanted.secret_name))),
@@ -238,12 +238,8 @@ fn assess(observed: &Observed<'_>, wanted: &Wanted, now: Timestamp) -> Result<Go
             };
             let authority = signer_of(observed, secret, leaf, imported);
             let held = checks::held(leaf, authority);
-            checks::satisfies(wanted, certificates, key, &secret.annotations, issuer).map_err(|violation| Lack {
-                violation,
-                held: Some(held.clone()),
-                renewal: None,
-                key_is_sound: true,
-            })?;
+            checks::satisfies(wanted, certificates, key, &secret.annotations, issuer)
+                .map_err(|violation| Box::new(Lack { violation, held: Some(held.clone()), renewal: None, key_is_sound: true }))?;
             let record = Record::read(&secret.annotations);
             timely(observed, wanted, issuer, held, record.renew_handled.as_deref(), now, imported)
         }
@@ -258,11 +254,11 @@ fn timely(
     handled: Option<&str>,
     now: Timestamp,
     imported: bool,
-) -> Result<Good, Lack> {
+) -> Result<Good, Box<Lack>> {
     let renewal = due(observed, wanted, issuer, &held);
     match checks::still_wanted(wanted, issuer, &held, renewal, handled, now) {
         Ok(()) => Ok(Good { held, renewal, imported }),
-        Err(violation) => Err(Lack { violation, held: Some(held), renewal: Some(renewal), key_is_sound: true }),
+        Err(violation) => Err(Box::new(Lack { violation, held: Some(held), renewal: Some(renewal), key_is_sound: true })),
     }
 }
 
@@ -316,7 +312,7 @@ fn found<'a>(observed: &Observed<'a>) -> Option<&'a IssuerView> {
     }
 }
 
-fn settle(observed: &Observed<'_>, wanted: &Wanted, good: Good) -> Plan {
+fn settle(observed: &Observed<'_>, wanted: &Wanted, good: &Good) -> Plan {
     let standing = ready(&good.held, good.renewal, None);
     let wake = Some(good.renewal.min(good.held.validity.not_after));
     let act = match &observed.secret {
@@ -380,19 +376,19 @@ impl Obstruction {
     }
 }
 
-fn obtain(observed: &Observed<'_>, wanted: &Wanted, lack: Lack, now: Timestamp) -> Plan {
+fn obtain(observed: &Observed<'_>, wanted: &Wanted, lack: &Lack, now: Timestamp) -> Plan {
     if matches!(observed.issuer, IssuerSeen::Pending) {
         return Plan { act: Act::Nothing, standing: None, wake: None };
     }
-    match prepare(observed, wanted, &lack, now) {
+    match prepare(observed, wanted, lack, now) {
         // The Secret's own content is carried over and its key may be kept: it is read before it is written.
         Ok(_) if matches!(observed.secret, SecretSeen::AsRecorded) => Plan { act: Act::Read, standing: None, wake: None },
         Ok(issue) => Plan { act: Act::Issue(Box::new(issue)), standing: None, wake: None },
-        Err(obstruction) => wait(lack, obstruction, now),
+        Err(obstruction) => wait(lack, &obstruction, now),
     }
 }
 
-fn wait(lack: Lack, obstruction: Obstruction, now: Timestamp) -> Plan {
+fn wait(lack: &Lack, obstruction: &Obstruction, now: Timestamp) -> Plan {
     let message = format!("{}; {}", lack.violation.message, obstruction.message);
     let pending = Pending { reason: obstruction.reason, message: message.clone(), helps: obstruction.helps };
     let wake = match obstruction.helps {

@@ -61,7 +61,7 @@ pub fn decide(observed: &Observed<'_>, now: Timestamp) -> Plan {
             findings
         }
     };
-    status.secret = observed.secret.clone();
+    status.secret.clone_from(&observed.secret);
     status.conditions = merge(&old.conditions, &findings, observed.generation, now);
     Plan { status, wake }
 }

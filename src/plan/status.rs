@@ -111,7 +111,7 @@ fn hold(status: &mut CertificateStatus, old: &CertificateStatus, held: &Held, sa
     status.key_id = Some(held.key_id.to_string());
     status.authority = held.authority.map(|authority| authority.to_string());
     if let Some((resolved, handled)) = &said.issued_with {
-        status.renew_handled = handled.clone();
+        status.renew_handled.clone_from(handled);
         // Values of a default that changed since are shown when they are used.
         if old.serial_number.as_deref() != Some(serial.as_str()) || old.observed_generation != status.observed_generation {
             status.resolved = Some(shown(resolved));

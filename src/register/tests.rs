@@ -20,7 +20,7 @@ mod interleaved;
 const ID: RegisterId = RegisterId::Common;
 
 /// Leads until it is told otherwise.
-#[derive(Default)]
+#[derive(Debug, Default)]
 struct Lead(AtomicBool);
 
 impl Fence for Lead {

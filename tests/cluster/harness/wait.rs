@@ -31,9 +31,8 @@ where
     K: Resource + Clone + Debug + DeserializeOwned + Serialize + Send + 'static,
 {
     let mut last = Last::Nothing;
-    if first_state(api, name, limit, &mut last, |state| state.is_none().then_some(())).await.is_none() {
-        panic!("{}", last.report(api, name, &format!("still there after {limit:?}")));
-    }
+    let gone = first_state(api, name, limit, &mut last, |state| state.is_none().then_some(())).await;
+    assert!(gone.is_some(), "{}", last.report(api, name, &format!("still there after {limit:?}")));
 }
 
 /// Watches the object for a while and panics as soon as it is gone or the predicate fails: for what must not happen.
