@@ -117,6 +117,13 @@ async fn signals(stop: CancellationToken) {
         _ = tokio::signal::ctrl_c() => {}
     }
     stop.cancel();
+    tokio::select! {
+        _ = terminate.recv() => {}
+        _ = tokio::signal::ctrl_c() => {}
+    }
+    tracing::warn!("asked a second time: ending at once");
+    #[expect(clippy::exit, reason = "who asks twice does not want to wait for what runs")]
+    std::process::exit(1);
 }
 
 fn host() -> String {

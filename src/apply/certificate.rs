@@ -5,6 +5,7 @@ use jiff::Timestamp;
 use super::{Context, Fault, authority, event, issue};
 use crate::{
     api::{Certificate, CertificateStatus, condition, names},
+    cluster::CallErrorKind,
     observe::{Name, SecretSight, Sight},
     plan::{
         self, Act, Finalizer, Helps, Plan,
@@ -187,6 +188,11 @@ async fn destroy(context: &Context, sight: &Sight, destroy: &Destroy) -> Result<
     match context.writer.delete_secret(&name.namespace, &name.name, &destroy.uid, &destroy.resource_version).await {
         Ok(()) => {}
         Err(error) if error.is_not_found() => {}
+        // What can never be done must not hold a namespace back for ever.
+        Err(error) if matches!(error.kind, CallErrorKind::Forbidden | CallErrorKind::Invalid) => {
+            event::failed(&context.recorder, &sight.certificate, crate::api::reason::FAILED, &error.to_string());
+            return Ok(());
+        }
         Err(error) => {
             context.world.remember(&sight.name, |memory| memory.ask = true);
             return Err(Fault::from(error));

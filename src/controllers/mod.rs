@@ -9,12 +9,15 @@ mod watch;
 
 pub use operator::{OperatorError, Settings, run};
 
-use std::sync::{Arc, PoisonError, RwLock};
+use std::{
+    sync::{Arc, PoisonError, RwLock},
+    time::Duration,
+};
 
 use jiff::Timestamp;
 use queue::Queue;
 
-use crate::{api::IssuerKey, observe::Name};
+use crate::{api::IssuerKey, observe::Name, telemetry::QueueGauge};
 
 /// What is worked on.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -75,5 +78,15 @@ impl Work {
 
     fn queue(&self) -> Option<Arc<Queue<Key>>> {
         self.0.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+}
+
+impl QueueGauge for Work {
+    fn depth(&self) -> (usize, usize, usize) {
+        self.queue().map_or((0, 0, 0), |queue| QueueGauge::depth(&*queue))
+    }
+
+    fn oldest_waiting(&self) -> Duration {
+        self.queue().map_or(Duration::ZERO, |queue| queue.oldest_waiting())
     }
 }

@@ -17,7 +17,7 @@ use crate::{
     cluster::{Clock, Cluster, ConnectError, Options, Recorder},
     lease::{self, Elector, TermsError},
     observe::{IssuerObject, Mark, NamespaceMark, World},
-    register::{RegisterId, Registers},
+    register::{Batch, RegisterId, Registers},
     telemetry::{Append, Health, Metrics, Role, Server, ServerError},
 };
 
@@ -87,6 +87,7 @@ pub async fn run(settings: Settings, clock: Arc<dyn Clock>, stop: CancellationTo
     let (recorder, delivery) =
         Recorder::new(cluster.client.clone(), Arc::clone(&fence), Arc::clone(&clock), metrics.clone(), &settings.host);
     let reactor = Reactor { world: Arc::clone(&world), work: Arc::new(Work::default()) };
+    metrics.watch_queue("work", reactor.work.clone());
     let waking = reactor.clone();
     let context = Arc::new(Context {
         world,
@@ -144,6 +145,8 @@ pub async fn run(settings: Settings, clock: Arc<dyn Clock>, stop: CancellationTo
         guard.abort();
         health.set_role(Role::Standby);
         metrics.leader(false);
+        // What is told of Certificates is the leader's to tell.
+        metrics.certificates().clear();
         if !stop.is_cancelled() {
             tracing::warn!("the lease is lost: standing by");
         }
@@ -177,15 +180,17 @@ fn registers(
 struct Counted(Metrics);
 
 impl crate::register::Observer for Counted {
-    fn appended(&self, _: &RegisterId, lines: usize, head_bytes: usize) {
-        self.0.register_append(Append { lines, bytes: head_bytes, took: Duration::ZERO, succeeded: true });
+    fn appended(&self, _: &RegisterId, batch: Batch) {
+        self.0.register_append(Append { lines: batch.lines, bytes: batch.bytes, took: batch.took, succeeded: true });
     }
 
     fn conflicted(&self, _: &RegisterId) {
         self.0.register_append(Append { lines: 0, bytes: 0, took: Duration::ZERO, succeeded: false });
     }
 
-    fn sealed(&self, _: &RegisterId) {}
+    fn sealed(&self, _: &RegisterId) {
+        self.0.register_sealed();
+    }
 }
 
 /// Feeds the caches for ever; `running` says when each watch has shown all there is.

@@ -426,12 +426,13 @@ fn prepare(observed: &Observed<'_>, wanted: &Wanted, lack: &Lack, now: Timestamp
     let key = key_source(observed, wanted, lack)?;
     let kept = match (key, &observed.secret) {
         (KeySource::Keep, SecretSeen::Read(secret)) => secret.key_algorithm(),
+        (KeySource::Copy(_), _) => observed.certificate.resolved_key(),
         _ => None,
     };
     let resolved = api::resolve(wanted, &spec.defaults, &spec.allow, kept);
     limits::admits(wanted, &resolved, spec, backing)
         .map_err(|refusal| Obstruction::change(reason::NOT_ALLOWED, format!("{} does not allow it: {refusal}", issuer.key)))?;
-    if key == KeySource::Keep && kept.is_some_and(|kept| kept != resolved.key) {
+    if key != KeySource::New && kept.is_some_and(|kept| kept != resolved.key) {
         return Err(Obstruction::change(
             reason::KEY_ROTATION_FORBIDDEN,
             format!(

@@ -3,6 +3,7 @@
 //! One function makes it, whether the certificate was just issued, was found, or cannot be had. Nothing in it is an
 //! authority for anything: it is compared with the register before it is believed.
 
+use chancery_pki::KeyAlgorithm;
 use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 
@@ -167,6 +168,8 @@ pub trait Recorded {
     fn held(&self) -> Option<Held>;
     /// The renewal rule that the certificate was issued with.
     fn resolved_renewal(&self) -> Option<Renewal>;
+    /// The type of the key that the certificate was issued with.
+    fn resolved_key(&self) -> Option<KeyAlgorithm>;
     /// The moment before which a failed attempt is not repeated.
     fn next_retry(&self) -> Option<Timestamp>;
     /// What the last failed attempt said.
@@ -191,6 +194,18 @@ impl Recorded for Certificate {
     fn resolved_renewal(&self) -> Option<Renewal> {
         let resolved = self.status.as_ref()?.resolved.as_ref()?;
         resolved.renew_before.map(|before: GoDuration| Renewal::Before(SignedDuration::from(before)))
+    }
+
+    fn resolved_key(&self) -> Option<KeyAlgorithm> {
+        let key = &self.status.as_ref()?.resolved.as_ref()?.private_key;
+        match (key.algorithm.as_str(), key.size) {
+            ("ECDSA", Some(256)) => Some(KeyAlgorithm::EcdsaP256),
+            ("ECDSA", Some(384)) => Some(KeyAlgorithm::EcdsaP384),
+            ("ECDSA", Some(521)) => Some(KeyAlgorithm::EcdsaP521),
+            ("Ed25519", None) => Some(KeyAlgorithm::Ed25519),
+            ("RSA", Some(bits)) => u32::try_from(bits).ok().map(|bits| KeyAlgorithm::Rsa { bits }),
+            _ => None,
+        }
     }
 
     fn next_retry(&self) -> Option<Timestamp> {

@@ -62,10 +62,21 @@ pub trait Register: Send + Sync {
     fn append(&self, id: RegisterId, entry: Entry) -> BoxFuture<'_, Result<Line, RegisterError>>;
 }
 
+/// Lines that came to stand with one write.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Batch {
+    /// How many.
+    pub lines: usize,
+    /// Their length in octets.
+    pub bytes: usize,
+    /// From the request to its answer.
+    pub took: Duration,
+}
+
 /// Counts what the registers do. Called from their workers, so it must not block.
 pub trait Observer: Send + Sync {
-    /// A write of the head stands: this many lines came with it, and the head now has this many octets of lines.
-    fn appended(&self, register: &RegisterId, lines: usize, head_bytes: usize);
+    /// A write of the head stands, and with it these lines.
+    fn appended(&self, register: &RegisterId, batch: Batch);
     /// Another writer was first.
     fn conflicted(&self, register: &RegisterId);
     /// A segment was sealed.
@@ -74,7 +85,7 @@ pub trait Observer: Send + Sync {
 
 /// Counts nothing.
 impl Observer for () {
-    fn appended(&self, _: &RegisterId, _: usize, _: usize) {}
+    fn appended(&self, _: &RegisterId, _: Batch) {}
     fn conflicted(&self, _: &RegisterId) {}
     fn sealed(&self, _: &RegisterId) {}
 }

@@ -10,7 +10,7 @@ use jiff::{RoundMode, Timestamp, TimestampRound, Unit};
 use tokio::time::{sleep, timeout};
 
 use super::{
-    RegisterError, Shared,
+    Batch, RegisterError, Shared,
     layout::{self, Document, HEAD_BYTES, Link, RegisterId},
     line::{Entry, Line, Position, Written},
     replay::{self, Head, Replayed, Segment},
@@ -217,7 +217,7 @@ impl Writer {
         let mut link = self.sealed.clone().unwrap_or_else(|| self.head.link.clone());
         link.kept_from = attempt.kept_from;
         let document = layout::head(&self.id, &link, &[self.unsealed(), &attempt.lines], self.head.resource_version.clone());
-        let bytes = document.lines().len();
+        let sent = tokio::time::Instant::now();
         self.lead()?;
         let written = match document.resource_version {
             Some(_) => self.call(self.shared.store.replace(document)).await,
@@ -229,7 +229,8 @@ impl Writer {
         lines.extend(attempt.lines.iter().cloned());
         self.head = Head { resource_version: written.resource_version, link, lines };
         self.sealed = None;
-        self.shared.observer.appended(&self.id, attempt.lines.len(), bytes);
+        let bytes = attempt.lines.iter().map(|line| line.text.len() + 1).sum();
+        self.shared.observer.appended(&self.id, Batch { lines: attempt.lines.len(), bytes, took: sent.elapsed() });
         self.stand(&attempt.lines);
         self.delete_given_up().await;
         Ok(())
