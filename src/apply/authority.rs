@@ -37,7 +37,7 @@ pub(super) async fn keep(context: &Context, sight: &Sight, key: &PrivateKey) -> 
         key_id: Some(key_id),
         owner: Some(owner(sight)),
         reason: reason.to_owned(),
-        actor: super::issue::ACTOR.to_owned(),
+        actor: super::ACTOR.to_owned(),
     };
     let registers = &context.world.registers;
     let id = RegisterId::Authority(key_id);
@@ -83,7 +83,7 @@ pub async fn destroy_copy(context: &Context, key_id: &KeyId, owner: Option<Owner
         key_id: Some(*key_id),
         owner,
         reason: "the last certificate of a key that is not used any more has ended".to_owned(),
-        actor: super::issue::ACTOR.to_owned(),
+        actor: super::ACTOR.to_owned(),
     };
     context.world.registers.append(RegisterId::Authority(*key_id), entry).await?;
     let Some(mark) = context.world.secrets.get(&Name::new(namespace, &name)) else {

@@ -129,7 +129,7 @@ async fn import(context: &Context, sight: &Sight, held: &Held) -> Result<(), Fau
         key_id: Some(held.key_id),
         owner: Some(authority::owner(sight)),
         reason: crate::api::reason::certificate::FOUND.to_owned(),
-        actor: issue::ACTOR.to_owned(),
+        actor: super::ACTOR.to_owned(),
     };
     let register = held.authority.map_or(RegisterId::Common, RegisterId::Authority);
     context.world.registers.append(register, entry).await?;
@@ -170,7 +170,7 @@ async fn destroy(context: &Context, sight: &Sight, destroy: &Destroy) -> Result<
             key_id: Some(key_id),
             owner: Some(authority::owner(sight)),
             reason: "the Certificate was deleted with deletionPolicy Delete".to_owned(),
-            actor: issue::ACTOR.to_owned(),
+            actor: super::ACTOR.to_owned(),
         };
         let register = observed.history.authority.map_or(RegisterId::Common, RegisterId::Authority);
         // A register that does not take the line must not hold a namespace back.

@@ -9,7 +9,7 @@ use chancery_pki::{CaConstraints, Certificate as X509, Chain, PrivateKey, RANDOM
 use jiff::Timestamp;
 use k8s_openapi::{ByteString, api::core::v1::Secret};
 
-use super::{Context, Fault, authority};
+use super::{ACTOR, Context, Fault, authority};
 use crate::{
     api::{Resolved, Wanted, names, reason},
     issuers::Entry as Issuer,
@@ -22,9 +22,6 @@ use crate::{
     },
     register::{Act, Entry, Register as _, RegisterId},
 };
-
-/// Who acts, on the register's lines.
-pub(super) const ACTOR: &str = "controller";
 
 /// Issues a certificate and writes it with its key into the Secret, which is returned as the API server has it now.
 pub(super) async fn issue(context: &Context, sight: &Sight, issue: &Issue, now: Timestamp) -> Result<(Wiped, SerialNumber), Fault> {
@@ -73,11 +70,12 @@ async fn key(context: &Context, sight: &Sight, issue: &Issue) -> Result<Arc<Priv
         },
         KeySource::New => {
             let algorithm = issue.resolved.key;
-            let _lane = if algorithm.is_rsa() { Some(context.rsa.acquire().await.map_err(|_| Fault::NotLeading)?) } else { None };
-            blocking(move || PrivateKey::generate(algorithm))
-                .await?
-                .map(Arc::new)
-                .map_err(|error| failed(format!("no key could be made: {error}")))
+            let made = if algorithm.is_rsa() {
+                context.rsa.take(&sight.name, algorithm).ok_or(Fault::KeyPending)?
+            } else {
+                blocking(move || PrivateKey::generate(algorithm)).await?
+            };
+            made.map(Arc::new).map_err(|error| failed(format!("no key could be made: {error}")))
         }
     }
 }
@@ -240,7 +238,7 @@ async fn void(context: &Context, sight: &Sight, serial: &SerialNumber, register:
     let reason = match fault {
         Fault::Stale => "another wrote the Secret meanwhile".to_owned(),
         // Nobody knows whether the write arrived; the register keeps what may be in use.
-        Fault::NotLeading | Fault::Unavailable(_) => return,
+        Fault::NotLeading | Fault::Unavailable(_) | Fault::KeyPending => return,
         Fault::Failed(failure) => failure.reason.to_owned(),
     };
     let entry = Entry {

@@ -8,12 +8,10 @@ mod certificate;
 mod event;
 mod issue;
 mod issuer;
+mod lane;
 mod writer;
 
 use std::sync::Arc;
-
-use kube::Client;
-use tokio::sync::Semaphore;
 
 use crate::{
     cluster::{CallError, CallErrorKind, Recorder},
@@ -21,12 +19,17 @@ use crate::{
     plan::status::Failure,
     register::RegisterError,
 };
+use kube::Client;
 
 pub use authority::destroy_copy;
 pub use certificate::reconcile;
 pub(crate) use certificate::slim;
 pub use issuer::reconcile as reconcile_issuer;
+pub use lane::RsaLane;
 pub use writer::Writer;
+
+/// Who acts, on the register's lines.
+pub(crate) const ACTOR: &str = "controller";
 
 /// Everything that carrying out a decision needs.
 pub struct Context {
@@ -40,8 +43,8 @@ pub struct Context {
     pub recorder: Recorder,
     /// Where issuances are counted.
     pub metrics: crate::telemetry::Metrics,
-    /// The one lane in which RSA keys are made: they take seconds of a processor.
-    pub rsa: Semaphore,
+    /// Where RSA keys are made.
+    pub rsa: RsaLane,
     /// Told of each Secret that we wrote or deleted: no watch will show it as a change any more.
     pub wrote_secret: Box<dyn Fn(&Name) + Send + Sync>,
 }
@@ -55,6 +58,8 @@ impl std::fmt::Debug for Context {
 /// Why a decision was not carried out.
 #[derive(Clone, Debug)]
 pub enum Fault {
+    /// Its key is being made: it is run again when that is done.
+    KeyPending,
     /// Somebody else wrote: observe again.
     Stale,
     /// Another process leads.

@@ -10,10 +10,15 @@ use thiserror::Error;
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
-use super::{Work, react::Reactor, term, watch::Watched};
+use super::{
+    Work,
+    react::Reactor,
+    term,
+    watch::{Scope, Watched},
+};
 use crate::{
     api::{Certificate, ClusterIssuer, Issuer},
-    apply::{Context, Writer, slim},
+    apply::{Context, RsaLane, Writer, slim},
     cluster::{Clock, Cluster, ConnectError, Options, Recorder},
     lease::{self, Elector, TermsError},
     observe::{IssuerObject, Mark, NamespaceMark, World},
@@ -95,7 +100,7 @@ pub async fn run(settings: Settings, clock: Arc<dyn Clock>, stop: CancellationTo
         writer: Writer::new(cluster.client.clone(), fence),
         recorder,
         metrics: metrics.clone(),
-        rsa: Semaphore::new(1),
+        rsa: RsaLane::new(Arc::clone(&clock)),
         wrote_secret: Box::new(move |secret| waking.issuers_of(secret)),
     });
 
@@ -216,7 +221,7 @@ async fn watch(settings: Settings, cluster: Cluster, reactor: Reactor, health: H
             api: namespaced::<Certificate>(client, scope.as_deref()),
             config: config(scope),
             number,
-            namespace: scope.clone(),
+            scope: scope.clone().map_or(Scope::Namespaces, Scope::Namespace),
             synced: health.gate("certificates"),
             what: "certificates",
         };
@@ -225,8 +230,7 @@ async fn watch(settings: Settings, cluster: Cluster, reactor: Reactor, health: H
             api: namespaced::<Issuer>(client, scope.as_deref()),
             config: config(scope),
             number,
-            // ClusterIssuers have no namespace, and a watch of all Issuers must not miss them.
-            namespace: scope.clone(),
+            scope: scope.clone().map_or(Scope::Namespaces, Scope::Namespace),
             synced: health.gate("issuers"),
             what: "issuers",
         };
@@ -237,7 +241,7 @@ async fn watch(settings: Settings, cluster: Cluster, reactor: Reactor, health: H
             api: namespaced::<PartialObjectMeta<Secret>>(client, scope.as_deref()),
             config: config(scope),
             number,
-            namespace: scope.clone(),
+            scope: scope.clone().map_or(Scope::Namespaces, Scope::Namespace),
             synced: health.gate("secrets"),
             what: "secrets",
         };
@@ -248,7 +252,7 @@ async fn watch(settings: Settings, cluster: Cluster, reactor: Reactor, health: H
             api: Api::<ClusterIssuer>::all(client.clone()),
             config: watcher::Config::default(),
             number: usize::MAX,
-            namespace: Some(String::new()),
+            scope: Scope::Cluster,
             synced: health.gate("clusterissuers"),
             what: "clusterissuers",
         };
@@ -257,7 +261,7 @@ async fn watch(settings: Settings, cluster: Cluster, reactor: Reactor, health: H
             api: Api::<PartialObjectMeta<Namespace>>::all(client.clone()),
             config: watcher::Config::default(),
             number: 0,
-            namespace: None,
+            scope: Scope::Cluster,
             synced: health.gate("namespaces"),
             what: "namespaces",
         };

@@ -41,6 +41,7 @@ pub(super) async fn serve(context: &Arc<Context>, reactor: &Reactor, beat: &Hear
     let slots = Arc::new(Semaphore::new(AT_ONCE));
     let mut running = JoinSet::new();
     let mut housekeeping = std::pin::pin!(housekeeping::run(context));
+    let mut keys = std::pin::pin!(context.rsa.run(|certificate| reactor.push_certificate(certificate)));
     loop {
         while running.try_join_next().is_some() {}
         let work = async {
@@ -51,6 +52,7 @@ pub(super) async fn serve(context: &Arc<Context>, reactor: &Reactor, beat: &Hear
             biased;
             () = over.cancelled() => break,
             () = &mut housekeeping => {}
+            () = &mut keys => {}
             () = pulse(beat) => {}
             next = work => {
                 let Some((slot, ticket)) = next else { break };
@@ -74,6 +76,7 @@ pub(super) async fn serve(context: &Arc<Context>, reactor: &Reactor, beat: &Hear
     running.abort_all();
     // The keys of authorities are held only while we lead.
     world.book.clear();
+    context.rsa.clear();
     world.registers.reset();
 }
 
@@ -122,7 +125,7 @@ async fn certificate(context: &Context, reactor: &Reactor, name: &crate::observe
 fn retry(context: &Context, fault: &Fault, name: &crate::observe::Name) -> Option<Timestamp> {
     let now = context.world.now();
     match fault {
-        Fault::NotLeading => None,
+        Fault::NotLeading | Fault::KeyPending => None,
         Fault::Stale => Some(add(now, STALE)),
         Fault::Failed(failure) => {
             tracing::warn!(certificate = %name, message = failure.message, "could not be reconciled");
@@ -155,7 +158,7 @@ async fn issuer(context: &Context, reactor: &Reactor, key: &crate::api::IssuerKe
             }
             done.wake
         }
-        Err(Fault::NotLeading) => None,
+        Err(Fault::NotLeading | Fault::KeyPending) => None,
         Err(Fault::Stale) => {
             // Its status was not written, and what signs may be new all the same.
             reactor.issuer_changed(key);
@@ -177,6 +180,7 @@ async fn issuer(context: &Context, reactor: &Reactor, key: &crate::api::IssuerKe
 
 fn class(fault: &Fault) -> &'static str {
     match fault {
+        Fault::KeyPending => "key pending",
         Fault::Stale => "stale",
         Fault::NotLeading => "not leading",
         Fault::Unavailable(_) => "unavailable",

@@ -39,6 +39,7 @@ pub struct Sight {
     /// Its Secret.
     pub secret: SecretSight,
     issuer_exists: bool,
+    issuer_not_served: bool,
     namespace_admitted: bool,
     history: History,
     rival: Option<String>,
@@ -78,6 +79,7 @@ impl Sight {
             issuer: None,
             secret: SecretSight::Absent,
             issuer_exists: false,
+            issuer_not_served: false,
             namespace_admitted: true,
             history: History::default(),
             rival: None,
@@ -127,8 +129,8 @@ impl Sight {
         };
         self.issuer = world.book.get(&wanted.issuer);
         self.turn = world.book.turn(&wanted.issuer, &self.name);
-        self.issuer_exists = world.issuers.get(&World::issuer_name(&wanted.issuer)).is_some()
-            && (wanted.issuer.kind == IssuerKind::Issuer || world.cluster_wide);
+        self.issuer_exists = world.issuers.get(&World::issuer_name(&wanted.issuer)).is_some();
+        self.issuer_not_served = wanted.issuer.kind == IssuerKind::ClusterIssuer && !world.cluster_wide;
         let selector = self.issuer.as_ref().and_then(|entry| entry.view.spec.as_ref()).and_then(|spec| spec.allow.namespaces.as_ref());
         self.namespace_admitted = selector.is_none_or(|selector| {
             world.namespaces.get(&Name::new("", namespace)).is_some_and(|namespace| selector.matches(&namespace.labels))
@@ -141,6 +143,7 @@ impl Sight {
             certificate: &self.certificate,
             wanted: &self.wanted,
             issuer: match &self.issuer {
+                _ if self.issuer_not_served => IssuerSeen::NotServed,
                 Some(entry) if self.issuer_exists => IssuerSeen::Found { issuer: &entry.view, namespace_admitted: self.namespace_admitted },
                 None if self.issuer_exists => IssuerSeen::Pending,
                 _ => IssuerSeen::Absent,

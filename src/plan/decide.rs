@@ -308,7 +308,7 @@ fn signer_of(observed: &Observed<'_>, secret: &SecretRead, leaf: &chancery_pki::
 fn found<'a>(observed: &Observed<'a>) -> Option<&'a IssuerView> {
     match observed.issuer {
         IssuerSeen::Found { issuer, .. } => Some(issuer),
-        IssuerSeen::Absent | IssuerSeen::Pending => None,
+        IssuerSeen::Absent | IssuerSeen::NotServed | IssuerSeen::Pending => None,
     }
 }
 
@@ -487,6 +487,10 @@ fn issuer<'a>(observed: &Observed<'a>, wanted: &Wanted) -> Result<&'a IssuerView
                 issuer.key,
                 observed.certificate.metadata.namespace.as_deref().unwrap_or_default()
             ),
+        )),
+        IssuerSeen::NotServed => Err(Obstruction::change(
+            reason::ISSUER_NOT_SERVED,
+            format!("{} is not served: this operator watches some namespaces only, name an Issuer", wanted.issuer),
         )),
         IssuerSeen::Absent | IssuerSeen::Pending => {
             Err(Obstruction { reason: reason::ISSUER_NOT_FOUND, message: format!("{} does not exist", wanted.issuer), helps: Helps::Event })

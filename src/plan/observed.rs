@@ -36,6 +36,8 @@ pub struct Observed<'a> {
 pub enum IssuerSeen<'a> {
     /// No such object.
     Absent,
+    /// A ClusterIssuer, and this operator serves some namespaces only.
+    NotServed,
     /// It exists, and has not been looked at since we lead; it will wake its certificates.
     Pending,
     /// It was looked at.

@@ -68,7 +68,15 @@ pub fn due(validity: Validity, renewal: Renewal, uid: &str, serial: &SerialNumbe
     let before_due = lifetime.saturating_sub(lead);
     let window = (lifetime / 20).min(before_due / 10);
     let earlier = scale(window, spread(uid, serial));
-    add(validity.not_after, SignedDuration::from_secs(-(lead.saturating_add(earlier))))
+    let due = add(validity.not_after, SignedDuration::from_secs(-(lead.saturating_add(earlier))));
+    due.max(earliest(validity))
+}
+
+/// A certificate is used for a while before it is renewed, whatever lead was asked for: one that is due when it is issued
+/// would be issued for ever.
+fn earliest(validity: Validity) -> Timestamp {
+    let used = SignedDuration::from_secs(validity.lifetime().as_secs() / 6);
+    add(validity.not_before, BACKDATE + used).min(validity.not_after)
 }
 
 /// A number that is the same for the same certificate, and evenly spread over all of them.
@@ -139,6 +147,14 @@ mod tests {
             let due = due(validity, renewal, "uid", &serial());
             assert!(due <= at(latest * HOUR), "{renewal:?}: {due}");
             assert!(due >= at((latest - 15) * HOUR), "{renewal:?}: {due}");
+        }
+    }
+
+    #[test]
+    fn a_certificate_is_not_due_when_it_is_issued() {
+        let validity = Validity { not_before: at(0), not_after: at(HOUR) };
+        for renewal in [Renewal::Before(SignedDuration::from_mins(59)), Renewal::Percentage(99)] {
+            assert_eq!(due(validity, renewal, "uid", &serial()), at(15 * 60), "{renewal:?}");
         }
     }
 

@@ -1,0 +1,74 @@
+//! The one lane in which RSA keys are made: each takes up to seconds of a processor, and a tenant may ask for many.
+//!
+//! A reconcile does not wait here, since those that wait would keep all others from running. It asks, ends, and is run again
+//! when its key is there. Namespaces take turns.
+
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, PoisonError},
+};
+
+use chancery_pki::{KeyAlgorithm, KeyError, PrivateKey};
+use jiff::{SignedDuration, Timestamp};
+
+use crate::{cluster::Clock, controllers::queue::Queue, observe::Name, plan::renewal::add};
+
+/// How long a key waits for the reconcile that asked for it; one that is not fetched is wiped.
+const KEPT: SignedDuration = SignedDuration::from_mins(1);
+
+/// Makes RSA keys, one at a time.
+pub struct RsaLane {
+    wanted: Queue<(Name, KeyAlgorithm)>,
+    made: Mutex<HashMap<Name, Made>>,
+    clock: Arc<dyn Clock>,
+}
+
+struct Made {
+    algorithm: KeyAlgorithm,
+    key: Result<PrivateKey, KeyError>,
+    at: Timestamp,
+}
+
+impl std::fmt::Debug for RsaLane {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.debug_struct("RsaLane").field("waiting", &self.wanted.len()).finish_non_exhaustive()
+    }
+}
+
+impl RsaLane {
+    /// A lane in which nothing is made until it is run.
+    pub fn new(clock: Arc<dyn Clock>) -> Self {
+        Self { wanted: Queue::new(Arc::clone(&clock)), made: Mutex::default(), clock }
+    }
+
+    /// The key that was made for a Certificate; none when it is made now, and the Certificate will be told.
+    pub fn take(&self, certificate: &Name, algorithm: KeyAlgorithm) -> Option<Result<PrivateKey, KeyError>> {
+        let made = self.made.lock().unwrap_or_else(PoisonError::into_inner).remove(certificate);
+        if let Some(made) = made.filter(|made| made.algorithm == algorithm) {
+            return Some(made.key);
+        }
+        self.wanted.push((certificate.clone(), algorithm), &certificate.namespace, 0);
+        None
+    }
+
+    /// Makes what is wanted, for ever, and tells for whom a key was made.
+    pub async fn run(&self, tell: impl Fn(&Name)) {
+        while let Some(wanted) = self.wanted.next().await {
+            let (certificate, algorithm) = wanted.key().clone();
+            let Ok(key) = tokio::task::spawn_blocking(move || PrivateKey::generate(algorithm)).await else {
+                continue;
+            };
+            let at = self.clock.now();
+            let mut made = self.made.lock().unwrap_or_else(PoisonError::into_inner);
+            made.retain(|_, made| add(made.at, KEPT) > at);
+            made.insert(certificate.clone(), Made { algorithm, key, at });
+            drop(made);
+            tell(&certificate);
+        }
+    }
+
+    /// Wipes what was made and not fetched: we do not lead any more.
+    pub fn clear(&self) {
+        self.made.lock().unwrap_or_else(PoisonError::into_inner).clear();
+    }
+}
