@@ -4,7 +4,7 @@
 
 use std::{collections::BTreeMap, fmt, sync::Arc};
 
-use chancery_pki::{Certificate as X509, PrivateKey};
+use chancery_pki::{Certificate as X509, KeyEncoding, PrivateKey};
 use k8s_openapi::{ByteString, api::core::v1::Secret};
 use kube::{ResourceExt as _, api::PartialObjectMeta};
 use zeroize::Zeroize as _;
@@ -66,9 +66,20 @@ pub fn read(secret: &Secret) -> SecretRead {
         annotations: secret.annotations().clone(),
         labels: secret.labels().clone(),
         content: content(data(names::TLS_CERTIFICATE), data(names::TLS_KEY)),
+        key_encoding: data(names::TLS_KEY).and_then(encoding),
         chain: ChainText { chain: text(data(names::TLS_CERTIFICATE)), ca: data(names::CA_CERTIFICATE).map(|ca| text(Some(ca))) },
         other_writer: other_writer(secret),
     }
+}
+
+/// By the label of its PEM: PKCS#8 says only that it is a private key, the older forms say of what kind.
+fn encoding(pem: &[u8]) -> Option<KeyEncoding> {
+    let text = std::str::from_utf8(pem).ok()?.trim_start();
+    if text.starts_with("-----BEGIN PRIVATE KEY-----") {
+        return Some(KeyEncoding::Pkcs8);
+    }
+    let older = ["-----BEGIN RSA PRIVATE KEY-----", "-----BEGIN EC PRIVATE KEY-----", "-----BEGIN EC PARAMETERS-----"];
+    older.iter().any(|label| text.starts_with(label)).then_some(KeyEncoding::Pkcs1)
 }
 
 fn text(octets: Option<&[u8]>) -> String {

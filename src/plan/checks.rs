@@ -28,6 +28,15 @@ pub struct Violation {
     pub message: String,
 }
 
+/// Where a certificate that is looked at comes from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Origin {
+    /// This operator issued it, or took it over before.
+    Issued,
+    /// It was found, the issuer's own key signed it, and the register has none for this Certificate.
+    Found,
+}
+
 /// What kind of thing violated a check: it decides what may be waited for, and what counts against a budget.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Cause {
@@ -127,21 +136,29 @@ pub fn satisfies(
     wanted: &Wanted,
     certificates: &[X509],
     key: &PrivateKey,
-    annotations: &BTreeMap<String, String>,
+    secret: &SecretRead,
     issuer_view: Option<&IssuerView>,
+    origin: Origin,
 ) -> Result<(), Violation> {
+    let annotations = &secret.annotations;
     let Some(certificate) = certificates.first() else {
         return Ok(());
     };
     // What is neither written nor was a default: it was written once, and the default holds again.
     let effective =
         |adopted| issuer_view.and_then(|issuer| issuer.spec.as_ref()).map(|spec| resolve(wanted, &spec.defaults, &spec.allow, adopted));
-    let defaulted = Defaulted::from_list(annotations.get(names::DEFAULTED).map_or("", String::as_str));
-    issuer(wanted, annotations)?;
+    let defaulted = match origin {
+        Origin::Issued => Defaulted::from_list(annotations.get(names::DEFAULTED).map_or("", String::as_str)),
+        // Nobody wrote down which of its values were defaults; what the spec leaves open is as it is found.
+        Origin::Found => Defaulted::ALL.into(),
+    };
+    if origin == Origin::Issued {
+        issuer(wanted, annotations)?;
+    }
     names_of(wanted, certificate)?;
     subject(wanted, certificate)?;
     usages(wanted, certificate, effective(Some(key.algorithm())).as_ref(), &defaulted)?;
-    private_key(wanted, key, annotations, effective(None).as_ref(), &defaulted)?;
+    private_key(wanted, key, secret.key_encoding, effective(None).as_ref(), &defaulted)?;
     duration(wanted, certificate, annotations, effective(None).as_ref(), &defaulted)
 }
 
@@ -205,7 +222,7 @@ fn usages(wanted: &Wanted, certificate: &X509, effective: Option<&Resolved>, def
 fn private_key(
     wanted: &Wanted,
     key: &PrivateKey,
-    annotations: &BTreeMap<String, String>,
+    encoded: Option<KeyEncoding>,
     effective: Option<&Resolved>,
     defaulted: &BTreeSet<Defaulted>,
 ) -> Result<(), Violation> {
@@ -221,16 +238,18 @@ fn private_key(
         // It has one encoding only (RFC 8410).
         return Ok(());
     }
-    let encoded = read(annotations, names::REQUESTED_KEY_ENCODING).unwrap_or("PKCS1");
+    let Some(encoded) = encoded else {
+        return Ok(());
+    };
     let asked = match (wanted.encoding, defaulted.contains(&Defaulted::Encoding)) {
         (Some(asked), _) => asked,
         (None, false) => effective.map_or(KeyEncoding::Pkcs1, |effective| effective.encoding),
         (None, true) => return Ok(()),
     };
-    if encoded != encoding_name(asked) {
+    if encoded != asked {
         return Err(Violation::spec(
             reason::KEY_CHANGED,
-            format!("the private key is encoded as {encoded}, the spec asks for {}", encoding_name(asked)),
+            format!("the private key is encoded as {}, the spec asks for {}", encoding_name(encoded), encoding_name(asked)),
         ));
     }
     Ok(())

@@ -9,7 +9,7 @@ use chancery_pki::KeyId;
 use super::status::Recorded as _;
 use super::{
     budget::{self, Exhausted},
-    checks::{self, Cause, Violation},
+    checks::{self, Cause, Origin, Violation},
     deletion,
     dress::{self, Dress, Record},
     limits,
@@ -236,9 +236,10 @@ fn assess(observed: &Observed<'_>, wanted: &Wanted, now: Timestamp) -> Result<Go
                 Err(violation) if !importable(observed, leaf) => return Err(Lack::bare(violation)),
                 Err(_) => true,
             };
+            let origin = if imported { Origin::Found } else { Origin::Issued };
             let authority = signer_of(observed, secret, leaf, imported);
             let held = checks::held(leaf, authority);
-            checks::satisfies(wanted, certificates, key, &secret.annotations, issuer)
+            checks::satisfies(wanted, certificates, key, secret, issuer, origin)
                 .map_err(|violation| Box::new(Lack { violation, held: Some(held.clone()), renewal: None, key_is_sound: true }))?;
             let record = Record::read(&secret.annotations);
             timely(observed, wanted, issuer, held, record.renew_handled.as_deref(), now, imported)
@@ -317,7 +318,8 @@ fn settle(observed: &Observed<'_>, wanted: &Wanted, good: &Good) -> Plan {
     let wake = Some(good.renewal.min(good.held.validity.not_after));
     let act = match &observed.secret {
         SecretSeen::Read(secret) => {
-            let dress = dress::of(observed, wanted, secret, found(observed), good.held.authority);
+            let origin = if good.imported { Origin::Found } else { Origin::Issued };
+            let dress = dress::of(observed, wanted, secret, found(observed), good.held.authority, origin);
             if good.imported {
                 Act::Import(Box::new(dress), Box::new(good.held.clone()))
             } else if dress.fits(secret) {

@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use kube::ResourceExt as _;
 use serde::{Deserialize, Serialize};
 
-use super::checks::text_of;
+use super::checks::{Origin, text_of};
 use super::observed::{AuthorityView, Backing, ChainText, Content, IssuerView, Observed, SecretRead};
 use crate::api::{Certificate, Defaulted, Resolved, SecretTemplate, Wanted, encoding_name, names};
 
@@ -100,8 +100,19 @@ fn second(time: Timestamp) -> String {
 }
 
 /// What a Secret that was read should carry around the certificate that it holds.
-pub fn of(observed: &Observed<'_>, wanted: &Wanted, secret: &SecretRead, issuer: Option<&IssuerView>, signer: Option<KeyId>) -> Dress {
+pub fn of(
+    observed: &Observed<'_>,
+    wanted: &Wanted,
+    secret: &SecretRead,
+    issuer: Option<&IssuerView>,
+    signer: Option<KeyId>,
+    origin: Origin,
+) -> Dress {
     let mut record = Record::read(&secret.annotations);
+    if origin == Origin::Found {
+        record.defaulted = Defaulted::ALL.into();
+        record.encoding = secret.key_encoding.map(|encoding| encoding_name(encoding).to_owned());
+    }
     record.defaulted.retain(|value| match value {
         Defaulted::Key => wanted.key.is_none(),
         Defaulted::Duration => wanted.duration.is_none(),

@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
-use chancery_pki::{Certificate as X509, Chain, KeyId, PrivateKey, SerialNumber};
+use chancery_pki::{Certificate as X509, Chain, KeyEncoding, KeyId, PrivateKey, SerialNumber};
 use jiff::{SignedDuration, Timestamp};
 
 use super::{budget::Spent, renewal::Validity};
@@ -121,7 +121,9 @@ pub struct SecretRead {
     pub labels: BTreeMap<String, String>,
     /// The certificate chain and the key, or what is wrong with them.
     pub content: Content,
-    /// Digests of the chain and the root as they stand in it.
+    /// How the private key in it is written; none where that cannot be told.
+    pub key_encoding: Option<KeyEncoding>,
+    /// The chain and the root as they stand in it.
     pub chain: ChainText,
     /// The field manager of the last write that was not ours.
     pub other_writer: Option<String>,
