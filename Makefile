@@ -26,12 +26,12 @@ help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 .PHONY: demo
-demo: tools ## a guided tour on a real API server: certificates issued, renewed, healed (DEMO_KUBECONFIG: on your cluster)
-	@if [ -x tests/demo/run ]; then tests/demo/run; else echo "make demo: not there yet (tests/demo/run)" >&2; exit 1; fi
+demo: programs $(if $(DEMO_KUBECONFIG),,control-plane) ## a guided tour on a real API server (DEMO_KUBECONFIG=file: on your cluster, in namespaces of its own)
+	@CARGO="$(CARGO)" tests/demo/run
 
 .PHONY: run
-run: tools ## the same, left running: prints the KUBECONFIG line to paste and what to try
-	@if [ -x tests/demo/run ]; then tests/demo/run --stay; else echo "make run: not there yet (tests/demo/run)" >&2; exit 1; fi
+run: programs $(if $(DEMO_KUBECONFIG),,control-plane) ## the same, left running: prints the KUBECONFIG line to paste and what to try
+	@CARGO="$(CARGO)" tests/demo/run --stay
 
 .PHONY: test
 test: tools ## all tests, against a real control plane (TEST=name runs those whose name contains it)
