@@ -18,7 +18,8 @@ pub(super) fn name_of(key_id: &KeyId) -> String {
     format!("chancery-authority-{key_id}")
 }
 
-/// Copies a CA's new key, and puts both on record in that authority's register.
+/// Copies a CA's new key, and puts both on record in that authority's register. The first line stands before the copy does:
+/// of a process that dies in between, no copy is left that nobody knows of.
 pub(super) async fn keep(context: &Context, sight: &Sight, key: &PrivateKey) -> Result<(), Fault> {
     let key_id = key.public_key().key_id();
     let pem = key.to_pem(KeyEncoding::Pkcs8).map_err(|error| failed(format!("the CA's key cannot be written down: {error}")))?;
@@ -29,7 +30,6 @@ pub(super) async fn keep(context: &Context, sight: &Sight, key: &PrivateKey) -> 
     secret.metadata.labels = Some([(names::MANAGED.to_owned(), names::MANAGED_VALUE.to_owned())].into());
     secret.metadata.annotations =
         Some([(names::COPY_OF.to_owned(), sight.name.to_string()), (names::KEY_ID.to_owned(), key_id.to_string())].into());
-    context.writer.create_secret(&Wiped::new(secret)).await?;
     let line = |act, reason: &str| Entry {
         act,
         serial: None,
@@ -41,12 +41,9 @@ pub(super) async fn keep(context: &Context, sight: &Sight, key: &PrivateKey) -> 
     };
     let registers = &context.world.registers;
     let id = RegisterId::Authority(key_id);
-    let (made, copied) = tokio::join!(
-        registers.append(id, line(Act::Made, "a CA's key was made")),
-        registers.append(id, line(Act::Copied, "copied to the operator's namespace")),
-    );
-    made?;
-    copied?;
+    registers.append(id, line(Act::Made, "a CA's key was made")).await?;
+    context.writer.create_secret(&Wiped::new(secret)).await?;
+    registers.append(id, line(Act::Copied, "copied to the operator's namespace")).await?;
     Ok(())
 }
 
@@ -70,12 +67,20 @@ pub(super) async fn restore(context: &Context, key_id: &KeyId) -> Result<Private
     Ok(key)
 }
 
-/// Destroys the copy of a key whose last certificate has ended, on record.
+/// Destroys the copy of a key whose last certificate has ended, and puts it on record. In this order: a key on record as
+/// destroyed is looked for no more, so that a copy that still stood then would stand for ever.
 ///
 /// # Errors
 /// When the register or the API server does not take it.
 pub async fn destroy_copy(context: &Context, key_id: &KeyId, owner: Option<Owner>) -> Result<(), Fault> {
     let (namespace, name) = (context.world.namespace.as_str(), name_of(key_id));
+    if let Some(mark) = context.world.secrets.get(&Name::new(namespace, &name)) {
+        match context.writer.delete_secret(namespace, &name, mark.uid(), mark.resource_version()).await {
+            Ok(()) => {}
+            Err(error) if error.is_not_found() => {}
+            Err(error) => return Err(Fault::from(error)),
+        }
+    }
     let entry = Entry {
         act: Act::Destroyed,
         serial: None,
@@ -86,14 +91,7 @@ pub async fn destroy_copy(context: &Context, key_id: &KeyId, owner: Option<Owner
         actor: super::ACTOR.to_owned(),
     };
     context.world.registers.append(RegisterId::Authority(*key_id), entry).await?;
-    let Some(mark) = context.world.secrets.get(&Name::new(namespace, &name)) else {
-        return Ok(());
-    };
-    match context.writer.delete_secret(namespace, &name, mark.uid(), mark.resource_version()).await {
-        Ok(()) => Ok(()),
-        Err(error) if error.is_not_found() => Ok(()),
-        Err(error) => Err(Fault::from(error)),
-    }
+    Ok(())
 }
 
 pub(super) fn owner(sight: &Sight) -> Owner {

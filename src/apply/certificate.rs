@@ -162,9 +162,12 @@ async fn destroy(context: &Context, sight: &Sight, destroy: &Destroy) -> Result<
         _ => None,
     }
     .or_else(|| current.and_then(|current| current.key_id));
-    if let (Some(key_id), false) = (key_id, destroy.recorded) {
+    // A CA's key lives on in its copy, until the last certificate that it signed has ended.
+    let kept = key_id.filter(|key_id| context.world.registers.index().copy_exists(key_id));
+    let said = kept.is_some_and(|key_id| context.world.registers.index().key(&key_id).is_some_and(|key| key.is_retired()));
+    if let (Some(key_id), false) = (key_id, destroy.recorded || said) {
         let entry = Entry {
-            act: Recorded::Destroyed,
+            act: if kept.is_some() { Recorded::Retired } else { Recorded::Destroyed },
             serial: current.map(|current| current.serial.clone()),
             not_after: None,
             key_id: Some(key_id),
@@ -172,7 +175,7 @@ async fn destroy(context: &Context, sight: &Sight, destroy: &Destroy) -> Result<
             reason: "the Certificate was deleted with deletionPolicy Delete".to_owned(),
             actor: super::ACTOR.to_owned(),
         };
-        let register = observed.history.authority.map_or(RegisterId::Common, RegisterId::Authority);
+        let register = kept.or(observed.history.authority).map_or(RegisterId::Common, RegisterId::Authority);
         // A register that does not take the line must not hold a namespace back.
         if let Err(error) = context.world.registers.append(register, entry).await {
             if error.waiting_helps() {
@@ -201,7 +204,9 @@ async fn destroy(context: &Context, sight: &Sight, destroy: &Destroy) -> Result<
     context.world.secrets.removed(&name, &destroy.uid);
     (context.wrote_secret)(&name);
     let serial = current.map(|current| current.serial.to_string()).unwrap_or_default();
-    event::key_destroyed(&context.recorder, &sight.certificate, &serial, &key_id.map(|key_id| key_id.to_string()).unwrap_or_default());
+    if kept.is_none() {
+        event::key_destroyed(&context.recorder, &sight.certificate, &serial, &key_id.map(|key_id| key_id.to_string()).unwrap_or_default());
+    }
     Ok(())
 }
 

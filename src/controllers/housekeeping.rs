@@ -27,7 +27,7 @@ async fn once(context: &Context) {
     let now = context.world.now();
     let index = context.world.registers.index();
     index.prune(now);
-    for (key_id, owner) in index.copies() {
+    for (key_id, owner) in index.living_keys() {
         if is_in_use(context, &key_id, owner.as_ref()) {
             continue;
         }

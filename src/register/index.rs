@@ -92,9 +92,10 @@ impl Index {
         self.read().state.key(key).is_some_and(KeyRecord::is_copied)
     }
 
-    /// All keys with a copy that was not destroyed, and whose they are.
-    pub fn copies(&self) -> Vec<(KeyId, Option<Owner>)> {
-        self.read().state.keys().filter(|(_, record)| record.is_copied()).map(|(key, record)| (*key, record.owner().cloned())).collect()
+    /// All keys that were made or copied and not destroyed, and whose they are. A key that was made may have a copy that is
+    /// not on record yet.
+    pub fn living_keys(&self) -> Vec<(KeyId, Option<Owner>)> {
+        self.read().state.keys().filter(|(_, record)| record.lives()).map(|(key, record)| (*key, record.owner().cloned())).collect()
     }
 
     /// How many Certificates have a certificate on record.

@@ -12,3 +12,12 @@ mod ground;
 
 #[cfg(test)]
 mod operators;
+
+#[cfg(test)]
+mod crash;
+
+#[cfg(test)]
+mod evidence;
+
+#[cfg(test)]
+mod scene;

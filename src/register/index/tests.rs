@@ -123,11 +123,11 @@ fn a_key_is_known_from_its_making_to_its_destruction() {
     let index = index_of(&[(id, vec![about(1, Act::Made), about(2, Act::Copied)])]);
     assert_eq!(index.authority_made_by("default", "web"), Some(key("ca")));
     assert_eq!(index.authority_made_by("default", "other"), None);
-    assert_eq!(index.copies(), [(key("ca"), Some(owner("web")))]);
+    assert_eq!(index.living_keys(), [(key("ca"), Some(owner("web")))]);
     index.apply(0, id, [about(3, Act::Retired)].iter());
     assert!(index.copy_exists(&key("ca")) && index.key(&key("ca")).unwrap().is_retired());
     index.apply(0, id, [about(4, Act::Destroyed)].iter());
-    assert!(!index.copy_exists(&key("ca")) && index.copies().is_empty());
+    assert!(!index.copy_exists(&key("ca")) && index.living_keys().is_empty());
     assert_eq!(index.authority_made_by("default", "web"), None);
     assert_eq!(index.key(&key("ca")).unwrap().destroyed(), Some(at(4)));
     assert_eq!(index.key(&key("leaf")), None);

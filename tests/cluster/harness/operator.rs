@@ -34,6 +34,14 @@ impl Settings {
         self
     }
 
+    /// Gives a flag that was added before another value.
+    pub(crate) fn instead(mut self, flag: &str, value: impl Into<String>) -> Self {
+        let place = self.arguments.iter().position(|argument| argument == flag);
+        let place = place.unwrap_or_else(|| panic!("{flag} was not given before"));
+        self.arguments[place + 1] = value.into();
+        self
+    }
+
     /// Adds an environment variable.
     pub(crate) fn env(mut self, name: &str, value: impl Into<String>) -> Self {
         self.environment.push((name.to_owned(), value.into()));
@@ -227,6 +235,12 @@ fn command(settings: &Settings, http: SocketAddr, log: &PathBuf) -> Command {
     command
 }
 
+/// Sends a signal to a process that this run has started. Whoever else calls it must know that the process has not ended.
+pub(super) fn signal(process: u32, name: &str) {
+    // The shell's own kill: no further package, and no unsafe code here.
+    let _ = Command::new("sh").args(["-c", "kill -s \"$0\" \"$1\"", name, &process.to_string()]).stderr(Stdio::null()).status();
+}
+
 /// A child process with a thread of its own. The kernel's parent-death signal is sent when the *thread* that started the child
 /// ends, and a test's threads end with the test; this one waits for the child and so outlives it.
 #[derive(Debug)]
@@ -256,10 +270,9 @@ impl Process {
         *self.status.borrow()
     }
 
-    fn signal(&self, signal: &str) {
+    fn signal(&self, name: &str) {
         if self.status().is_none() {
-            // The shell's own kill: no further package, and no unsafe code here.
-            let _ = Command::new("sh").args(["-c", "kill -s \"$0\" \"$1\"", signal, &self.id.to_string()]).stderr(Stdio::null()).status();
+            signal(self.id, name);
         }
     }
 

@@ -1,0 +1,342 @@
+//! The flows of the matrix: what stands before, what sets it off, and where it ends, crash or no crash.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use chancery::api::Certificate;
+use chancery::cluster::{Clock as _, SystemClock};
+use chancery::lease::Unfenced;
+use chancery::register::{Act, Entry, HEAD_BYTES, Owner, Register as _, RegisterId, Registers};
+use chancery_pki::{KeyAlgorithm, KeyEncoding, KeyId, PrivateKey, SerialNumber};
+use jiff::{SignedDuration, Timestamp};
+use k8s_openapi::ByteString;
+use k8s_openapi::api::core::v1::{ConfigMap, Secret};
+use kube::ResourceExt as _;
+use kube::api::{DeleteParams, ListParams, ObjectMeta};
+use serde_json::{Value, json};
+
+use super::stage::Stage;
+use crate::evidence::Ledger;
+use crate::harness::{wait_for, wait_gone};
+use crate::scene::{Authority, Pair, SOON, certificate, change, create, dns_name, issuer_is_ready, make_ca_issuer, make_issuer, settled};
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Flow {
+    /// An Issuer with a CA's Secret becomes ready.
+    IssuerReady,
+    /// The first certificate of a Certificate, and the first of its authority.
+    FirstByCa,
+    /// A self-signed CA: its key is copied.
+    FirstCa,
+    /// A new value of the renew annotation.
+    Renew,
+    /// The spec asks for other names.
+    Reissue,
+    /// The Secret was deleted.
+    Heal,
+    /// The Secret of a CA was deleted: its key comes back.
+    HealCa,
+    /// The Secret gets labels, and no new certificate.
+    Dress,
+    /// deletionPolicy becomes Delete.
+    AddFinalizer,
+    /// A Certificate goes, and its Secret with it.
+    Destroy,
+    /// A CA goes, and its Secret with it; the copy of its key stays.
+    DestroyCa,
+    /// A full register is sealed, and an ended segment given up.
+    Seal,
+    /// A Secret that cert-manager made is taken over.
+    Import,
+    /// What is asked for is not allowed.
+    Refuse,
+    /// A CA's key whose Certificate is gone.
+    Retire,
+    /// A CA's key whose last certificate has ended long ago.
+    DestroyCopy,
+}
+
+/// What stood before.
+#[derive(Default)]
+pub(super) struct Before {
+    pair: Option<Pair>,
+    serial: Option<String>,
+    key: Option<KeyId>,
+}
+
+impl From<Pair> for Before {
+    fn from(pair: Pair) -> Self {
+        Self { serial: Some(pair.serial.clone()), pair: Some(pair), key: None }
+    }
+}
+
+impl Flow {
+    /// In the names of its objects.
+    pub(super) fn word(self) -> String {
+        format!("{self:?}").to_lowercase()
+    }
+
+    /// Whether it begins with the start of the operator: `prepare` has ended the last one.
+    pub(super) fn is_a_start(self) -> bool {
+        matches!(self, Self::Retire | Self::DestroyCopy)
+    }
+
+    pub(super) async fn prepare(self, stage: &mut Stage, name: &str) -> Before {
+        let own = stage.own.clone();
+        let certificates = own.api::<Certificate>();
+        let issued = |issuer: &'static str, more: Value| {
+            let (own, certificates) = (own.clone(), certificates.clone());
+            async move {
+                create(&certificates, &certificate(name, issuer, more)).await;
+                Before::from(settled(&own, name, "prepared", |_| true).await)
+            }
+        };
+        match self {
+            Self::FirstCa => Before::default(),
+            Self::Renew | Self::Reissue | Self::Heal | Self::Dress | Self::AddFinalizer => issued("ca", json!({})).await,
+            Self::HealCa => issued("self-signed", json!({ "isCA": true, "commonName": name })).await,
+            Self::Destroy => issued("ca", json!({ "deletionPolicy": "Delete" })).await,
+            Self::DestroyCa => issued("self-signed", json!({ "isCA": true, "commonName": name, "deletionPolicy": "Delete" })).await,
+            Self::IssuerReady => {
+                create(&own.api::<Secret>(), &Authority::make(name).secret(&format!("authority-{name}"))).await;
+                Before::default()
+            }
+            Self::FirstByCa => {
+                make_ca_issuer(&own, name).await;
+                issuer_is_ready(&own, name).await;
+                Before::default()
+            }
+            Self::Import => {
+                let authority = make_ca_issuer(&own, name).await;
+                issuer_is_ready(&own, name).await;
+                let (secret, serial) = authority.foreign_leaf(name);
+                create(&own.api::<Secret>(), &secret).await;
+                Before { serial: Some(serial), ..Before::default() }
+            }
+            Self::Refuse => {
+                make_issuer(&own, name, json!({ "selfSigned": {}, "allow": { "isCA": false } })).await;
+                issuer_is_ready(&own, name).await;
+                Before::default()
+            }
+            Self::Seal => {
+                let authority = make_ca_issuer(&own, name).await;
+                issuer_is_ready(&own, name).await;
+                stage.kill().await;
+                fill(stage, authority.key.public_key().key_id()).await;
+                stage.start();
+                Before::default()
+            }
+            Self::Retire => {
+                stage.kill().await;
+                let key = copied_key(stage, name, &[Act::Made, Act::Copied], SystemClock.now()).await;
+                Before { key: Some(key), ..Before::default() }
+            }
+            Self::DestroyCopy => {
+                stage.kill().await;
+                let key = copied_key(stage, name, &[Act::Made, Act::Copied, Act::Retired], days_ago(30)).await;
+                Before { key: Some(key), ..Before::default() }
+            }
+        }
+    }
+
+    pub(super) async fn act(self, stage: &Stage, name: &str) {
+        let own = &stage.own;
+        let certificates = own.api::<Certificate>();
+        match self {
+            Self::FirstByCa | Self::Seal => drop(create(&certificates, &certificate(name, name, json!({}))).await),
+            Self::Import => {
+                let more = json!({ "duration": "2160h", "usages": ["digital signature"] });
+                create(&certificates, &certificate(name, name, more)).await;
+            }
+            Self::FirstCa => {
+                create(&certificates, &certificate(name, "self-signed", json!({ "isCA": true, "commonName": name }))).await;
+            }
+            Self::Refuse => drop(create(&certificates, &certificate(name, name, json!({ "isCA": true, "commonName": name }))).await),
+            Self::Renew => change(&certificates, name, json!({ "metadata": { "annotations": { "chancery.dev/renew": "1" } } })).await,
+            Self::Reissue => change(&certificates, name, json!({ "spec": { "dnsNames": [dns_name(name), "more.test"] } })).await,
+            Self::Dress => change(&certificates, name, json!({ "spec": { "secretTemplate": { "labels": { "dressed": "yes" } } } })).await,
+            Self::AddFinalizer => change(&certificates, name, json!({ "spec": { "deletionPolicy": "Delete" } })).await,
+            Self::Heal | Self::HealCa => drop(own.api::<Secret>().delete(name, &DeleteParams::default()).await.expect("it is there")),
+            Self::Destroy | Self::DestroyCa => drop(certificates.delete(name, &DeleteParams::default()).await.expect("it is there")),
+            Self::IssuerReady => make_issuer(own, name, json!({ "ca": { "secretName": format!("authority-{name}") } })).await,
+            Self::Retire | Self::DestroyCopy => {}
+        }
+    }
+
+    /// Waits for the right end.
+    pub(super) async fn done(self, stage: &Stage, name: &str, before: &Before, what: &str) {
+        let own = &stage.own;
+        let same = |pair: &Pair| Some(&pair.serial) == before.serial.as_ref();
+        let uid = before.pair.as_ref().map_or("", Pair::uid);
+        match self {
+            Self::FirstByCa | Self::Seal => drop(settled(own, name, what, |_| true).await),
+            Self::FirstCa => drop(settled_with_copy(stage, name, what, |_| true).await),
+            Self::Renew => {
+                let handled =
+                    |pair: &Pair| pair.certificate.status.as_ref().is_some_and(|status| status.renew_handled.as_deref() == Some("1"));
+                settled(own, name, what, |pair| !same(pair) && handled(pair)).await;
+            }
+            Self::Reissue => {
+                let named = |pair: &Pair| pair.annotation("chancery.dev/alt-names").is_some_and(|names| names.contains("more.test"));
+                settled(own, name, what, |pair| !same(pair) && named(pair)).await;
+            }
+            Self::Heal => drop(settled(own, name, what, |pair| pair.uid() != uid).await),
+            Self::HealCa => {
+                let healed = settled_with_copy(stage, name, what, |pair| pair.uid() != uid).await;
+                assert_eq!(healed.key_id(), before.pair.as_ref().and_then(Pair::key_id), "{what}: the CA has another key");
+            }
+            Self::Dress => drop(settled(own, name, what, |pair| pair.secret.labels().contains_key("dressed") && same(pair)).await),
+            Self::AddFinalizer => drop(settled(own, name, what, |pair| !pair.certificate.finalizers().is_empty() && same(pair)).await),
+            Self::Import => {
+                settled(own, name, what, same).await;
+                assert_eq!(Ledger::read(&own.system_api()).await.acts(Act::Issued, name).len(), 0, "{what}: it was made anew");
+            }
+            Self::Destroy | Self::DestroyCa => {
+                wait_gone(&own.api::<Certificate>(), name, SOON).await;
+                wait_gone(&own.api::<Secret>(), name, SOON).await;
+                let ledger = Ledger::read(&own.system_api()).await;
+                let act = if self == Self::Destroy { Act::Destroyed } else { Act::Retired };
+                assert_eq!(ledger.acts(act, name).len(), 1, "{what}: {act:?} on record");
+            }
+            Self::IssuerReady => drop(issuer_is_ready(own, name).await),
+            Self::Refuse => {
+                let refused = |certificate: &Certificate| {
+                    let conditions = certificate.status.iter().flat_map(|status| &status.conditions);
+                    conditions.into_iter().any(|found| found.type_ == "Ready" && found.status == "False" && found.reason == "NotAllowed")
+                };
+                wait_for(&own.api::<Certificate>(), name, what, SOON, refused).await;
+            }
+            Self::Retire => recorded(stage, before, Act::Retired, what).await,
+            Self::DestroyCopy => {
+                recorded(stage, before, Act::Destroyed, what).await;
+                let key = before.key.expect("it was prepared");
+                wait_gone(&own.system_api::<Secret>(), &format!("chancery-authority-{key}"), SOON).await;
+            }
+        }
+    }
+
+    /// What the next work finds and puts right, where that is a part of it.
+    pub(super) async fn afterwards(self, stage: &Stage, name: &str, what: &str) {
+        if self != Self::Seal {
+            return;
+        }
+        // An ended segment that was given up and not deleted goes after the next write of the head. One that was not given up,
+        // since the seal was broken off, goes with the next seal.
+        let next = format!("{name}-next");
+        create(&stage.own.api::<Certificate>(), &certificate(&next, name, json!({}))).await;
+        settled(&stage.own, &next, what, |_| true).await;
+        let maps = stage.own.system_api::<ConfigMap>().list_metadata(&ListParams::default()).await.expect("they can be listed");
+        let authority = stage.own.api::<Secret>().get(&format!("authority-{name}")).await.expect("it is there");
+        let key = PrivateKey::from_pem(&authority.data.expect("it has data")["tls.key"].0).expect("it is a key").public_key().key_id();
+        let ended = RegisterId::Authority(key).segment_name(1);
+        if maps.iter().any(|map| map.name_any() == ended) {
+            let head = stage.own.system_api::<ConfigMap>().get(&RegisterId::Authority(key).name()).await.expect("it has a head");
+            let link: Value = serde_json::from_str(&head.data.expect("it has lines")["previous"]).expect("the link is JSON");
+            assert_eq!(link["keptFrom"], 1, "{what}: the segment {ended} was given up and is still there");
+        }
+        let fresh = Ledger::read(&stage.own.system_api()).await.acts(Act::Issued, FILLER).len();
+        assert!(fresh > 50, "{what}: {fresh} lines that have not ended");
+    }
+}
+
+/// Settled, and the key in its copy is the one in the Secret.
+async fn settled_with_copy(stage: &Stage, name: &str, what: &str, also: impl Fn(&Pair) -> bool) -> Pair {
+    let pair = settled(&stage.own, name, what, also).await;
+    let copy = format!("chancery-authority-{}", pair.key_id().unwrap_or_default());
+    let copy = stage.own.system_api::<Secret>().get(&copy).await.unwrap_or_else(|error| panic!("{what}: {error}"));
+    let key = copy.data.as_ref().and_then(|data| data.get("tls.key")).map(|key| PrivateKey::from_pem(&key.0));
+    let copied = key.and_then(Result::ok).map(|key| key.public_key().key_id().to_string());
+    assert_eq!(copied.as_deref(), pair.key_id(), "{what}: the copy holds another key");
+    pair
+}
+
+/// Waits for a line with this act in the register of the key.
+async fn recorded(stage: &Stage, before: &Before, act: Act, what: &str) {
+    let head = RegisterId::Authority(before.key.expect("it was prepared")).name();
+    let line = format!("\"act\":\"{}\"", act.as_str());
+    let stands = |map: &ConfigMap| map.data.as_ref().and_then(|data| data.get("lines")).is_some_and(|lines| lines.contains(&line));
+    wait_for(&stage.own.system_api::<ConfigMap>(), &head, what, SOON, stands).await;
+}
+
+/// A CA's key with its copy, of a Certificate that does not exist, and these lines on it.
+async fn copied_key(stage: &Stage, name: &str, acts: &[Act], at: Timestamp) -> KeyId {
+    let key = PrivateKey::generate(KeyAlgorithm::EcdsaP256).expect("a key can be made");
+    let key_id = key.public_key().key_id();
+    let pem = key.to_pem(KeyEncoding::Pkcs8).expect("a key can be written down");
+    let metadata = ObjectMeta {
+        name: Some(format!("chancery-authority-{key_id}")),
+        labels: Some(BTreeMap::from([("chancery.dev/managed".to_owned(), "true".to_owned())])),
+        ..ObjectMeta::default()
+    };
+    let data = BTreeMap::from([("tls.key".to_owned(), ByteString(pem.as_bytes().to_vec()))]);
+    create(&stage.own.system_api::<Secret>(), &Secret { metadata, data: Some(data), ..Secret::default() }).await;
+    let registers = open_at(stage, at).await;
+    for act in acts {
+        let entry = Entry { serial: None, not_after: None, ..entry(stage, *act, name, key_id, at) };
+        registers.append(RegisterId::Authority(key_id), entry).await.expect("the register takes it");
+    }
+    key_id
+}
+
+/// The name on the lines that fill a register.
+const FILLER: &str = "filler";
+
+/// A sealed segment whose every line has ended long ago, and a head with hardly any room.
+async fn fill(stage: &Stage, key: KeyId) {
+    let id = RegisterId::Authority(key);
+    let long_ago = days_ago(60);
+    let ancient = Entry { reason: "ancient".to_owned(), ..entry(stage, Act::Issued, FILLER, key, long_ago) };
+    let registers = open_at(stage, long_ago).await;
+    let mut length = 0;
+    while segments(stage, &id).await == 0 {
+        length = append(&registers, id, &ancient, 100).await;
+    }
+    // The overflow stands in the head. What is added stays below a seal: that is the operator's.
+    let fresh = entry(stage, Act::Issued, FILLER, key, SystemClock.now() + SignedDuration::from_hours(2160));
+    let registers = open_at(stage, SystemClock.now()).await;
+    loop {
+        let head = stage.own.system_api::<ConfigMap>().get(&id.name()).await.expect("it has a head");
+        let room = HEAD_BYTES - head.data.as_ref().and_then(|data| data.get("lines")).map_or(0, String::len);
+        match room / length {
+            0 => return,
+            lines => length = append(&registers, id, &fresh, lines).await,
+        }
+    }
+}
+
+/// Appends the same entry so often; the octets of the longest line.
+async fn append(registers: &Registers, id: RegisterId, entry: &Entry, times: usize) -> usize {
+    let appended = futures::future::join_all((0..times).map(|_| registers.append(id, entry.clone()))).await;
+    let lengths = appended.into_iter().map(|line| line.expect("the register takes it").to_text().len() + 1);
+    // Sequences and times get longer by a digit or two.
+    lengths.max().unwrap_or_default() + 2
+}
+
+async fn segments(stage: &Stage, id: &RegisterId) -> usize {
+    let maps = stage.own.system_api::<ConfigMap>().list_metadata(&ListParams::default()).await.expect("they can be listed");
+    maps.iter().filter(|map| map.name_any().starts_with(&format!("{}-", id.name()))).count()
+}
+
+async fn open_at(stage: &Stage, at: Timestamp) -> Registers {
+    let registers = Registers::new(stage.own.system_api(), Arc::new(Unfenced), Arc::new(move || at), Arc::new(()));
+    registers.open().await.expect("the registers can be read");
+    registers
+}
+
+fn entry(stage: &Stage, act: Act, name: &str, key: KeyId, not_after: Timestamp) -> Entry {
+    let owner =
+        Owner { namespace: stage.own.namespace.clone(), name: name.to_owned(), uid: "00000000-0000-0000-0000-000000000000".to_owned() };
+    Entry {
+        act,
+        serial: Some(SerialNumber::issued(0, [7; chancery_pki::RANDOM_OCTETS])),
+        not_after: Some(not_after),
+        key_id: Some(key),
+        owner: Some(owner),
+        reason: "Created".to_owned(),
+        actor: "test".to_owned(),
+    }
+}
+
+fn days_ago(days: i64) -> Timestamp {
+    SystemClock.now() - SignedDuration::from_hours(24 * days)
+}
