@@ -10,6 +10,7 @@ use chancery::{
     telemetry::{LogFormat, init_logs},
 };
 use clap::{Args, Parser, Subcommand};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
 #[global_allocator]
@@ -89,7 +90,9 @@ fn run(controller: Controller) -> anyhow::Result<()> {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().context("the runtime cannot start")?;
     runtime.block_on(async {
         let stop = CancellationToken::new();
-        tokio::spawn(signals(stop.clone()));
+        // Watched for from the first moment: a SIGTERM that comes early ends in order too.
+        let signals = Signals::watch().context("signals cannot be watched for")?;
+        tokio::spawn(signals.obey(stop.clone()));
         let settings = Settings {
             namespace: controller.cluster_resource_namespace,
             watch: controller.watch_namespace,
@@ -105,25 +108,32 @@ fn run(controller: Controller) -> anyhow::Result<()> {
     })
 }
 
-/// The first signal ends in order, the second at once.
-async fn signals(stop: CancellationToken) {
-    let terminate = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate());
-    let Ok(mut terminate) = terminate else {
-        tracing::error!("SIGTERM cannot be watched for");
-        return;
-    };
-    tokio::select! {
-        _ = terminate.recv() => {}
-        _ = tokio::signal::ctrl_c() => {}
+struct Signals {
+    terminate: Signal,
+    interrupt: Signal,
+}
+
+impl Signals {
+    fn watch() -> std::io::Result<Self> {
+        Ok(Self { terminate: signal(SignalKind::terminate())?, interrupt: signal(SignalKind::interrupt())? })
     }
-    stop.cancel();
-    tokio::select! {
-        _ = terminate.recv() => {}
-        _ = tokio::signal::ctrl_c() => {}
+
+    async fn next(&mut self) {
+        tokio::select! {
+            _ = self.terminate.recv() => {}
+            _ = self.interrupt.recv() => {}
+        }
     }
-    tracing::warn!("asked a second time: ending at once");
-    #[expect(clippy::exit, reason = "who asks twice does not want to wait for what runs")]
-    std::process::exit(1);
+
+    /// The first signal ends in order, the second at once.
+    async fn obey(mut self, stop: CancellationToken) {
+        self.next().await;
+        stop.cancel();
+        self.next().await;
+        tracing::warn!("asked a second time: ending at once");
+        #[expect(clippy::exit, reason = "who asks twice does not want to wait for what runs")]
+        std::process::exit(1);
+    }
 }
 
 fn host() -> String {

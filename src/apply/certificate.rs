@@ -143,8 +143,10 @@ async fn finalizer(context: &Context, sight: &Sight, change: Finalizer) -> Resul
         finalizers.push(names::FINALIZER.to_owned());
     }
     let written = context.writer.certificate_finalizers(&sight.certificate, &finalizers).await?;
-    if written.metadata.deletion_timestamp.is_none() {
-        context.world.certificates.wrote(written);
+    let lives = written.metadata.deletion_timestamp.is_none();
+    // Also of one that is going: another look before its deletion is shown must not release it again.
+    context.world.certificates.wrote(slim(written));
+    if lives {
         // The watch does not show what is in the cache already.
         return Box::pin(reconcile(context, &sight.name)).await;
     }
