@@ -131,7 +131,6 @@ impl Signals {
         stop.cancel();
         self.next().await;
         tracing::warn!("asked a second time: ending at once");
-        #[expect(clippy::exit, reason = "who asks twice does not want to wait for what runs")]
         std::process::exit(1);
     }
 }
