@@ -194,7 +194,7 @@ fn compose(
         (names::SUBJECT_POSTAL_CODES, &subject.postal_codes),
         (names::SUBJECT_STREET_ADDRESSES, &subject.street_addresses),
     ] {
-        put(key, some(values.join(",")));
+        put(key, some(list(values)));
     }
     put(names::SUBJECT_SERIAL_NUMBER, subject.serial_number.clone());
     put(names::SERIAL_NUMBER, leaf.map(|leaf| leaf.serial().to_string()));
@@ -229,6 +229,19 @@ fn some(text: String) -> Option<String> {
     (!text.is_empty()).then_some(text)
 }
 
+/// Values as one line of comma-separated text (RFC 4180): a value with a comma or a quote in it is quoted, so that a reader gets
+/// back what was put in.
+fn list(values: &[String]) -> String {
+    let quoted = |value: &String| {
+        if value.contains([',', '"', '\r', '\n']) || value.starts_with(' ') {
+            format!("\"{}\"", value.replace('"', "\"\""))
+        } else {
+            value.clone()
+        }
+    };
+    values.iter().map(quoted).collect::<Vec<_>>().join(",")
+}
+
 /// The keys of annotations and labels that a template of ours put, as an annotation remembers them.
 #[derive(Debug, Default, Deserialize, Serialize)]
 struct Put {
@@ -259,4 +272,17 @@ impl Put {
 
 fn reserved(key: &str) -> bool {
     key != names::ALLOW_DIRECT_INJECTION && names::RESERVED_PREFIXES.iter().any(|prefix| key.starts_with(prefix))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_list_of_values_is_one_line_that_can_be_taken_apart_again() {
+        let values = |values: &[&str]| list(&values.iter().map(|&value| value.to_owned()).collect::<Vec<_>>());
+        assert_eq!(values(&["Example", "Example Ltd"]), "Example,Example Ltd");
+        assert_eq!(values(&["Example, Inc.", "the \"other\" one"]), "\"Example, Inc.\",\"the \"\"other\"\" one\"");
+        assert_eq!(values(&[]), "");
+    }
 }
