@@ -4,6 +4,7 @@
 
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::{
     CustomResourceColumnDefinition, CustomResourceDefinition, JSON, JSONSchemaProps, JSONSchemaPropsOrArray, JSONSchemaPropsOrBool,
+    ValidationRule,
 };
 use kube::CustomResourceExt;
 use serde_json::json;
@@ -14,7 +15,7 @@ use super::{certificate::Certificate, issuer::ClusterIssuer, issuer::Issuer};
 pub fn definitions() -> Vec<CustomResourceDefinition> {
     vec![
         finished(Certificate::crd(), &CERTIFICATE_COLUMNS),
-        finished(Issuer::crd(), &ISSUER_COLUMNS),
+        of_one_namespace(finished(Issuer::crd(), &ISSUER_COLUMNS)),
         finished(ClusterIssuer::crd(), &ISSUER_COLUMNS),
     ]
 }
@@ -115,6 +116,22 @@ fn finished(mut definition: CustomResourceDefinition, printed: &[Column]) -> Cus
             status.description = Some("What is known of it.".to_owned());
             // A tool that waits for the object must not take the absence of a status for success.
             status.default = Some(JSON(json!({ "observedGeneration": -1 })));
+        }
+    }
+    definition
+}
+
+/// An Issuer's spec is a ClusterIssuer's without the selector. The rule stands at the spec and not at the whole object: there it would
+/// be checked at each write of a status, and an object that was stored under other rules could not even be told what is wrong with it.
+fn of_one_namespace(mut definition: CustomResourceDefinition) -> CustomResourceDefinition {
+    for schema in definition.spec.versions.iter_mut().filter_map(|version| version.schema.as_mut()?.open_api_v3_schema.as_mut()) {
+        if let Some(spec) = schema.properties.get_or_insert_default().get_mut("spec") {
+            spec.x_kubernetes_validations.get_or_insert_default().push(ValidationRule {
+                rule: "!has(self.allow) || !has(self.allow.namespaceSelector)".to_owned(),
+                message: Some("only a ClusterIssuer has a namespaceSelector".to_owned()),
+                field_path: Some(".allow.namespaceSelector".to_owned()),
+                ..ValidationRule::default()
+            });
         }
     }
     definition

@@ -32,8 +32,7 @@ use super::{
     namespaced,
     status = "IssuerStatus",
     derive = "PartialEq",
-    doc = "Who signs certificates of the same namespace.",
-    validation = Rule::new("!has(self.spec.allow) || !has(self.spec.allow.namespaceSelector)").message("only a ClusterIssuer has a namespaceSelector").field_path(".spec.allow.namespaceSelector")
+    doc = "Who signs certificates of the same namespace."
 )]
 #[serde(rename_all = "camelCase", remote = "Self")]
 #[x_kube(

@@ -5,6 +5,7 @@ use jiff::Timestamp;
 use super::{Context, Fault};
 use crate::{
     api::IssuerKey,
+    cluster::CallErrorKind,
     observe::IssuerSight,
     plan::issuer::{Plan, decide},
 };
@@ -38,8 +39,15 @@ pub async fn reconcile(context: &Context, key: &IssuerKey) -> Result<Done, Fault
     if sight.object.status.as_ref() != Some(&status) {
         let mut object = (*sight.object).clone();
         object.status = Some(status);
-        let written = context.writer.issuer_status(&object).await?;
-        world.issuers.wrote(written);
+        match context.writer.issuer_status(&object).await {
+            Ok(written) => world.issuers.wrote(written),
+            // It was stored under other rules, and is so far from today's that the API server takes no write of its status. Its
+            // Certificates say why they wait, and only a change of the object helps.
+            Err(error) if error.kind == CallErrorKind::Invalid && sight.wanted.is_err() => {
+                tracing::warn!(issuer = %key, %error, "refused, and its status cannot be written");
+            }
+            Err(error) => return Err(Fault::from(error)),
+        }
     }
     Ok(Done { wake, changed })
 }
