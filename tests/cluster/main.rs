@@ -21,3 +21,24 @@ mod evidence;
 
 #[cfg(test)]
 mod scene;
+
+#[cfg(test)]
+mod stage;
+
+#[cfg(test)]
+mod main_job;
+
+#[cfg(test)]
+mod reissue;
+
+#[cfg(test)]
+mod bad_input;
+
+#[cfg(test)]
+mod tenants;
+
+#[cfg(test)]
+mod deletion;
+
+#[cfg(test)]
+mod issuers;

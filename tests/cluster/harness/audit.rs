@@ -60,11 +60,23 @@ impl Audit {
 
     /// All requests so far, in the order in which they came in; of a request with several stages the last.
     pub(crate) fn records(&self) -> Vec<Record> {
+        self.records_with("")
+    }
+
+    /// All requests so far for objects in a namespace. Much faster than sorting out those of all.
+    pub(crate) fn of_namespace(&self, namespace: &str) -> Vec<Record> {
+        let mut records = self.records_with(namespace);
+        records.retain(|record| record.namespace == namespace);
+        records
+    }
+
+    /// Those whose line has this text in it.
+    fn records_with(&self, text_in_it: &str) -> Vec<Record> {
         let text = fs::read_to_string(&self.path).unwrap_or_else(|error| panic!("no audit log at {}: {error}", self.path.display()));
         let mut requests: BTreeMap<String, Record> = BTreeMap::new();
         // The last line may be half written.
         let complete = text.rsplit_once('\n').map_or("", |(lines, _)| lines);
-        for line in complete.lines() {
+        for line in complete.lines().filter(|line| line.contains(text_in_it)) {
             let event: Event = serde_json::from_str(line).unwrap_or_else(|error| panic!("a line of the audit log is no event: {error}"));
             let record = Record::from(event);
             requests.insert(record.id.clone(), record);

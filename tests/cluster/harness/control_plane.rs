@@ -39,6 +39,12 @@ impl ControlPlane {
         self.folder.join("admin.kubeconfig")
     }
 
+    /// The address of the API server's etcd.
+    pub(crate) fn etcd(&self) -> String {
+        let file = self.folder.join("etcd.url");
+        fs::read_to_string(&file).unwrap_or_else(|error| panic!("{}: {error}", file.display())).trim().to_owned()
+    }
+
     /// The API server's audit log, in the making.
     pub(crate) fn audit_log(&self) -> PathBuf {
         self.folder.join("audit.log")

@@ -1,0 +1,97 @@
+//! Certificates that somebody else made: CAs and leaves by openssl, and by rcgen what openssl 3.0 cannot (the past).
+
+use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair, KeyUsagePurpose, SerialNumber};
+use serde_json::{Value, json};
+
+use super::Stage;
+use crate::harness::Program;
+
+/// A certificate with its key, and what signed it above it.
+#[derive(Clone)]
+pub(crate) struct ForeignCa {
+    /// PEM.
+    pub(crate) certificate: String,
+    /// PEM.
+    pub(crate) key: String,
+}
+
+impl ForeignCa {
+    /// A self-signed CA by openssl; `constraints` is what openssl calls basicConstraints.
+    pub(crate) async fn by_openssl(common_name: &str, constraints: &str, key_usage: &str) -> Self {
+        let key = Program::openssl().args(["ecparam", "-name", "prime256v1", "-genkey", "-noout"]).run().await;
+        let folder = tempfile::tempdir().expect("a folder can be made");
+        let path = folder.path().join("key.pem");
+        std::fs::write(&path, &key).expect("it is writable");
+        let mut arguments = vec!["req".to_owned(), "-x509".into(), "-new".into(), "-days".into(), "365".into(), "-key".into()];
+        arguments.push(path.to_string_lossy().into_owned());
+        arguments.extend(["-subj".into(), format!("/CN={common_name}"), "-addext".into(), format!("basicConstraints=critical,{constraints}")]);
+        arguments.extend(["-addext".into(), format!("keyUsage=critical,{key_usage}")]);
+        let certificate = Program::openssl().args(arguments).run().await;
+        Self { certificate, key }
+    }
+
+    /// A self-signed CA whose time is from `from` to `until`, in years.
+    pub(crate) fn of_years(common_name: &str, from: i32, until: i32) -> Self {
+        let key = KeyPair::generate().expect("a key can be made");
+        let mut params = ca_params(common_name);
+        params.not_before = rcgen::date_time_ymd(from, 1, 1);
+        params.not_after = rcgen::date_time_ymd(until, 1, 1);
+        let certificate = params.self_signed(&key).expect("it can be signed");
+        Self { certificate: certificate.pem(), key: key.serialize_pem() }
+    }
+
+    /// The Secret's `stringData`.
+    pub(crate) fn data(&self) -> Value {
+        json!({"tls.crt": self.certificate, "tls.key": self.key})
+    }
+
+    /// Puts it into a Secret and makes an Issuer `name` of it, with more in the Issuer's spec.
+    pub(crate) async fn import(&self, stage: &Stage, name: &str, spec: Value) {
+        stage.put_secret(name, "kubernetes.io/tls", json!({}), self.data()).await;
+        stage.issuer(name, super::merged(json!({"ca": {"secretName": name}}), &spec)).await;
+    }
+
+    /// Signs a certificate for a DNS name with it: a leaf that nobody's register knows. Returns `tls.crt` and `tls.key`.
+    pub(crate) fn sign(&self, dns_name: &str) -> (String, String) {
+        let signer = KeyPair::from_pem(&self.key).expect("it is a key");
+        let issuer = Issuer::from_ca_cert_pem(&self.certificate, signer).expect("it is a CA");
+        let key = KeyPair::generate().expect("a key can be made");
+        let certificate = leaf_params(dns_name).signed_by(&key, &issuer).expect("it can be signed");
+        (certificate.pem(), key.serialize_pem())
+    }
+}
+
+/// A self-signed certificate for a DNS name, which anybody can make. Returns `tls.crt` and `tls.key`.
+pub(crate) fn self_made(dns_name: &str) -> (String, String) {
+    let key = KeyPair::generate().expect("a key can be made");
+    let certificate = leaf_params(dns_name).self_signed(&key).expect("it can be signed");
+    (certificate.pem(), key.serialize_pem())
+}
+
+fn leaf_params(dns_name: &str) -> CertificateParams {
+    let mut params = CertificateParams::new(vec![dns_name.to_owned()]).expect("it is a DNS name");
+    params.distinguished_name = rcgen::DistinguishedName::new();
+    params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
+    params.is_ca = IsCa::ExplicitNoCa;
+    params.use_authority_key_identifier_extension = true;
+    params.serial_number = Some(SerialNumber::from(0x5eed_u64));
+    let now = jiff_years();
+    params.not_before = rcgen::date_time_ymd(now, 1, 1);
+    params.not_after = rcgen::date_time_ymd(now + 2, 1, 1);
+    params
+}
+
+fn ca_params(common_name: &str) -> CertificateParams {
+    let mut params = CertificateParams::default();
+    params.distinguished_name = rcgen::DistinguishedName::new();
+    params.distinguished_name.push(DnType::CommonName, common_name);
+    params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
+    params
+}
+
+/// The year in which the test runs.
+#[expect(clippy::disallowed_methods, reason = "a certificate that holds now needs to know when that is")]
+fn jiff_years() -> i32 {
+    i32::from(jiff::Timestamp::now().to_zoned(jiff::tz::TimeZone::UTC).year())
+}
