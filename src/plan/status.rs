@@ -49,11 +49,7 @@ pub struct Said<'a> {
 /// The status of a Certificate. Equal to the one that stands where nothing changed, so that it need not be written.
 pub fn of(certificate: &Certificate, said: &Said<'_>, now: Timestamp) -> CertificateStatus {
     let old = certificate.status.clone().unwrap_or_default();
-    let mut status = CertificateStatus {
-        conditions: conditions(certificate, &old, said, now),
-        observed_generation: certificate.metadata.generation,
-        ..old.clone()
-    };
+    let mut status = CertificateStatus { observed_generation: certificate.metadata.generation, ..old.clone() };
     let standing = said.standing;
     if let Some(held) = &standing.held {
         hold(&mut status, &old, held, said, now);
@@ -69,6 +65,7 @@ pub fn of(certificate: &Certificate, said: &Said<'_>, now: Timestamp) -> Certifi
     if let Some(secret) = &said.secret {
         status.secret = Some(secret.clone());
     }
+    status.conditions = conditions(certificate, &old, said, cut(&status, standing), now);
     match said.failure {
         Some(failure) => {
             let attempts = attempts(&old, certificate).saturating_add(1);
@@ -144,9 +141,25 @@ fn shown(resolved: &Resolved) -> ResolvedSpec {
     resolved.display(before)
 }
 
-fn conditions(certificate: &Certificate, old: &CertificateStatus, said: &Said<'_>, now: Timestamp) -> Vec<Condition> {
+/// What was asked for, where the certificate is shorter since its issuer's chain ends sooner.
+fn cut(status: &CertificateStatus, standing: &Standing) -> Option<GoDuration> {
+    let lifetime = standing.held.as_ref().filter(|_| standing.ready)?.validity.lifetime();
+    status.resolved.as_ref().map(|resolved| resolved.duration).filter(|asked| asked.get() > lifetime)
+}
+
+fn conditions(
+    certificate: &Certificate,
+    old: &CertificateStatus,
+    said: &Said<'_>,
+    cut: Option<GoDuration>,
+    now: Timestamp,
+) -> Vec<Condition> {
     let standing = said.standing;
-    let mut findings = vec![Finding::new(condition::READY, standing.ready, standing.reason, standing.message.clone())];
+    let mut message = standing.message.clone();
+    if let Some(asked) = cut {
+        message = format!("{message}; it ends with its issuer's chain, sooner than the {asked} that were asked for");
+    }
+    let mut findings = vec![Finding::new(condition::READY, standing.ready, standing.reason, message)];
     if let Some(pending) = &standing.pending {
         findings.push(Finding::new(condition::ISSUING, true, pending.reason, pending.message.clone()));
         // kstatus: a certificate that does its work is current, whatever its renewal waits for.
