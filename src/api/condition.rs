@@ -91,6 +91,15 @@ pub fn merge(old: &[Condition], findings: &[Finding], generation: Option<i64>, n
     merged
 }
 
+/// Our conditions of one status with the foreign ones of another, sorted by type.
+pub fn with_foreign<'a>(ours: &[Condition], present: impl Iterator<Item = &'a Condition>) -> Vec<Condition> {
+    let is_ours = |condition: &&Condition| OURS.contains(&condition.type_.as_str());
+    let mut both: Vec<Condition> = ours.iter().filter(is_ours).cloned().collect();
+    both.extend(present.filter(|condition| !is_ours(condition)).cloned());
+    both.sort_by(|one, other| one.type_.cmp(&other.type_));
+    both
+}
+
 fn condition(old: &[Condition], finding: &Finding, generation: Option<i64>, now: Timestamp) -> Condition {
     let before = find(old, finding.type_).filter(|before| before.status == finding.status.as_str());
     let since = before.map_or_else(|| Time(whole_seconds(now)), |before| before.last_transition_time.clone());
@@ -153,6 +162,16 @@ mod tests {
         old.push(Condition { type_: "Audited".to_owned(), ..old[0].clone() });
         let merged = merge(&old, &[Finding::new(READY, true, reason::READY, "")], None, at(20));
         assert_eq!(merged.iter().map(|condition| condition.type_.as_str()).collect::<Vec<_>>(), ["Audited", "Ready"]);
+    }
+
+    #[test]
+    fn our_conditions_of_one_status_go_with_the_foreign_ones_of_another() {
+        let ours = merge(&[], &[Finding::new(READY, true, reason::READY, "ours")], None, at(10));
+        let mut edited = merge(&[], &[Finding::new(READY, false, reason::FAILED, "edited")], None, at(20));
+        edited.insert(0, Condition { type_: "Audited".to_owned(), ..edited[0].clone() });
+        let both = with_foreign(&ours, edited.iter());
+        assert_eq!(both.iter().map(|condition| condition.type_.as_str()).collect::<Vec<_>>(), ["Audited", "Ready"]);
+        assert_eq!(both[1].message, "ours");
     }
 
     #[test]

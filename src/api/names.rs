@@ -99,6 +99,8 @@ pub const AUTHORITY: &str = "chancery.dev/authority";
 pub const CHAIN: &str = "chancery.dev/authority-chain";
 /// cert-manager's annotation of the same meaning as [`CERTIFICATE_NAME`].
 pub const CERT_MANAGER_CERTIFICATE_NAME: &str = "cert-manager.io/certificate-name";
+/// What the name of a Secret with a copy of an authority's key begins with; the key's name follows.
+pub const AUTHORITY_COPY: &str = "chancery-authority-";
 /// On the Secret with a copy of an authority's key: whose it is.
 pub const COPY_OF: &str = "chancery.dev/copy-of";
 

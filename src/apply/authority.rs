@@ -8,14 +8,14 @@ use super::{Context, Fault};
 use crate::{
     api::{names, reason},
     cluster::CallError,
-    observe::{Cached as _, Name, Sight, Wiped, data},
+    observe::{Cached as _, Mark, Name, Sight, Wiped, data},
     plan::status::Failure,
     register::{Act, Entry, Owner, Register as _, RegisterId},
 };
 
 /// The Secret with the copy of an authority's key.
 pub(super) fn name_of(key_id: &KeyId) -> String {
-    format!("chancery-authority-{key_id}")
+    format!("{}{key_id}", names::AUTHORITY_COPY)
 }
 
 /// Copies a CA's new key, and puts both on record in that authority's register. The first line stands before the copy does:
@@ -42,7 +42,8 @@ pub(super) async fn keep(context: &Context, sight: &Sight, key: &PrivateKey) -> 
     let registers = &context.world.registers;
     let id = RegisterId::Authority(key_id);
     registers.append(id, line(Act::Made, "a CA's key was made")).await?;
-    context.writer.create_secret(&Wiped::new(secret)).await?;
+    let written = context.writer.create_secret(&Wiped::new(secret)).await?;
+    context.world.secrets.wrote(Mark::of_metadata(&written.object().metadata));
     registers.append(id, line(Act::Copied, "copied to the operator's namespace")).await?;
     Ok(())
 }

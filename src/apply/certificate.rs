@@ -1,5 +1,7 @@
 //! One reconcile of one Certificate: look, decide, do, and say what came of it.
 
+use std::sync::Arc;
+
 use jiff::Timestamp;
 
 use super::{Context, Fault, authority, event, issue};
@@ -38,7 +40,7 @@ pub async fn reconcile(context: &Context, name: &Name) -> Result<Option<Timestam
         let now = world.now();
         let Some(mut sight) = Sight::gather(world, &context.client, name, read).await? else {
             context.metrics.certificates().remove(&name.namespace, &name.name);
-            world.forget(name);
+            world.forget_all(name);
             return Ok(None);
         };
         let plan = plan::decide(&sight.observed(), now);
@@ -122,6 +124,11 @@ async fn dressed(context: &Context, sight: &mut Sight, dress: &Dress) -> Result<
 }
 
 async fn import(context: &Context, sight: &Sight, held: &Held) -> Result<(), Fault> {
+    let (namespace, name) = (&sight.name.namespace, &sight.name.name);
+    if context.world.registers.index().is_anothers(&held.serial, &held.key_id, namespace, name) {
+        // Another took it over a moment ago.
+        return Err(Fault::Stale);
+    }
     let entry = Entry {
         act: Recorded::Imported,
         serial: Some(held.serial.clone()),
@@ -232,14 +239,18 @@ async fn conclude(
     };
     let status = status::of(&sight.certificate, &said, now);
     note(context, &sight.name, &status);
-    if sight.certificate.status.as_ref() != Some(&status) {
+    if sight.edited || sight.certificate.status.as_ref() != Some(&status) {
         if failure.is_none() && standing.pending.as_ref().is_some_and(|pending| pending.helps == Helps::Change) {
             refused(context, &sight.certificate, standing);
         }
         let mut certificate = Certificate::clone(&sight.certificate);
         certificate.status = Some(status);
         match context.writer.certificate_status(&certificate).await {
-            Ok(written) => context.world.certificates.wrote(slim(written)),
+            Ok(written) => {
+                let written = Arc::new(slim(written));
+                context.world.vouch(&written);
+                context.world.certificates.wrote(written);
+            }
             // It was stored under other rules, and is so far from today's that the API server takes no write of its status: the
             // Event has said why, and only a change of the object helps.
             Err(error) if error.kind == CallErrorKind::Invalid && sight.wanted.is_err() => {
@@ -247,6 +258,8 @@ async fn conclude(
             }
             Err(error) => return Err(Fault::from(error)),
         }
+    } else {
+        context.world.vouch(&sight.certificate);
     }
     context.world.forget(&sight.name);
     Ok(plan.wake)

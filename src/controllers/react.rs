@@ -6,8 +6,9 @@ use jiff::Timestamp;
 
 use super::{Key, Work};
 use crate::{
-    api::{Certificate, DEFAULT_DURATION, IssuerKey, Kind, OnAuthorityChange, check},
+    api::{Certificate, DEFAULT_DURATION, IssuerKey, Kind, OnAuthorityChange, check, names},
     observe::{Cached as _, Change, IssuerObject, Mark, Name, Named, NamespaceMark, World},
+    register::KeyRecord,
 };
 
 /// Turns changes into work.
@@ -76,9 +77,21 @@ impl Reactor {
             Change::Deleted(mark) => mark.name(),
         };
         self.issuers_of(&name);
+        if *name.namespace == *self.world.namespace {
+            self.owner_of_copy(&name);
+        }
         let certificates = self.world.links().of_secret(&name);
         for certificate in &certificates {
             self.push_certificate(certificate);
+        }
+    }
+
+    /// The Certificate whose key a copy holds may wait for it.
+    fn owner_of_copy(&self, secret: &Name) {
+        let key_id = secret.name.strip_prefix(names::AUTHORITY_COPY).and_then(|key_id| key_id.parse().ok());
+        let record = key_id.and_then(|key_id| self.world.registers.index().key(&key_id));
+        if let Some(owner) = record.as_ref().and_then(KeyRecord::owner) {
+            self.push_certificate(&Name::new(&owner.namespace, &owner.name));
         }
     }
 

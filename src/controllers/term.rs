@@ -76,6 +76,7 @@ pub(super) async fn serve(context: &Arc<Context>, reactor: &Reactor, beat: &Hear
     running.abort_all();
     // The keys of authorities are held only while we lead.
     world.book.clear();
+    world.vouch_for_none();
     context.rsa.clear();
     world.registers.reset();
 }

@@ -99,7 +99,8 @@ impl<V: Cached> Cache<V> {
     }
 
     /// Takes in what a write of ours returned.
-    pub fn wrote(&self, object: V) {
+    pub fn wrote(&self, object: impl Into<Arc<V>>) {
+        let object = object.into();
         let mut inner = self.write();
         let name = object.name();
         for seen in inner.listing.values_mut() {
@@ -137,7 +138,7 @@ impl<V: Cached> Cache<V> {
                 if let Some(seen) = inner.listing.get_mut(&watch) {
                     seen.insert(object.name());
                 }
-                (inner.apply(object).into_iter().collect(), false)
+                (inner.apply(Arc::new(object)).into_iter().collect(), false)
             }
             Event::InitDone => {
                 let seen = inner.listing.remove(&watch).unwrap_or_default();
@@ -145,7 +146,7 @@ impl<V: Cached> Cache<V> {
                     inner.objects.keys().filter(|name| covers(&name.namespace) && !seen.contains(*name)).cloned().collect();
                 (gone.iter().filter_map(|name| inner.objects.remove(name)).map(Change::Deleted).collect(), true)
             }
-            Event::Apply(object) => (inner.apply(keep(object)).into_iter().collect(), false),
+            Event::Apply(object) => (inner.apply(Arc::new(keep(object))).into_iter().collect(), false),
             Event::Delete(object) => {
                 let object = keep(object);
                 let name = object.name();
@@ -167,7 +168,7 @@ impl<V: Cached> Cache<V> {
 
 impl<V: Cached> Inner<V> {
     /// None where what is there is the same or newer.
-    fn apply(&mut self, object: V) -> Option<Change<V>> {
+    fn apply(&mut self, object: Arc<V>) -> Option<Change<V>> {
         let name = object.name();
         let before = self.objects.get(&name).cloned();
         if let Some(before) = &before
@@ -175,9 +176,8 @@ impl<V: Cached> Inner<V> {
         {
             return None;
         }
-        let now = Arc::new(object);
-        self.objects.insert(name, Arc::clone(&now));
-        Some(Change::Applied { before, now })
+        self.objects.insert(name, Arc::clone(&object));
+        Some(Change::Applied { before, now: object })
     }
 }
 

@@ -17,7 +17,7 @@ use crate::{
     issuers::Entry,
     plan::{
         budget::{self, Spent},
-        observed::{Backing, History, IssuerSeen, Observed, Recorded, SecretRead, SecretSeen},
+        observed::{Backing, Content, History, IssuerSeen, Observed, Recorded, SecretRead, SecretSeen},
         ownership::{self, Ownership},
         renewal::add,
         status::Recorded as _,
@@ -30,8 +30,10 @@ use crate::{
 pub struct Sight {
     /// Its name.
     pub name: Name,
-    /// The object.
+    /// The object; its status as we wrote it last, whoever edited it since.
     pub certificate: Arc<Certificate>,
+    /// Whether somebody edited the status: then it is written again, even if there is nothing new to say.
+    pub edited: bool,
     /// Its spec, parsed once.
     pub wanted: Result<Wanted, SpecError>,
     /// Its issuer, when it was looked at.
@@ -70,6 +72,10 @@ impl Sight {
         let Some(certificate) = world.certificates.get(name) else {
             return Ok(None);
         };
+        let (certificate, edited) = match world.unedited(&certificate) {
+            Some(unedited) => (Arc::new(unedited), true),
+            None => (certificate, false),
+        };
         let now = world.now();
         let wanted = check(&certificate);
         let memory = world.memory(name);
@@ -87,6 +93,7 @@ impl Sight {
             turn: None,
             issuer_changed: memory.issuer_changed,
             certificate,
+            edited,
         };
         sight.look_up(world, now);
         let Ok(wanted) = &sight.wanted else {
@@ -95,6 +102,7 @@ impl Sight {
         let secret = Name::new(&name.namespace, &wanted.secret_name);
         sight.secret = sight.secret_sight(world, client, &secret, read || memory.ask).await?;
         sight.rival = sight.rival(world, &secret);
+        sight.history.anothers = sight.history.current.is_none() && sight.is_anothers(world);
         Ok(Some(sight))
     }
 
@@ -105,7 +113,8 @@ impl Sight {
         let since = add(now, -budget::WINDOW);
         let current = index.current(namespace, name);
         self.history = History {
-            copy: current.as_ref().is_some_and(|current| index.copy_exists(&current.key_id)),
+            copy: current.as_ref().is_some_and(|current| index.copy_exists(&current.key_id) && world.has_copy(&current.key_id)),
+            anothers: current.is_none() && self.is_anothers(world),
             destroyed: current.as_ref().and_then(|current| index.key(&current.key_id)).is_some_and(|key| key.destroyed().is_some()),
             authority: current.as_ref().and_then(|current| match current.register {
                 RegisterId::Authority(key_id) => Some(key_id),
@@ -135,6 +144,20 @@ impl Sight {
         self.namespace_admitted = selector.is_none_or(|selector| {
             world.namespaces.get(&Name::new("", namespace)).is_some_and(|namespace| selector.matches(&namespace.labels))
         });
+    }
+
+    /// Whether the certificate that was read is on record as another Certificate's.
+    fn is_anothers(&self, world: &World) -> bool {
+        let SecretSight::Read(read, _) = &self.secret else {
+            return false;
+        };
+        let (namespace, name) = (&self.name.namespace, &self.name.name);
+        match &read.content {
+            Content::Pair { certificates, .. } => certificates
+                .first()
+                .is_some_and(|found| world.registers.index().is_anothers(found.serial(), &found.key_id(), namespace, name)),
+            _ => false,
+        }
     }
 
     /// What a decision is made from.
@@ -180,26 +203,29 @@ impl Sight {
     }
 
     async fn secret_sight(&self, world: &World, client: &Client, name: &Name, ask: bool) -> Result<SecretSight, CallError> {
-        let mark = world.secrets.get(name);
-        match &mark {
-            None if !ask => return Ok(SecretSight::Absent),
-            Some(mark) => {
-                if let Ownership::Foreign(why) = ownership::of(&mark.ownership, &self.certificate) {
-                    return Ok(SecretSight::Foreign(why));
-                }
-                if !ask && self.is_as_recorded(mark) {
-                    return Ok(SecretSight::AsRecorded);
-                }
-            }
-            None => {}
-        }
         let api = Api::<Secret>::namespaced(client.clone(), &name.namespace);
+        let failed = |error| {
+            let error = CallError::of("get", "Secret", Some(&name.namespace), &name.name)(error);
+            if error.is_not_found() { Ok(SecretSight::Absent) } else { Err(error) }
+        };
+        let mark = match world.secrets.get(name) {
+            Some(mark) => mark,
+            None if !ask => return Ok(SecretSight::Absent),
+            // The cache does not have it yet: whose it is comes before what is in it.
+            None => match api.get_metadata(&name.name).await {
+                Ok(metadata) => Arc::new(secret::Mark::of(&metadata)),
+                Err(error) => return failed(error),
+            },
+        };
+        if let Ownership::Foreign(why) = ownership::of(&mark.ownership, &self.certificate) {
+            return Ok(SecretSight::Foreign(why));
+        }
+        if !ask && self.is_as_recorded(&mark) {
+            return Ok(SecretSight::AsRecorded);
+        }
         let secret = match api.get(&name.name).await {
             Ok(secret) => Wiped::new(secret),
-            Err(error) => {
-                let error = CallError::of("get", "Secret", Some(&name.namespace), &name.name)(error);
-                return if error.is_not_found() { Ok(SecretSight::Absent) } else { Err(error) };
-            }
+            Err(error) => return failed(error),
         };
         Ok(SecretSight::Read(Box::new(secret::read(secret.object())), Box::new(secret)))
     }

@@ -7,14 +7,16 @@ use std::{
 
 use jiff::Timestamp;
 
+use chancery_pki::KeyId;
+
 use super::{
-    cache::{Cache, Name},
+    cache::{Cache, Cached as _, Name},
     links::Links,
     marks::{IssuerObject, NamespaceMark},
     secret::Mark,
 };
 use crate::{
-    api::{Certificate, IssuerKey, IssuerKind},
+    api::{Certificate, IssuerKey, IssuerKind, condition, names},
     cluster::{Clock, ClockSkew},
     issuers::Book,
     register::Registers,
@@ -45,6 +47,7 @@ pub struct World {
     pub clock: Arc<dyn Clock>,
     links: RwLock<Links>,
     memory: Mutex<HashMap<Name, Memory>>,
+    vouched: Mutex<HashMap<Name, Arc<Certificate>>>,
 }
 
 /// What is remembered of a Certificate between two reconciles, and may be forgotten.
@@ -74,6 +77,7 @@ impl World {
             clock,
             links: RwLock::default(),
             memory: Mutex::default(),
+            vouched: Mutex::default(),
         }
     }
 
@@ -115,9 +119,47 @@ impl World {
         change(self.memories().entry(certificate.clone()).or_default());
     }
 
-    /// Forgets a Certificate.
+    /// Forgets what was to be remembered of a Certificate until it was looked at.
     pub fn forget(&self, certificate: &Name) {
         self.memories().remove(certificate);
+    }
+
+    /// Forgets all of a Certificate: it is gone.
+    pub fn forget_all(&self, certificate: &Name) {
+        self.forget(certificate);
+        self.vouchers().remove(certificate);
+    }
+
+    /// Takes in that the status of this Certificate, as it stands in the cache, is what we have to say of it.
+    pub fn vouch(&self, certificate: &Arc<Certificate>) {
+        self.vouchers().insert(certificate.name(), Arc::clone(certificate));
+    }
+
+    /// The Certificate with the status that we wrote last, where somebody edited it since; conditions that are not ours may come and go.
+    /// None also where we have not looked at it in this term.
+    pub fn unedited(&self, certificate: &Certificate) -> Option<Certificate> {
+        let vouched = Arc::clone(self.vouchers().get(&certificate.name())?);
+        if vouched.metadata.uid != certificate.metadata.uid || vouched.status == certificate.status {
+            return None;
+        }
+        let mut status = vouched.status.clone()?;
+        let present = certificate.status.iter().flat_map(|status| &status.conditions);
+        status.conditions = condition::with_foreign(&status.conditions, present);
+        (Some(&status) != certificate.status.as_ref()).then(|| Certificate { status: Some(status), ..certificate.clone() })
+    }
+
+    /// Forgets what we wrote last: we do not lead any more, and another writes.
+    pub fn vouch_for_none(&self) {
+        self.vouchers().clear();
+    }
+
+    /// Whether the copy of an authority's key is there.
+    pub fn has_copy(&self, key_id: &KeyId) -> bool {
+        self.secrets.get(&Name::new(&self.namespace, &format!("{}{key_id}", names::AUTHORITY_COPY))).is_some()
+    }
+
+    fn vouchers(&self) -> MutexGuard<'_, HashMap<Name, Arc<Certificate>>> {
+        self.vouched.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn memories(&self) -> MutexGuard<'_, HashMap<Name, Memory>> {

@@ -280,9 +280,9 @@ fn due(observed: &Observed<'_>, wanted: &Wanted, issuer: Option<&IssuerView>, he
 }
 
 /// A certificate that the register does not have may become this Certificate's when the register has none of it at all,
-/// and the issuer's own key signed it.
+/// the issuer's own key signed it, and it is not on record as another Certificate's.
 fn importable(observed: &Observed<'_>, leaf: &chancery_pki::Certificate) -> bool {
-    if observed.history.current.is_some() {
+    if observed.history.current.is_some() || observed.history.anothers {
         return false;
     }
     match found(observed).and_then(|issuer| issuer.backing.as_ref().ok()) {
@@ -519,6 +519,7 @@ fn key_source(observed: &Observed<'_>, wanted: &Wanted, lack: &Lack) -> Result<K
     if let (true, Some(key_id)) = (observed.history.copy, recorded.key_id) {
         return Ok(KeySource::Copy(key_id));
     }
+    let copy = recorded.key_id.map_or_else(|| "a copy".to_owned(), |key_id| format!("its copy {}{key_id}", api::names::AUTHORITY_COPY));
     let handled = observed.certificate.status.as_ref().and_then(|status| status.renew_handled.as_deref());
     if wanted.renew.is_some() && wanted.renew.as_deref() != handled {
         return Ok(KeySource::New);
@@ -526,7 +527,7 @@ fn key_source(observed: &Observed<'_>, wanted: &Wanted, lack: &Lack) -> Result<K
     Err(Obstruction::change(
         reason::AUTHORITY_SECRET_MISSING,
         format!(
-            "it held a CA's key, of which there is no copy: restore the Secret from a backup, or give annotation {} a new value for a CA with a new key",
+            "it held a CA's key, and there is no Secret with {copy} in the operator's namespace: restore one of the two from a backup, or give annotation {} a new value for a CA with a new key",
             api::names::RENEW
         ),
     ))

@@ -167,6 +167,8 @@ pub struct History {
     pub copy: bool,
     /// Whether the current certificate's key is already on record as destroyed.
     pub destroyed: bool,
+    /// Whether the certificate in the Secret is on record as another Certificate's.
+    pub anothers: bool,
     /// Re-issuances within the budget's window.
     pub spent: Spent,
 }

@@ -37,6 +37,12 @@ impl Index {
         self.read().state.owner(namespace, name).and_then(|owner| owner.live().next()).cloned()
     }
 
+    /// Whether the certificate with this serial and key is on record as that of another Certificate than this one. Looks through
+    /// all there is: to be asked of a certificate that was found, not in the daily round.
+    pub fn is_anothers(&self, serial: &SerialNumber, key: &KeyId, namespace: &str, name: &str) -> bool {
+        self.read().state.is_anothers(serial, key, namespace, name)
+    }
+
     /// The one before the current one.
     pub fn previous(&self, namespace: &str, name: &str) -> Option<Current> {
         self.read().state.owner(namespace, name).and_then(|owner| owner.live().nth(1)).cloned()

@@ -214,6 +214,15 @@ impl State {
         self.namespaces.get(namespace)?.owners.get(name)
     }
 
+    /// Whether a certificate that was not voided is on record as another Certificate's.
+    pub(super) fn is_anothers(&self, serial: &SerialNumber, key: &KeyId, namespace: &str, name: &str) -> bool {
+        let same = |issuance: &Current| issuance.serial == *serial && issuance.key_id == *key;
+        self.namespaces.iter().any(|(other, record)| {
+            let another = |owner: &str| **other != *namespace || *owner != *name;
+            record.owners.iter().any(|(owner, record)| another(owner) && record.live().any(same))
+        })
+    }
+
     pub(super) fn currents(&self) -> impl Iterator<Item = (&str, &str, &Current)> {
         self.namespaces.iter().flat_map(|(namespace, record)| {
             record.owners.iter().filter_map(move |(name, owner)| Some((&**namespace, &**name, owner.live().next()?)))

@@ -61,6 +61,17 @@ fn the_last_issued_across_registers_is_current() {
 }
 
 #[test]
+fn a_certificate_is_anothers_by_serial_and_key_unless_it_was_voided() {
+    let index = index_of(&[(RegisterId::Common, vec![line(1, 0, Act::Issued, 1, "Created"), line(2, 5, Act::Issued, 2, "Asked")])]);
+    assert!(index.is_anothers(&serial(1), &key("leaf"), "default", "thief"));
+    assert!(index.is_anothers(&serial(2), &key("leaf"), "elsewhere", "web"));
+    assert!(!index.is_anothers(&serial(1), &key("leaf"), "default", "web"), "its own");
+    assert!(!index.is_anothers(&serial(1), &key("other"), "default", "thief"), "another CA may use the same serial");
+    let voided = index_of(&[(RegisterId::Common, vec![line(1, 0, Act::Issued, 1, "Created"), line(2, 1, Act::Voided, 1, "Failed")])]);
+    assert!(!voided.is_anothers(&serial(1), &key("leaf"), "default", "thief"));
+}
+
+#[test]
 fn a_voided_serial_gives_way_to_the_one_before_and_costs_nothing() {
     let lines = vec![
         line(1, 0, Act::Issued, 1, "Created"),
