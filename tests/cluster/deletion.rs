@@ -59,7 +59,12 @@ async fn a_foreign_secret_stays_whatever_the_policy_says() {
     stage.unready("rival", "SecretShared").await;
     // And one that was ours, until somebody took it over.
     stage.issued("lost", merged(leaf("ca", "lost"), &delete)).await;
-    stage.patch::<k8s_openapi::api::core::v1::Secret>("lost", json!({"metadata": {"annotations": {"chancery.dev/certificate-name": "somebody"}}})).await;
+    stage
+        .patch::<k8s_openapi::api::core::v1::Secret>(
+            "lost",
+            json!({"metadata": {"annotations": {"chancery.dev/certificate-name": "somebody"}}}),
+        )
+        .await;
     stage.unready("lost", "SecretNotOurs").await;
     let lost = stage.secret("lost").await;
     for (certificate, secret) in [("password", &password), ("rival", &owned), ("lost", &lost)] {

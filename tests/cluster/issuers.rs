@@ -41,7 +41,11 @@ async fn an_issuer_waits_for_its_secret_and_then_wakes_all_who_wait_for_it() {
     stage.issuer("middle", json!({"ca": {"secretName": "middle"}})).await;
     stage.certificate("web", leaf("middle", "web")).await;
     let status = stage.issuer_says("middle", "False", "AuthoritySecretMissing").await;
-    assert!(status.conditions.iter().any(|found| found.type_ == "Ready" && found.message.contains("isCA: true")), "{:?}", status.conditions);
+    assert!(
+        status.conditions.iter().any(|found| found.type_ == "Ready" && found.message.contains("isCA: true")),
+        "{:?}",
+        status.conditions
+    );
     let message = stage.unready("web", "IssuerNotReady").await;
     assert!(message.contains("middle"), "{message}");
     // Everything else in the wrong order, too.

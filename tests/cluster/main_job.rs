@@ -65,7 +65,8 @@ async fn a_chain_from_a_self_signed_root_to_a_leaf_verifies_and_each_secret_is_l
     assert_eq!(content.roots[0].key_id().to_string(), key_id(&root));
     content.verify().await;
     let printed = content.printed().await;
-    for part in ["O = \"Example, Inc.\"", "DNS:*.web.example.com", "URI:spiffe://example.com/web", "TLS Web Server Authentication", "CA:FALSE"]
+    for part in
+        ["O = \"Example, Inc.\"", "DNS:*.web.example.com", "URI:spiffe://example.com/web", "TLS Web Server Authentication", "CA:FALSE"]
     {
         assert!(printed.contains(part), "{part} is not in\n{printed}");
     }
@@ -162,7 +163,8 @@ async fn a_certificate_costs_three_writes_and_a_share_of_the_register() {
         assert_eq!(kinds, ["create events", "create secrets", "update certificates/status"], "{name}");
     }
     assert_eq!(written.len(), 3 * COUNT, "{:#?}", written.iter().map(Record::summary).collect::<Vec<_>>());
-    let appends = stage.elsewhere(&stage.system).requests().into_iter().filter(|record| record.is_write() && record.name == register).count();
+    let appends =
+        stage.elsewhere(&stage.system).requests().into_iter().filter(|record| record.is_write() && record.name == register).count();
     assert!((1..=COUNT).contains(&appends), "{appends} writes of the register for {COUNT} certificates");
     let refused: Vec<String> = written.iter().filter(|record| record.code >= 400).map(Record::summary).collect();
     assert!(refused.is_empty(), "{refused:#?}");
@@ -191,9 +193,12 @@ async fn what_is_right_is_left_alone_also_by_an_operator_that_starts_anew() {
     let earlier: BTreeSet<String> = stage.requests().into_iter().map(|record| record.id).collect();
 
     operator.restart().await;
-    let done = |metrics: &str| metrics.lines().any(|line| {
-        line.strip_prefix("chancery_reconciles_total{controller=\"certificate\"} ").is_some_and(|count| count.parse().is_ok_and(|count: u64| count >= 4))
-    });
+    let done = |metrics: &str| {
+        metrics.lines().any(|line| {
+            line.strip_prefix("chancery_reconciles_total{controller=\"certificate\"} ")
+                .is_some_and(|count| count.parse().is_ok_and(|count: u64| count >= 4))
+        })
+    };
     let mut turn = tokio::time::interval(Duration::from_millis(50));
     let looked = async {
         while !done(&operator.metrics().await) {

@@ -69,7 +69,11 @@ async fn a_damaged_secret_is_made_anew_and_the_reason_says_how_it_was_damaged() 
     let rows = [
         ("no-certificate", json!({"data": {"tls.crt": ""}}), "SecretUnreadable"),
         ("no-key", json!({"data": {"tls.key": ""}}), "SecretUnreadable"),
-        ("rubbish-certificate", json!({"stringData": {"tls.crt": "-----BEGIN CERTIFICATE-----\nrubbish\n-----END CERTIFICATE-----\n"}}), "SecretUnreadable"),
+        (
+            "rubbish-certificate",
+            json!({"stringData": {"tls.crt": "-----BEGIN CERTIFICATE-----\nrubbish\n-----END CERTIFICATE-----\n"}}),
+            "SecretUnreadable",
+        ),
         ("rubbish-key", json!({"stringData": {"tls.key": "\u{1}\u{2}\u{3}"}}), "SecretUnreadable"),
         ("another-key", json!({"stringData": {"tls.key": another_key()}}), "KeyMismatch"),
         ("both", json!({"stringData": {"tls.key": another_key(), "tls.crt": "x"}}), "SecretUnreadable"),
@@ -171,7 +175,8 @@ async fn what_stands_around_a_certificate_is_put_right_without_a_new_one() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_changed_default_acts_at_the_next_renewal_and_triggers_none() {
     let stage = Stage::set("defaults").await;
-    let defaults = json!({"certificateDefaults": {"duration": "48h", "renewBefore": "12h", "usages": ["server auth"], "privateKey": {"size": 384}}});
+    let defaults =
+        json!({"certificateDefaults": {"duration": "48h", "renewBefore": "12h", "usages": ["server auth"], "privateKey": {"size": 384}}});
     stage.authority_with(defaults).await;
     let first = stage.issued("web", leaf("ca", "web")).await;
     let resolved = |certificate: &Certificate| {
@@ -179,12 +184,16 @@ async fn a_changed_default_acts_at_the_next_renewal_and_triggers_none() {
         (resolved.duration.to_string(), resolved.usages.join(","), resolved.private_key.size)
     };
     assert_eq!(resolved(&first), ("48h0m0s".to_owned(), "server auth".to_owned(), Some(384)));
-    let changed = json!({"duration": "24h", "renewBefore": "6h", "usages": ["client auth"], "privateKey": {"algorithm": "Ed25519", "size": null}});
+    let changed =
+        json!({"duration": "24h", "renewBefore": "6h", "usages": ["client auth"], "privateKey": {"algorithm": "Ed25519", "size": null}});
     stage.patch::<Issuer>("ca", json!({"spec": {"certificateDefaults": changed}})).await;
     stage.issuer_ready("ca").await;
     let same = stage.looked_at("web").await;
     assert_eq!((serial(&same), is_ready(&same)), (serial(&first), true));
-    assert_eq!(same.status.as_ref().and_then(|status| status.renewal_time.clone()), first.status.as_ref().and_then(|status| status.renewal_time.clone()));
+    assert_eq!(
+        same.status.as_ref().and_then(|status| status.renewal_time.clone()),
+        first.status.as_ref().and_then(|status| status.renewal_time.clone())
+    );
     stage.ask("web", "now").await;
     let second = stage.replaced(&first).await;
     assert_eq!(resolved(&second), ("24h0m0s".to_owned(), "client auth".to_owned(), None));

@@ -58,9 +58,18 @@ async fn an_edited_status_is_put_right_and_has_no_effect() {
         ("beginning", json!({"notBefore": "1999-01-01T00:00:00Z", "renewalTime": "2000-01-01T00:00:00Z"})),
         ("key", json!({"keyID": "00".repeat(32), "authority": "11".repeat(32)})),
         ("secret", json!({"secret": {"name": "other", "uid": "x", "resourceVersion": "1"}})),
-        ("condition", json!({"conditions": [{"type": "Ready", "status": "False", "reason": "No", "message": "no", "lastTransitionTime": "2026-01-01T00:00:00Z"}]})),
-        ("failures", json!({"failedIssuanceAttempts": 9, "lastFailureTime": "2999-01-01T00:00:00Z", "nextRetryTime": "2999-01-01T00:00:00Z"})),
-        ("everything", json!({"serialNumber": null, "notAfter": null, "keyID": null, "secret": null, "conditions": null, "observedGeneration": 99})),
+        (
+            "condition",
+            json!({"conditions": [{"type": "Ready", "status": "False", "reason": "No", "message": "no", "lastTransitionTime": "2026-01-01T00:00:00Z"}]}),
+        ),
+        (
+            "failures",
+            json!({"failedIssuanceAttempts": 9, "lastFailureTime": "2999-01-01T00:00:00Z", "nextRetryTime": "2999-01-01T00:00:00Z"}),
+        ),
+        (
+            "everything",
+            json!({"serialNumber": null, "notAfter": null, "keyID": null, "secret": null, "conditions": null, "observedGeneration": 99}),
+        ),
     ];
     for (name, _) in &rows {
         stage.certificate(name, leaf("ca", name)).await;
@@ -71,7 +80,16 @@ async fn an_edited_status_is_put_right_and_has_no_effect() {
         let same = |now: &Certificate| {
             let of = |certificate: &Certificate| {
                 let status = certificate.status.clone().unwrap_or_default();
-                (status.serial_number, status.not_before, status.not_after, status.renewal_time, status.key_id, status.authority, status.secret, status.next_retry_time)
+                (
+                    status.serial_number,
+                    status.not_before,
+                    status.not_after,
+                    status.renewal_time,
+                    status.key_id,
+                    status.authority,
+                    status.secret,
+                    status.next_retry_time,
+                )
             };
             is_ready(now) && of(now) == of(&before)
         };
@@ -142,7 +160,10 @@ async fn an_issuer_has_no_way_to_a_secret_of_another_namespace() {
     let foreign = ForeignCa::by_openssl("next door", "CA:TRUE", "keyCertSign").await;
     other.put_secret("ca", "kubernetes.io/tls", json!({}), foreign.data()).await;
     let theirs = other.ready("web").await;
-    assert_ne!(theirs.status.as_ref().and_then(|status| status.authority.clone()), mine.status.as_ref().and_then(|status| status.authority.clone()));
+    assert_ne!(
+        theirs.status.as_ref().and_then(|status| status.authority.clone()),
+        mine.status.as_ref().and_then(|status| status.authority.clone())
+    );
     assert!(other.content("web").await.leaf().issuer().to_string().contains("next door"));
     assert_eq!(serial(&one.looked_at("web").await), serial(&mine));
     for (stage, certificate) in [(&one, &mine), (&other, &theirs)] {

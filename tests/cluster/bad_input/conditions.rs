@@ -14,7 +14,8 @@ async fn what_an_issuer_or_its_chain_does_not_allow_is_refused_until_it_does() {
     stage.authority().await;
     let end = ForeignCa::by_openssl("no CA below", "CA:TRUE,pathlen:0", "keyCertSign,cRLSign").await;
     end.import(&stage, "end", json!({})).await;
-    let strict = json!({"ca": {"secretName": "ca"}, "allow": {"isCA": false, "usages": ["server auth", "digital signature"], "maxDuration": "24h"}});
+    let strict =
+        json!({"ca": {"secretName": "ca"}, "allow": {"isCA": false, "usages": ["server auth", "digital signature"], "maxDuration": "24h"}});
     stage.issuer("strict", strict).await;
     stage.issuer("lax", json!({"ca": {"secretName": "ca"}, "allow": {"usages": ["ocsp signing", "digital signature"]}})).await;
     let is_ca = json!({"isCA": true, "commonName": "sub"});
@@ -83,7 +84,12 @@ async fn a_ca_secret_that_cannot_sign_makes_an_issuer_that_says_so_and_certifica
         ("empty", json!({"tls.crt": "", "tls.key": ""}), "ChainInvalid", "has no tls.crt"),
         ("leaf", no_ca.data(), "NotACA", "isCA: true"),
         ("no-sign", no_sign.data(), "NotACA", "key usage"),
-        ("unrelated", json!({"tls.crt": format!("{}{}", good.certificate, other.certificate), "tls.key": good.key}), "ChainInvalid", "chain"),
+        (
+            "unrelated",
+            json!({"tls.crt": format!("{}{}", good.certificate, other.certificate), "tls.key": good.key}),
+            "ChainInvalid",
+            "chain",
+        ),
     ];
     for (name, data, ..) in &rows {
         stage.put_secret(name, "kubernetes.io/tls", json!({}), data.clone()).await;

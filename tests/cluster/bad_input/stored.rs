@@ -50,7 +50,11 @@ async fn what_was_stored_under_looser_rules_is_refused_in_its_condition_and_can_
         ("cert-sign", merged(good.clone(), &json!({"usages": ["cert sign"]})), "spec.usages"),
         ("many", merged(good.clone(), &json!({"dnsNames": many})), "spec.dnsNames"),
         ("control", merged(good.clone(), &json!({"commonName": "a\u{0}b"})), "spec.commonName"),
-        ("reserved", merged(good.clone(), &json!({"secretTemplate": {"annotations": {"chancery.dev/certificate-name": "x"}}})), "spec.secretTemplate"),
+        (
+            "reserved",
+            merged(good.clone(), &json!({"secretTemplate": {"annotations": {"chancery.dev/certificate-name": "x"}}})),
+            "spec.secretTemplate",
+        ),
         ("deep", merged(good.clone(), &json!({"subject": nested(90)})), "spec.subject.organizations"),
     ];
     for (name, spec, _) in &rows {
@@ -87,7 +91,11 @@ async fn an_issuer_stored_under_looser_rules_signs_nothing_and_says_why() {
         ("other-namespace", json!({"ca": {"secretName": "chancery-system/ca"}}), "spec.ca.secretName"),
         ("maximum", merged(good.clone(), &json!({"allow": {"maxDuration": "1h-5m"}})), "spec.allow.maxDuration"),
         ("selector", merged(good.clone(), &json!({"allow": {"namespaceSelector": {}}})), "namespaceSelector"),
-        ("default-key", merged(good.clone(), &json!({"certificateDefaults": {"privateKey": {"algorithm": "RSA", "size": 512}}})), "spec.certificateDefaults.privateKey"),
+        (
+            "default-key",
+            merged(good.clone(), &json!({"certificateDefaults": {"privateKey": {"algorithm": "RSA", "size": 512}}})),
+            "spec.certificateDefaults.privateKey",
+        ),
         ("url", merged(good.clone(), &json!({"ca": {"ocspServers": ["nope"]}})), "spec.ca.ocspServers"),
     ];
     for (name, spec, _) in &rows {
@@ -114,7 +122,10 @@ async fn a_status_of_any_shape_is_overwritten_and_an_unreadable_object_lets_go_o
         ("a-text", json!("fine")),
         ("wrong-types", json!({"conditions": "Ready", "notAfter": "tomorrow", "revision": "x", "secret": 7})),
         ("half-right", json!({"conditions": [{"type": "Ready", "status": "True"}], "observedGeneration": 1, "serialNumber": "zz"})),
-        ("huge", json!({"observedGeneration": i64::MAX, "failedIssuanceAttempts": 2_147_483_647, "lastFailureTime": "9999-12-31T23:59:59Z", "revision": i64::MAX})),
+        (
+            "huge",
+            json!({"observedGeneration": i64::MAX, "failedIssuanceAttempts": 2_147_483_647, "lastFailureTime": "9999-12-31T23:59:59Z", "revision": i64::MAX}),
+        ),
     ];
     for (name, status) in &statuses {
         store(&stage, "Certificate", name, &leaf("ca", name), status.clone()).await;

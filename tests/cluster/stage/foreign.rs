@@ -24,7 +24,12 @@ impl ForeignCa {
         std::fs::write(&path, &key).expect("it is writable");
         let mut arguments = vec!["req".to_owned(), "-x509".into(), "-new".into(), "-days".into(), "365".into(), "-key".into()];
         arguments.push(path.to_string_lossy().into_owned());
-        arguments.extend(["-subj".into(), format!("/CN={common_name}"), "-addext".into(), format!("basicConstraints=critical,{constraints}")]);
+        arguments.extend([
+            "-subj".into(),
+            format!("/CN={common_name}"),
+            "-addext".into(),
+            format!("basicConstraints=critical,{constraints}"),
+        ]);
         arguments.extend(["-addext".into(), format!("keyUsage=critical,{key_usage}")]);
         let certificate = Program::openssl().args(arguments).run().await;
         Self { certificate, key }

@@ -57,10 +57,10 @@ impl Stage {
             }
             unreachable!("a watch is started anew for ever");
         };
-        match tokio::time::timeout(SOON, search).await {
-            Ok(event) => event,
-            Err(_elapsed) => panic!("no Event {reason} with \"{note}\" about {object}; there were:\n{}", seen.join("\n")),
-        }
+        let Ok(event) = tokio::time::timeout(SOON, search).await else {
+            panic!("no Event {reason} with \"{note}\" about {object}; there were:\n{}", seen.join("\n"));
+        };
+        event
     }
 
     /// The requests of the operator in this namespace so far.
