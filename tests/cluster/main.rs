@@ -21,3 +21,15 @@ mod evidence;
 
 #[cfg(test)]
 mod scene;
+
+#[cfg(test)]
+mod leaders;
+
+#[cfg(test)]
+mod rival_writer;
+
+#[cfg(test)]
+mod stopping;
+
+#[cfg(test)]
+mod audit_log;
