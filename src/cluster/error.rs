@@ -124,10 +124,15 @@ fn describe(verb: &str, object_kind: &str, namespace: Option<&str>, name: &str) 
 fn classify(error: &kube::Error, confidential: bool) -> (CallErrorKind, String) {
     match error {
         kube::Error::Api(status) => (of_status(status), status_message(status, confidential)),
-        kube::Error::Service(error) => match error.downcast_ref::<TimedOut>() {
-            Some(timed_out) => (CallErrorKind::Timeout, timed_out.to_string()),
-            None => (CallErrorKind::Unavailable, chain(error.as_ref())),
-        },
+        kube::Error::Service(error) => {
+            if let Some(timed_out) = error.downcast_ref::<TimedOut>() {
+                return (CallErrorKind::Timeout, timed_out.to_string());
+            }
+            if let Some(not_leading) = error.downcast_ref::<NotLeading>() {
+                return (CallErrorKind::NotLeading, not_leading.to_string());
+            }
+            (CallErrorKind::Unavailable, chain(error.as_ref()))
+        }
         kube::Error::HyperError(error) => (CallErrorKind::Unavailable, chain(error)),
         // serde_json quotes the value it stumbled over: only where, not what.
         kube::Error::SerdeError(error) => {

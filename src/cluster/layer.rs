@@ -1,9 +1,10 @@
-//! What happens around every call: the limit, the timeout, the count, and the look at the server's clock.
+//! What happens around every call: the limit, the fence, the timeout, the count, and the look at the server's clock and at
+//! what it warns of.
 //!
 //! One tower layer, put outside kube's own stack. It never reads or logs a body, save that of a 429.
 
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -21,7 +22,11 @@ use super::error::TimedOut;
 use super::limit::{Answer, Limiter};
 use super::request::RequestInfo;
 use super::skew::ClockSkew;
+use crate::lease::Fence;
 use crate::telemetry::Metrics;
+
+/// The fence that writes are held to, once there is one: the lease's own client has none.
+pub type LateFence = Arc<OnceLock<Arc<dyn Fence>>>;
 
 /// Puts a [`CallService`] around a client's stack.
 #[derive(Clone, Debug)]
@@ -31,6 +36,7 @@ pub struct CallLayer(Arc<Surroundings>);
 struct Surroundings {
     timeout: Duration,
     limiter: Option<Limiter>,
+    fence: LateFence,
     clock: Arc<dyn Clock>,
     skew: ClockSkew,
     metrics: Metrics,
@@ -38,9 +44,17 @@ struct Surroundings {
 
 impl CallLayer {
     /// `timeout` holds for each call from the moment it has its slot until its answer is read, and for a watch until
-    /// it has begun. Without a `limiter` nothing waits for a slot.
-    pub fn new(timeout: Duration, limiter: Option<Limiter>, clock: Arc<dyn Clock>, skew: ClockSkew, metrics: Metrics) -> Self {
-        Self(Arc::new(Surroundings { timeout, limiter, clock, skew, metrics }))
+    /// it has begun. Without a `limiter` nothing waits for a slot. The `fence` is asked when a write has its slot: whoever
+    /// waits for one may have ceased to lead meanwhile.
+    pub fn new(
+        timeout: Duration,
+        limiter: Option<Limiter>,
+        fence: LateFence,
+        clock: Arc<dyn Clock>,
+        skew: ClockSkew,
+        metrics: Metrics,
+    ) -> Self {
+        Self(Arc::new(Surroundings { timeout, limiter, fence, clock, skew, metrics }))
     }
 }
 
@@ -100,9 +114,14 @@ impl Surroundings {
             Some(limiter) => Some(limiter.acquire().await),
             None => None,
         };
+        if info.is_write()
+            && let Some(fence) = self.fence.get()
+        {
+            fence.check()?;
+        }
         // The answer is read here and not by the caller, so that the timeout and the slot cover all of it.
         let whole = async {
-            let (mut parts, body) = self.head(answer).await?.into_parts();
+            let (mut parts, body) = self.head(&info, answer).await?.into_parts();
             let mut body = body.collect().await.map_err(Into::into)?.to_bytes();
             if parts.status == StatusCode::TOO_MANY_REQUESTS {
                 body = throttled(&parts.headers, body);
@@ -126,14 +145,14 @@ impl Surroundings {
     where
         F: Future<Output = Result<Response<B>, BoxError>> + Send,
     {
-        let head = tokio::time::timeout(self.timeout, self.head(answer)).await;
+        let head = tokio::time::timeout(self.timeout, self.head(&info, answer)).await;
         let answer = head.unwrap_or_else(|_| Err(TimedOut(self.timeout).into())).map(|response| response.map(Either::Right));
         self.count(info, &answer);
         answer
     }
 
-    /// Waits for the head of the answer and compares the clocks by it.
-    async fn head<F, B>(&self, answer: F) -> Result<Response<B>, BoxError>
+    /// Waits for the head of the answer, compares the clocks by it, and passes on what the server warns of.
+    async fn head<F, B>(&self, info: &RequestInfo, answer: F) -> Result<Response<B>, BoxError>
     where
         F: Future<Output = Result<Response<B>, BoxError>>,
     {
@@ -143,6 +162,11 @@ impl Surroundings {
             && let Some(skew) = self.skew.observe(date, sent, self.clock.now())
         {
             self.metrics.clock_skew(skew);
+        }
+        for warning in response.headers().get_all(header::WARNING) {
+            let text = String::from_utf8_lossy(warning.as_bytes());
+            tracing::warn!(verb = info.verb, resource = info.resource, %text, "the API server warns");
+            self.metrics.api_warning(info.verb, info.resource.clone());
         }
         Ok(response)
     }

@@ -18,6 +18,7 @@ use tower::{BoxError, service_fn};
 use futures::StreamExt as _;
 
 use super::*;
+use crate::lease::NotLeading;
 
 fn over<F, Fut>(limiter: Option<Limiter>, metrics: &Metrics, skew: &ClockSkew, answer: F) -> Api<ConfigMap>
 where
@@ -25,7 +26,7 @@ where
     Fut: Future<Output = Response<Full<Bytes>>> + Send + 'static,
 {
     let clock = Arc::new(SettableClock::new(at("1994-11-06T08:49:37Z")));
-    let layer = CallLayer::new(Duration::from_secs(30), limiter, clock, skew.clone(), metrics.clone());
+    let layer = CallLayer::new(Duration::from_secs(30), limiter, LateFence::default(), clock, skew.clone(), metrics.clone());
     let service = service_fn(move |request| {
         let answer = answer(request);
         async move { Ok::<_, BoxError>(answer.await) }
@@ -77,6 +78,7 @@ async fn a_body_that_never_ends_is_within_the_timeout_too() {
     let layer = CallLayer::new(
         Duration::from_secs(30),
         None,
+        LateFence::default(),
         Arc::new(SettableClock::new(Timestamp::UNIX_EPOCH)),
         ClockSkew::default(),
         Metrics::new(1),
@@ -125,6 +127,53 @@ async fn a_refusal_for_load_halves_the_limit_and_says_for_how_long_to_wait() {
     let error = api.get("web").await.map_err(CallError::of("get", "ConfigMap", Some("team"), "web")).unwrap_err();
     assert_eq!(error.kind, CallErrorKind::TooMany { retry_after: Some(Duration::from_secs(3)) });
     assert_eq!(limiter.limit(), 8);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_write_that_waited_for_its_slot_while_the_lease_was_lost_is_not_sent() {
+    #[derive(Debug)]
+    struct Lost;
+    impl Fence for Lost {
+        fn check(&self) -> Result<(), NotLeading> {
+            Err(NotLeading)
+        }
+    }
+    let (limiter, fence, sent) = (Limiter::new(1), LateFence::default(), Arc::new(AtomicU32::new(0)));
+    let clock = Arc::new(SettableClock::new(Timestamp::UNIX_EPOCH));
+    let layer =
+        CallLayer::new(Duration::from_secs(30), Some(limiter.clone()), Arc::clone(&fence), clock, ClockSkew::default(), Metrics::new(1));
+    let counted = Arc::clone(&sent);
+    let service = service_fn(move |_: Request<Body>| {
+        let counted = Arc::clone(&counted);
+        async move {
+            counted.fetch_add(1, Ordering::SeqCst);
+            Ok::<_, BoxError>(answer(200, MAP))
+        }
+    });
+    let client: Client = ClientBuilder::new(service, "default").with_layer(&layer).build();
+    let api = Api::<ConfigMap>::namespaced(client, "team");
+    let taken = limiter.acquire().await;
+    let (map, params) = (ConfigMap::default(), PostParams::default());
+    let mut write = Box::pin(api.create(&params, &map));
+    assert!(futures::poll!(&mut write).is_pending());
+    assert!(fence.set(Arc::new(Lost)).is_ok());
+    drop(taken);
+    let error = write.await.map_err(CallError::of("create", "ConfigMap", Some("team"), "web")).unwrap_err();
+    assert_eq!((error.kind, sent.load(Ordering::SeqCst)), (CallErrorKind::NotLeading, 0));
+    api.get("web").await.unwrap();
+    assert_eq!((limiter.in_flight(), sent.load(Ordering::SeqCst)), (0, 1));
+}
+
+#[tokio::test]
+async fn what_the_server_warns_of_is_counted() {
+    let metrics = Metrics::new(1);
+    let api = over(None, &metrics, &ClockSkew::default(), |_| async {
+        let mut answer = answer(200, MAP);
+        answer.headers_mut().append("warning", "299 - \"unknown field \\\"spec.x\\\"\"".parse().unwrap());
+        answer
+    });
+    api.get("web").await.unwrap();
+    assert!(metrics.encode().unwrap().contains(r#"chancery_api_warnings_total{verb="get",resource="configmaps"} 1"#));
 }
 
 #[tokio::test(start_paused = true)]

@@ -24,11 +24,12 @@ use thiserror::Error;
 pub use clock::{Clock, SettableClock, SystemClock};
 pub use error::{CallError, CallErrorKind, TimedOut};
 pub use events::{CONTROLLER, Delivery, Note, Outbox, Recorder, Severity};
-pub use layer::{CallLayer, CallService};
+pub use layer::{CallLayer, CallService, LateFence};
 pub use limit::{Answer, Limiter, Permit};
 pub use request::RequestInfo;
 pub use skew::{ClockSkew, MAX_SKEW, Skewed};
 
+use crate::lease::Fence;
 use crate::telemetry::Metrics;
 
 /// How to talk to the API server.
@@ -64,6 +65,7 @@ pub struct Cluster {
     pub skew: ClockSkew,
     /// The limit that `client` works under.
     pub limiter: Limiter,
+    fence: LateFence,
 }
 
 impl Cluster {
@@ -84,11 +86,19 @@ impl Cluster {
         let skew = ClockSkew::default();
         let limiter = Limiter::new(options.in_flight);
         options.metrics.watch_limiter(limiter.clone());
-        let layer = |timeout, limiter| CallLayer::new(timeout, limiter, Arc::clone(&options.clock), skew.clone(), options.metrics.clone());
-        let client = build(config.clone(), &layer(options.call_timeout, Some(limiter.clone())))?;
+        let fence = LateFence::default();
+        let layer = |timeout, limiter, fence| {
+            CallLayer::new(timeout, limiter, fence, Arc::clone(&options.clock), skew.clone(), options.metrics.clone())
+        };
+        let client = build(config.clone(), &layer(options.call_timeout, Some(limiter.clone()), Arc::clone(&fence)))?;
         config.connect_timeout = Some(options.lease_timeout);
-        let lease_client = build(config, &layer(options.lease_timeout, None))?;
-        Ok(Self { client, lease_client, skew, limiter })
+        let lease_client = build(config, &layer(options.lease_timeout, None, LateFence::default()))?;
+        Ok(Self { client, lease_client, skew, limiter, fence })
+    }
+
+    /// Holds the writes of `client` to this fence from now on, at the moment at which they are sent; the first one given counts.
+    pub fn hold_writes_to(&self, fence: Arc<dyn Fence>) {
+        let _ = self.fence.set(fence);
     }
 }
 

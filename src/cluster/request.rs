@@ -41,6 +41,11 @@ impl RequestInfo {
         Self { verb: verb(method, uri, name.is_some()), resource: label }
     }
 
+    /// Whether it asks to change something.
+    pub fn is_write(&self) -> bool {
+        matches!(self.verb, "create" | "update" | "patch" | "delete" | "deletecollection")
+    }
+
     /// Whether the answer is a stream that stays open.
     pub fn is_watch(&self) -> bool {
         self.verb == "watch"

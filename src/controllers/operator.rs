@@ -86,6 +86,7 @@ pub async fn run(settings: Settings, clock: Arc<dyn Clock>, stop: CancellationTo
     )?;
     let term = elector.term();
     let fence: Arc<dyn lease::Fence> = term.clone();
+    cluster.hold_writes_to(Arc::clone(&fence));
     let registers = registers(&cluster, &settings, &fence, &clock, &metrics);
     let world =
         Arc::new(World::new(settings.namespace.clone(), settings.watch.is_empty(), registers, cluster.skew.clone(), Arc::clone(&clock)));

@@ -36,6 +36,7 @@ struct Families {
     reconcile_errors: Family<ErrorLabels, Counter>,
     api_calls: Family<CallLabels, Counter>,
     api_conflicts: Family<ResourceLabel, Counter>,
+    api_warnings: Family<RequestLabels, Counter>,
     register_appends: Family<OutcomeLabel, Counter>,
     register_lines: Counter,
     register_bytes: Counter,
@@ -96,6 +97,7 @@ impl Metrics {
             reconcile_errors: family(r, "reconcile_errors", "Reconciles that failed, by class of error"),
             api_calls: family(r, "api_calls", "Calls to the API server by verb, resource and HTTP status"),
             api_conflicts: family(r, "api_conflicts", "Writes that met another version of the object (HTTP 409)"),
+            api_warnings: family(r, "api_warnings", "Warnings in answers of the API server; the log has their texts"),
             register_appends: family(r, "register_appends", "Writes to registers"),
             register_lines: one(r, "register_lines", "Lines written to registers", Counter::default()),
             register_seals: one(r, "register_seals", "Segments of registers sealed", Counter::default()),
@@ -144,6 +146,11 @@ impl Metrics {
             self.0.api_conflicts.get_or_create(&ResourceLabel { resource: resource.clone() }).inc();
         }
         self.0.api_calls.get_or_create(&CallLabels { verb, resource, code }).inc();
+    }
+
+    /// Counts one warning of the API server.
+    pub fn api_warning(&self, verb: &'static str, resource: String) {
+        self.0.api_warnings.get_or_create(&RequestLabels { verb, resource }).inc();
     }
 
     /// Counts one write to a register.
@@ -280,6 +287,12 @@ struct CallLabels {
     verb: &'static str,
     resource: String,
     code: String,
+}
+
+#[derive(Clone, Debug, EncodeLabelSet, Eq, Hash, PartialEq)]
+struct RequestLabels {
+    verb: &'static str,
+    resource: String,
 }
 
 #[derive(Clone, Debug, EncodeLabelSet, Eq, Hash, PartialEq)]

@@ -42,3 +42,15 @@ mod deletion;
 
 #[cfg(test)]
 mod issuers;
+
+#[cfg(test)]
+mod leaders;
+
+#[cfg(test)]
+mod rival_writer;
+
+#[cfg(test)]
+mod stopping;
+
+#[cfg(test)]
+mod audit_log;

@@ -22,7 +22,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
-use crate::evidence::{Ledger, read};
+use crate::evidence::{current, read};
 use crate::harness::{OwnGround, printable, wait_for};
 
 /// How long anything may take here: the operator itself waits some seconds before it mends what was damaged a moment ago.
@@ -191,8 +191,8 @@ pub(crate) async fn settled(own: &OwnGround, name: &str, what: &str, also: impl 
     let Ok(pair) = found else {
         panic!("not within {SOON:?}: {name}, {what}\n{}\n{}", printable(&certificate), printable(&secret));
     };
-    let ledger = Ledger::read(&own.system_api()).await;
-    let current = ledger.current(&own.namespace, name).unwrap_or_else(|| panic!("{name}, {what}: the register does not know it"));
+    let current = current(&own.system_api(), &own.namespace, name).await;
+    let current = current.unwrap_or_else(|| panic!("{name}, {what}: the register does not know it"));
     assert_eq!(current.serial.to_string(), pair.serial, "{name}, {what}: the register's current serial and the Secret's");
     pair
 }

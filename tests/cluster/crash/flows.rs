@@ -6,7 +6,7 @@ use std::sync::Arc;
 use chancery::api::Certificate;
 use chancery::cluster::{Clock as _, SystemClock};
 use chancery::lease::Unfenced;
-use chancery::register::{Act, Entry, HEAD_BYTES, Owner, Register as _, RegisterId, Registers};
+use chancery::register::{Act, Entry, HEAD_BYTES, LABEL, Owner, Register as _, RegisterId, Registers};
 use chancery_pki::{KeyAlgorithm, KeyEncoding, KeyId, PrivateKey, SerialNumber};
 use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::ByteString;
@@ -109,8 +109,11 @@ impl Flow {
             Self::Import => {
                 let authority = make_ca_issuer(&own, name).await;
                 issuer_is_ready(&own, name).await;
+                // Started when it is there: else the Certificate may be seen before the Secret is.
+                stage.kill().await;
                 let (secret, serial) = authority.foreign_leaf(name);
                 create(&own.api::<Secret>(), &secret).await;
+                stage.start();
                 Before { serial: Some(serial), ..Before::default() }
             }
             Self::Refuse => {
@@ -122,7 +125,7 @@ impl Flow {
                 let authority = make_ca_issuer(&own, name).await;
                 issuer_is_ready(&own, name).await;
                 stage.kill().await;
-                fill(stage, authority.key.public_key().key_id()).await;
+                fill(stage, authority.key.public_key().key_id(), &filler(name)).await;
                 stage.start();
                 Before::default()
             }
@@ -225,16 +228,18 @@ impl Flow {
         let next = format!("{name}-next");
         create(&stage.own.api::<Certificate>(), &certificate(&next, name, json!({}))).await;
         settled(&stage.own, &next, what, |_| true).await;
-        let maps = stage.own.system_api::<ConfigMap>().list_metadata(&ListParams::default()).await.expect("they can be listed");
         let authority = stage.own.api::<Secret>().get(&format!("authority-{name}")).await.expect("it is there");
         let key = PrivateKey::from_pem(&authority.data.expect("it has data")["tls.key"].0).expect("it is a key").public_key().key_id();
-        let ended = RegisterId::Authority(key).segment_name(1);
-        if maps.iter().any(|map| map.name_any() == ended) {
-            let head = stage.own.system_api::<ConfigMap>().get(&RegisterId::Authority(key).name()).await.expect("it has a head");
-            let link: Value = serde_json::from_str(&head.data.expect("it has lines")["previous"]).expect("the link is JSON");
-            assert_eq!(link["keptFrom"], 1, "{what}: the segment {ended} was given up and is still there");
+        let register = RegisterId::Authority(key);
+        let labelled = ListParams::default().labels(&format!("{LABEL}={}", register.label()));
+        let maps = stage.own.system_api::<ConfigMap>().list(&labelled).await.expect("they can be listed").items;
+        if maps.iter().any(|map| map.name_any() == register.segment_name(1)) {
+            let head = maps.iter().find(|map| map.name_any() == register.name()).and_then(|map| map.data.as_ref());
+            let link: Value = serde_json::from_str(&head.expect("it has lines")["previous"]).expect("the link is JSON");
+            assert_eq!(link["keptFrom"], 1, "{what}: the first segment was given up and is still there");
         }
-        let fresh = Ledger::read(&stage.own.system_api()).await.acts(Act::Issued, FILLER).len();
+        let texts = maps.iter().filter_map(|map| map.data.as_ref()?.get("lines"));
+        let fresh = texts.flat_map(|text| text.lines()).filter(|line| line.contains(&filler(name)) && !line.contains("ancient")).count();
         assert!(fresh > 50, "{what}: {fresh} lines that have not ended");
     }
 }
@@ -278,21 +283,23 @@ async fn copied_key(stage: &Stage, name: &str, acts: &[Act], at: Timestamp) -> K
     key_id
 }
 
-/// The name on the lines that fill a register.
-const FILLER: &str = "filler";
+/// The name on the lines that fill a register: another for each, since the lines on one name are in order of time.
+fn filler(name: &str) -> String {
+    format!("{name}-filler")
+}
 
 /// A sealed segment whose every line has ended long ago, and a head with hardly any room.
-async fn fill(stage: &Stage, key: KeyId) {
+async fn fill(stage: &Stage, key: KeyId, owner: &str) {
     let id = RegisterId::Authority(key);
     let long_ago = days_ago(60);
-    let ancient = Entry { reason: "ancient".to_owned(), ..entry(stage, Act::Issued, FILLER, key, long_ago) };
+    let ancient = Entry { reason: "ancient".to_owned(), ..entry(stage, Act::Issued, owner, key, long_ago) };
     let registers = open_at(stage, long_ago).await;
     let mut length = 0;
     while segments(stage, &id).await == 0 {
         length = append(&registers, id, &ancient, 100).await;
     }
     // The overflow stands in the head. What is added stays below a seal: that is the operator's.
-    let fresh = entry(stage, Act::Issued, FILLER, key, SystemClock.now() + SignedDuration::from_hours(2160));
+    let fresh = entry(stage, Act::Issued, owner, key, SystemClock.now() + SignedDuration::from_hours(2160));
     let registers = open_at(stage, SystemClock.now()).await;
     loop {
         let head = stage.own.system_api::<ConfigMap>().get(&id.name()).await.expect("it has a head");

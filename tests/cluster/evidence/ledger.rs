@@ -25,21 +25,12 @@ impl Ledger {
             texts.entry(register_of(&map.name_any()).to_owned()).or_default().push(map);
         }
         let lines = texts.into_iter().map(|(register, maps)| (register.clone(), lines_of(&register, maps))).collect();
-        let registers = open(maps.clone()).await;
-        for (id, state) in registers.states() {
-            assert_eq!(state, RegisterState::Sound, "register {id}");
-        }
-        Self { registers, lines }
+        Self { registers: replayed(maps).await, lines }
     }
 
     /// What the operator's replay says.
     pub(crate) fn index(&self) -> &Index {
         self.registers.index()
-    }
-
-    /// The certificate that this Certificate has by the registers.
-    pub(crate) fn current(&self, namespace: &str, name: &str) -> Option<Current> {
-        self.index().current(namespace, name)
     }
 
     /// All lines of all registers.
@@ -60,10 +51,17 @@ impl Ledger {
     }
 }
 
-/// Registers that a test may append to, as administrator; open.
-pub(crate) async fn open(maps: Api<ConfigMap>) -> Registers {
-    let registers = Registers::new(maps, Arc::new(Unfenced), Arc::new(|| SystemClock.now()), Arc::new(()));
+/// The certificate that a Certificate has by the operator's own replay of the registers, which all hold together.
+pub(crate) async fn current(maps: &Api<ConfigMap>, namespace: &str, name: &str) -> Option<Current> {
+    replayed(maps).await.index().current(namespace, name)
+}
+
+async fn replayed(maps: &Api<ConfigMap>) -> Registers {
+    let registers = Registers::new(maps.clone(), Arc::new(Unfenced), Arc::new(|| SystemClock.now()), Arc::new(()));
     registers.open().await.expect("the registers can be read");
+    for (id, state) in registers.states() {
+        assert_eq!(state, RegisterState::Sound, "register {id}");
+    }
     registers
 }
 

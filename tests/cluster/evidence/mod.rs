@@ -5,5 +5,5 @@
 mod ledger;
 mod witness;
 
-pub(crate) use ledger::Ledger;
+pub(crate) use ledger::{Ledger, current};
 pub(crate) use witness::{Witness, read};

@@ -4,7 +4,7 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -56,6 +56,11 @@ impl Audit {
     /// That of the last run that was started, by whichever process.
     pub(crate) fn of_last_run() -> Self {
         Self::new(run::folders().join("last/control-plane/audit.log"))
+    }
+
+    /// The folder of its run: operators' logs are in it.
+    pub(crate) fn folder(&self) -> PathBuf {
+        self.path.ancestors().nth(2).map(Path::to_path_buf).unwrap_or_default()
     }
 
     /// All requests so far, in the order in which they came in; of a request with several stages the last.

@@ -85,6 +85,7 @@ impl Proxy {
             connections: watch::Sender::new(0),
             sprung: watch::Sender::new(false),
             asked: Notify::new(),
+            counted: watch::Sender::new(0),
         });
         tokio::spawn(accept(listener, Arc::downgrade(&shared)));
         Ok(Self { shared, address })
@@ -98,6 +99,12 @@ impl Proxy {
     /// All writes since the proxy was started, in the order in which they came in.
     pub(crate) fn writes(&self) -> Vec<Write> {
         self.shared.lock().writes.clone()
+    }
+
+    /// Waits until there were so many writes.
+    pub(crate) async fn written(&self, count: usize) {
+        // The sender lives as long as the proxy.
+        let _ = self.shared.counted.subscribe().wait_for(|counted| *counted >= count).await;
     }
 
     /// Will kill this process at the first write from now on that fits.
@@ -153,6 +160,8 @@ struct Shared {
     sprung: watch::Sender<bool>,
     /// Told of each request that comes in.
     asked: Notify,
+    /// How many writes there were.
+    counted: watch::Sender<usize>,
 }
 
 #[derive(Default)]
@@ -206,6 +215,7 @@ impl Shared {
         let trap = state.trap.take_if(|trap| (trap.fits)(&write));
         state.closed |= trap.as_ref().is_some_and(|trap| trap.moment == Moment::BeforeForward);
         state.writes.push(write);
+        self.counted.send_replace(state.writes.len());
         (state.writes.len() - 1, trap)
     }
 
