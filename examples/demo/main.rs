@@ -62,36 +62,36 @@ async fn main() -> ExitCode {
         shown = show(&mut stage, stay) => shown,
         stopped = interrupted() => stopped.map(|()| Outcome::Interrupted),
     };
-    let log = shown.as_ref().err().and_then(|_| stage.last_words());
     let ended = tokio::select! {
         ended = stage.end() => ended,
         again = interrupted() => again.and_then(|()| bail!("interrupted again: what was brought may still be there")),
     };
-    finish(shown, ended, log, &stage.folder, stay)
+    finish(shown, ended, &stage, stay)
 }
 
-fn finish(shown: Result<Outcome>, ended: Result<()>, log: Option<String>, folder: &Path, stay: bool) -> ExitCode {
-    let whole = ended.is_ok() && shown.is_ok();
-    match shown {
-        // Left running, the only way to its end is an interrupt.
-        Ok(Outcome::Interrupted) if !stay => {
-            println!("\nInterrupted; everything was stopped.");
-            return ExitCode::FAILURE;
-        }
-        Ok(_) => {}
-        Err(error) => eprintln!("\ndemo: FAILED: {error:#}"),
+/// The last of what is said. The folder stays where something failed: its logs tell more.
+fn finish(shown: Result<Outcome>, ended: Result<()>, stage: &Stage, stay: bool) -> ExitCode {
+    let sound = shown.is_ok() && ended.is_ok();
+    // Left running, an interrupt is the only way to its end.
+    let complete = stay || matches!(shown, Ok(Outcome::Complete));
+    if let Err(error) = shown {
+        eprintln!("\ndemo: FAILED: {error:#}");
     }
     if let Err(error) = ended {
         eprintln!("\ndemo: could not end in order: {error:#}");
     }
-    if let Some(log) = log {
-        eprintln!("\nThe operator's last words (all of them: {}/operator.log):\n{log}", folder.display());
-    }
-    if !whole {
+    if !sound {
+        if let Some(log) = stage.last_words() {
+            eprintln!("\nThe operator's last words (all of them: {}/operator.log):\n{log}", stage.folder.display());
+        }
         return ExitCode::FAILURE;
     }
-    let _ = fs::remove_dir_all(folder);
-    ExitCode::SUCCESS
+    let _ = fs::remove_dir_all(&stage.folder);
+    if complete {
+        return ExitCode::SUCCESS;
+    }
+    println!("\nInterrupted; everything was stopped.");
+    ExitCode::FAILURE
 }
 
 enum Outcome {
@@ -126,26 +126,30 @@ impl Stage {
         Ok(Self { folder, _lock: lock, control_plane: None, place: None, operator: None })
     }
 
-    /// Stops and takes away everything, in the opposite order of its coming.
+    /// Stops and takes away everything, in the opposite order of its coming. What fails does not keep the rest from going.
     async fn end(&mut self) -> Result<()> {
         if self.place.is_some() || self.control_plane.is_some() {
             say::chapter("The end");
         }
+        let mut done = Vec::new();
         if let Some(place) = &mut self.place {
-            // Without an operator, nobody would release the finalizers.
-            let cleared = if self.operator.is_some() { place.clear_samples().await } else { Ok(()) };
+            // While the operator runs: it has finalizers to release.
+            let runs = self.operator.as_ref().is_some_and(Operator::runs);
+            done.push(place.clear_samples(runs).await);
             if let Some(operator) = self.operator.take() {
-                let time = operator.stop(place).await?;
-                say::line("operator stopped, lease released", say::took(time));
+                let stopped = operator.stop(place).await;
+                if let Ok(Some(time)) = &stopped {
+                    say::line("operator stopped, lease released", say::took(*time));
+                }
+                done.push(stopped.map(drop));
             }
-            cleared?;
-            place.clear().await?;
+            done.push(place.clear().await);
         }
         if let Some(control_plane) = self.control_plane.take() {
-            control_plane.end().await?;
+            done.push(control_plane.end().await);
             say::line("control plane stopped", "");
         }
-        Ok(())
+        done.into_iter().collect()
     }
 
     fn last_words(&self) -> Option<String> {

@@ -72,6 +72,11 @@ impl Operator {
         Ok(lease.as_ref().and_then(holder).unwrap_or_default())
     }
 
+    /// Whether it has not ended.
+    pub(crate) fn runs(&self) -> bool {
+        self.ended.borrow().is_none()
+    }
+
     /// Waits until it ends by itself, which it should not.
     pub(crate) async fn ended(&self) -> anyhow::Error {
         let mut ended = self.ended.clone();
@@ -81,14 +86,15 @@ impl Operator {
         }
     }
 
-    /// Asks it to stop and waits for that; then nobody may hold the lease.
-    pub(crate) async fn stop(self, place: &Place) -> Result<Duration> {
+    /// Asks it to stop and waits for that; then nobody may hold the lease. One that has ended already was complained of before.
+    pub(crate) async fn stop(self, place: &Place) -> Result<Option<Duration>> {
         let asked = Instant::now();
-        let mut ended = self.ended;
-        if ended.borrow().is_none() {
-            // The shell's own kill: no further package, and no unsafe code here.
-            std::process::Command::new("sh").args(["-c", "kill -TERM \"$0\"", &self.id.to_string()]).status()?;
+        if !self.runs() {
+            return Ok(None);
         }
+        let mut ended = self.ended;
+        // The shell's own kill: no further package, and no unsafe code here.
+        std::process::Command::new("sh").args(["-c", "kill -TERM \"$0\"", &self.id.to_string()]).status()?;
         let status = match timeout(Duration::from_secs(40), ended.wait_for(Option::is_some)).await {
             Ok(status) => status.ok().and_then(|status| *status),
             Err(_) => bail!("the operator (process {}) still runs 40 s after SIGTERM", self.id),
@@ -96,7 +102,7 @@ impl Operator {
         ensure!(status.is_some_and(|status| status.success()), "the operator ended with {status:?}");
         let lease = Api::<Lease>::namespaced(place.client.clone(), place.system).get_opt(OPERATOR).await?;
         ensure!(lease.as_ref().and_then(holder).is_none(), "the operator did not release its lease");
-        Ok(asked.elapsed())
+        Ok(Some(asked.elapsed()))
     }
 }
 

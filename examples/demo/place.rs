@@ -11,13 +11,14 @@ use std::{
 };
 
 use anyhow::{Context as _, Result, bail, ensure};
+use chancery::api::Certificate;
 use k8s_openapi::{
     api::{coordination::v1::Lease, core::v1::Namespace},
     apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition,
 };
 use kube::{
     Api, Client, Config, ResourceExt as _,
-    api::{DeleteParams, DynamicObject, ListParams},
+    api::{DeleteParams, DynamicObject, ListParams, Patch, PatchParams},
     config::{KubeConfigOptions, Kubeconfig},
     core::{ApiResource, GroupVersionKind},
 };
@@ -202,9 +203,19 @@ impl Place {
         Ok(document)
     }
 
-    /// Takes the samples away while the operator still runs: it has finalizers to release.
-    pub(crate) async fn clear_samples(&self) -> Result<()> {
-        if self.shared && self.brought.namespaces { self.delete_namespace(self.samples).await } else { Ok(()) }
+    /// Takes the samples away; their finalizers are the operator's to release, and ours where it does not run any more.
+    pub(crate) async fn clear_samples(&self, operator_runs: bool) -> Result<()> {
+        if !self.shared || !self.brought.namespaces {
+            return Ok(());
+        }
+        if !operator_runs {
+            let certificates = Api::<Certificate>::namespaced(self.client.clone(), self.samples);
+            let release = Patch::Merge(serde_json::json!({ "metadata": { "finalizers": null } }));
+            for certificate in certificates.list_metadata(&ListParams::default()).await?.items {
+                certificates.patch_metadata(&certificate.name_any(), &PatchParams::default(), &release).await?;
+            }
+        }
+        self.delete_namespace(self.samples).await
     }
 
     /// Takes away what is left of what was brought, after the operator has stopped.
