@@ -8,8 +8,6 @@ pub const READY: &str = "Ready";
 pub const INVALID_SPEC: &str = "InvalidSpec";
 /// Something unexpected failed; the message says what.
 pub const FAILED: &str = "Failed";
-/// The API server, or a Secret that is needed, could not be reached or read for now.
-pub const UNAVAILABLE: &str = "Unavailable";
 
 /// Why a Certificate is not ready, or needs a new certificate. The order is the order of the checks.
 pub mod certificate {
@@ -41,28 +39,20 @@ pub mod certificate {
     pub const NAMES_CHANGED: &str = "NamesChanged";
     /// Another subject is asked for.
     pub const SUBJECT_CHANGED: &str = "SubjectChanged";
-    /// `isCA` changed.
-    pub const CA_CHANGED: &str = "CAChanged";
-    /// Other usages are asked for.
+    /// Other usages are asked for, or `isCA` changed.
     pub const USAGES_CHANGED: &str = "UsagesChanged";
-    /// Another kind or size of key is asked for.
+    /// Another kind, size or encoding of key is asked for.
     pub const KEY_CHANGED: &str = "KeyChanged";
-    /// Another encoding of the key is asked for.
-    pub const ENCODING_CHANGED: &str = "EncodingChanged";
     /// Another lifetime is asked for.
     pub const DURATION_CHANGED: &str = "DurationChanged";
     /// The annotation `chancery.dev/renew` has a new value.
     pub const RENEW_REQUESTED: &str = "RenewRequested";
     /// The certificate has expired.
     pub const EXPIRED: &str = "Expired";
-    /// The certificate is not valid yet.
-    pub const NOT_YET_VALID: &str = "NotYetValid";
     /// It is time to renew.
     pub const RENEWAL_DUE: &str = "RenewalDue";
     /// The first certificate of this object, in the register.
     pub const CREATED: &str = "Created";
-    /// The first certificate, or a new one, is being made.
-    pub const ISSUING: &str = "Issuing";
     /// The last attempt failed; `nextRetryTime` says when the next is made.
     pub const BACKING_OFF: &str = "BackingOff";
     /// So many certificates were made that the next one waits.
@@ -85,32 +75,24 @@ pub mod certificate {
     pub const KEY_ROTATION_FORBIDDEN: &str = "KeyRotationForbidden";
     /// A good certificate was found that this operator had not put there.
     pub const FOUND: &str = "Found";
-    /// The object is being deleted.
-    pub const DELETING: &str = "Deleting";
 }
 
 /// Why an issuer cannot sign, or soon cannot.
 pub mod issuer {
     /// The Secret with the CA is not there, and there is no copy to restore it from.
     pub const AUTHORITY_SECRET_MISSING: &str = "AuthoritySecretMissing";
-    /// The Secret has no certificate or key, or none that can be read.
-    pub const SECRET_UNREADABLE: &str = "SecretUnreadable";
     /// The key in the Secret is not that of the certificate.
     pub const KEY_MISMATCH: &str = "KeyMismatch";
     /// The certificate is not for a CA, or may not sign certificates.
     pub const NOT_A_CA: &str = "NotACA";
-    /// The certificates in the Secret are no chain that verifies.
+    /// The Secret has no certificate or key, or none that can be read, or its certificates are no chain that holds now.
     pub const CHAIN_INVALID: &str = "ChainInvalid";
     /// A certificate of the chain has expired.
     pub const EXPIRED: &str = "Expired";
-    /// A certificate of the chain is not valid yet.
-    pub const NOT_YET_VALID: &str = "NotYetValid";
     /// The remaining life is below the longest duration asked for.
     pub const LIFE_TOO_SHORT: &str = "LifeTooShort";
     /// The remaining life is enough for all that is asked for.
     pub const LIFE_SUFFICIENT: &str = "LifeSufficient";
-    /// This operator serves some namespaces only, and no ClusterIssuers.
-    pub const NOT_SERVED: &str = "NotServed";
 }
 
 /// Reasons of Events.
@@ -127,4 +109,16 @@ pub mod event {
     pub const FAILED: &str = "Failed";
     /// A private key was destroyed.
     pub const KEY_DESTROYED: &str = "KeyDestroyed";
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn every_reason_is_explained_to_people() {
+        let page = include_str!("../../docs/concepts.md");
+        let constants = include_str!("reason.rs").lines().filter(|line| line.trim_start().starts_with("pub const "));
+        let missing: Vec<&str> =
+            constants.filter_map(|line| line.split('"').nth(1)).filter(|reason| !page.contains(&format!("`{reason}`"))).collect();
+        assert!(missing.is_empty(), "not in docs/concepts.md: {missing:?}");
+    }
 }
