@@ -1,7 +1,7 @@
 //! How Certificates go, and what stays behind: nothing hangs, nothing is lost that was to be kept, and what is destroyed is on record.
 
 use chancery::api::Certificate;
-use k8s_openapi::api::core::v1::Namespace;
+use k8s_openapi::api::core::v1::{Namespace, Secret};
 use kube::api::DeleteParams;
 use kube::{Api, ResourceExt};
 use serde_json::json;
@@ -59,12 +59,7 @@ async fn a_foreign_secret_stays_whatever_the_policy_says() {
     stage.unready("rival", "SecretShared").await;
     // And one that was ours, until somebody took it over.
     stage.issued("lost", merged(leaf("ca", "lost"), &delete)).await;
-    stage
-        .patch::<k8s_openapi::api::core::v1::Secret>(
-            "lost",
-            json!({"metadata": {"annotations": {"chancery.dev/certificate-name": "somebody"}}}),
-        )
-        .await;
+    stage.patch::<Secret>("lost", json!({"metadata": {"annotations": {"chancery.dev/certificate-name": "somebody"}}})).await;
     stage.unready("lost", "SecretNotOurs").await;
     let lost = stage.secret("lost").await;
     for (certificate, secret) in [("password", &password), ("rival", &owned), ("lost", &lost)] {
@@ -102,13 +97,34 @@ async fn a_certificate_goes_also_when_there_is_nothing_left_to_delete() {
     stage.unready("never", "IssuerNotFound").await;
     stage.issuer("self", json!({"selfSigned": {}})).await;
     let frozen = stage.issued("frozen", merged(leaf("self", "frozen"), &delete)).await;
-    stage.patch::<k8s_openapi::api::core::v1::Secret>("frozen", json!({"immutable": true})).await;
+    stage.patch::<Secret>("frozen", json!({"immutable": true})).await;
     for name in ["never", "frozen"] {
         stage.delete(name).await;
         wait_gone(&stage.certificates(), name, SOON).await;
     }
     assert!(stage.secrets().get_opt("frozen").await.unwrap().is_none());
     stage.event("frozen", "KeyDestroyed", serial(&frozen)).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_waits_for_a_secret_name_has_it_when_it_is_free() {
+    let stage = Stage::set("free").await;
+    stage.authority().await;
+    let first = stage.issued("first", merged(leaf("ca", "common"), &json!({"deletionPolicy": "Delete"}))).await;
+    stage.certificate("second", leaf("ca", "common")).await;
+    stage.unready("second", "SecretShared").await;
+    stage.delete("first").await;
+    let second = stage.ready("second").await;
+    assert_ne!(serial(&second), serial(&first));
+    assert_eq!(stage.content("common").await.note("certificate-name"), Some("second"));
+    // A Secret that is kept is still its former owner's, until that is given up.
+    stage.certificate("third", leaf("ca", "common")).await;
+    stage.unready("third", "SecretShared").await;
+    stage.delete("second").await;
+    stage.unready("third", "SecretNotOurs").await;
+    stage.patch::<Secret>("common", json!({"metadata": {"annotations": {"chancery.dev/allow-adoption": "third"}}})).await;
+    let third = stage.ready("third").await;
+    assert_ne!(serial(&third), serial(&second), "what is on record as another's does not change hands");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -11,7 +11,7 @@ use kube::api::DeleteParams;
 use serde_json::json;
 
 use crate::harness::wait_for;
-use crate::stage::{SOON, Stage, ca, condition_of, is_ready, key_id, leaf, merged, serial};
+use crate::stage::{ForeignCa, SOON, Stage, ca, condition_of, is_ready, key_id, leaf, merged, serial};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_changed_spec_makes_a_new_certificate_and_names_the_first_check_that_it_violates() {
@@ -116,6 +116,39 @@ async fn an_older_certificate_that_is_put_back_is_not_current() {
     assert_ne!(serial(&third), serial(&first));
     assert_eq!(stage.issuances("web").await, ["Created", "RenewRequested", "NotCurrent"]);
     stage.event("web", "Reissued", &format!("the register's last one for this Certificate is {}", serial(&second))).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_certificate_that_is_due_is_renewed_and_one_that_has_expired_is_made_anew() {
+    let stage = Stage::set("due").await;
+    let foreign = ForeignCa::by_openssl("their CA", "CA:TRUE", "keyCertSign,cRLSign").await;
+    foreign.import(&stage, "ca", json!({})).await;
+    // The way to a certificate of some age: it was cert-manager's before.
+    // The way to a certificate of some age: it was cert-manager's before.
+    let adopt = async |name: &str, from: i64, until: i64| {
+        let (certificate, key) = foreign.sign_for_days(&format!("{name}.example.com"), from, until);
+        let notes =
+            json!({"cert-manager.io/certificate-name": name, "cert-manager.io/issuer-name": "ca", "cert-manager.io/issuer-kind": "Issuer"});
+        stage.put_secret(name, "kubernetes.io/tls", notes, json!({"tls.crt": certificate, "tls.key": key})).await;
+        stage.certificate(name, leaf("ca", name)).await;
+    };
+    for (name, spec) in [("sooner", json!({"renewBefore": "1000h"})), ("percentage", json!({"renewBeforePercentage": 50}))] {
+        adopt(name, -50, 40).await;
+        let found = stage.ready(name).await;
+        stage.respec(name, spec).await;
+        stage.replaced(&found).await;
+        stage.event(name, "Renewed", "RenewalDue: due for renewal since").await;
+        assert_eq!(stage.issuances(name).await, ["Found", "RenewalDue"], "{name}");
+        stage.content(name).await.verify().await;
+    }
+    // What is found too late is not taken over: the first certificate on record is a new one.
+    for (name, from, until, event, reason) in [("due", -80, 10, "Renewed", "RenewalDue"), ("expired", -80, -1, "Reissued", "Expired")] {
+        adopt(name, from, until).await;
+        stage.ready(name).await;
+        stage.event(name, event, reason).await;
+        assert_eq!(stage.issuances(name).await, ["Created"], "{name}");
+        stage.content(name).await.verify().await;
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

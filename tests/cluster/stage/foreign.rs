@@ -1,5 +1,7 @@
 //! Certificates that somebody else made: CAs and leaves by openssl, and by rcgen what openssl 3.0 cannot (the past).
 
+use std::time::Duration;
+
 use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair, KeyUsagePurpose, SerialNumber};
 use serde_json::{Value, json};
 
@@ -58,10 +60,17 @@ impl ForeignCa {
 
     /// Signs a certificate for a DNS name with it: a leaf that nobody's register knows. Returns `tls.crt` and `tls.key`.
     pub(crate) fn sign(&self, dns_name: &str) -> (String, String) {
+        self.sign_for_days(dns_name, -1, 90)
+    }
+
+    /// The same for a time that begins and ends so many days from now.
+    pub(crate) fn sign_for_days(&self, dns_name: &str, from: i64, until: i64) -> (String, String) {
         let signer = KeyPair::from_pem(&self.key).expect("it is a key");
         let issuer = Issuer::from_ca_cert_pem(&self.certificate, signer).expect("it is a CA");
         let key = KeyPair::generate().expect("a key can be made");
-        let certificate = leaf_params(dns_name).signed_by(&key, &issuer).expect("it can be signed");
+        let mut params = leaf_params(dns_name);
+        valid(&mut params, from, until);
+        let certificate = params.signed_by(&key, &issuer).expect("it can be signed");
         (certificate.pem(), key.serialize_pem())
     }
 }
@@ -80,9 +89,7 @@ fn leaf_params(dns_name: &str) -> CertificateParams {
     params.is_ca = IsCa::ExplicitNoCa;
     params.use_authority_key_identifier_extension = true;
     params.serial_number = Some(SerialNumber::from(0x5eed_u64));
-    let now = jiff_years();
-    params.not_before = rcgen::date_time_ymd(now, 1, 1);
-    params.not_after = rcgen::date_time_ymd(now + 2, 1, 1);
+    valid(&mut params, -1, 90);
     params
 }
 
@@ -95,8 +102,12 @@ fn ca_params(common_name: &str) -> CertificateParams {
     params
 }
 
-/// The year in which the test runs.
+/// Sets the time from and until which it is valid, in days from now.
 #[expect(clippy::disallowed_methods, reason = "a certificate that holds now needs to know when that is")]
-fn jiff_years() -> i32 {
-    i32::from(jiff::Timestamp::now().to_zoned(jiff::tz::TimeZone::UTC).year())
+fn valid(params: &mut CertificateParams, from: i64, until: i64) {
+    let at = |days: i64| {
+        let seconds = jiff::Timestamp::now().as_second() + days * 86_400;
+        rcgen::date_time_ymd(1970, 1, 1) + Duration::from_secs(seconds.try_into().expect("it is after 1970"))
+    };
+    (params.not_before, params.not_after) = (at(from), at(until));
 }
