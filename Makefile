@@ -11,6 +11,7 @@ export RUST_TEST_THREADS ?= 8
 
 CONTROL_PLANE := tests/controlplane
 ZLINT := tests/zlint
+AUDIT := audit_log::the_audit_log_of_the_run_shows_only_conditional_writes
 CARGO_DENY_VERSION := 0.20.2
 
 # need PROGRAM,HOW TO GET IT
@@ -37,6 +38,13 @@ run: programs $(if $(DEMO_KUBECONFIG),,control-plane) ## the same, left running:
 test: tools ## all tests, against a real control plane (TEST=name runs those whose name contains it)
 	@echo "make test: the first time some 10 minutes are spent compiling; afterwards it takes a few"
 	$(CARGO) test --workspace --locked $(if $(TEST),-- $(TEST))
+	$(if $(TEST),,@$(MAKE) --no-print-directory audit)
+
+.PHONY: audit
+audit: ## check the API server's audit log of the last test run: only conditional writes, nothing forbidden, no warning
+	@echo "make audit: what the API server has logged of our operators in that run"
+	@$(CARGO) test --quiet --locked --test cluster -- --ignored --nocapture --exact $(AUDIT) \
+	  || { echo "make audit: an operator made a request that it should not have made, see above (the log is target/tmp/cluster/last/control-plane/audit.log; it holds keys)" >&2; exit 1; }
 
 .PHONY: lint
 lint: ## formatting and clippy, warnings denied

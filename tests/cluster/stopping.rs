@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use chancery::api::Certificate;
 use k8s_openapi::api::coordination::v1::Lease;
+use kube::Api;
 use serde_json::json;
 
 use crate::evidence::{Ledger, Witness};
@@ -24,12 +25,16 @@ async fn what_runs_is_finished_and_the_next_one_leads_without_waiting() {
     make_ca_issuer(&own, "ca").await;
     issuer_is_ready(&own, "ca").await;
 
-    proxy.delay(Duration::from_millis(50));
+    // Slow enough that not all is begun when the signal comes: an operator works on 64 at a time.
+    proxy.delay(Duration::from_millis(200));
     let before = proxy.writes().len();
-    let names: Vec<String> = (0..100).map(|number| format!("web-{number:02}")).collect();
-    for name in &names {
-        create(&own.api::<Certificate>(), &certificate(name, "ca", json!({}))).await;
-    }
+    let names: Vec<String> = (0..200).map(|number| format!("web-{number:03}")).collect();
+    let certificates: Api<Certificate> = own.api();
+    let made = names.iter().map(|name| {
+        let certificates = certificates.clone();
+        async move { create(&certificates, &certificate(name, "ca", json!({}))).await }
+    });
+    futures::future::join_all(made).await;
     proxy.written(before + 20).await;
     let ended = operator.terminate().await;
     assert!(ended.status.success(), "{:?}", ended.status);
