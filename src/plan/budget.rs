@@ -4,7 +4,7 @@
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::renewal::add;
+use super::renewal::{TOLERANCE, add};
 
 /// Successful re-issuances of one Certificate within an hour.
 pub const PER_CERTIFICATE: usize = 10;
@@ -56,8 +56,7 @@ pub enum Exhausted {
 /// # Errors
 /// The budget that is spent.
 pub fn within(spent: &Spent, now: Timestamp) -> Result<(), Exhausted> {
-    let since = add(now, -WINDOW);
-    let recent: Vec<Timestamp> = spent.by_certificate.iter().copied().filter(|time| *time > since).collect();
+    let recent = recent(spent, now);
     if recent.len() >= PER_CERTIFICATE {
         let oldest = recent[recent.len() - PER_CERTIFICATE];
         return Err(Exhausted::Certificate { until: add(oldest, WINDOW) });
@@ -72,13 +71,23 @@ pub fn within(spent: &Spent, now: Timestamp) -> Result<(), Exhausted> {
 /// The moment before which damage to a Secret is not mended once more: another writer who keeps rewriting it would
 /// otherwise spend the whole budget in seconds.
 pub fn next_mending(spent: &Spent, now: Timestamp) -> Option<Timestamp> {
-    let since = add(now, -WINDOW);
-    let recent: Vec<Timestamp> = spent.by_certificate.iter().copied().filter(|time| *time > since).collect();
+    let recent = recent(spent, now);
     let last = recent.last()?;
     let doublings = u32::try_from(recent.len().saturating_sub(1)).unwrap_or(0).min(16);
     let pause = SignedDuration::from_secs(FIRST_PAUSE.as_secs() << doublings);
     let next = add(*last, pause);
     (next > now).then_some(next)
+}
+
+/// The re-issuances within the window. A clock that once ran ahead left times that are yet to come; to wait for these could take years.
+fn recent(spent: &Spent, now: Timestamp) -> Vec<Timestamp> {
+    let (since, until) = (add(now, -WINDOW), add(now, TOLERANCE));
+    spent.by_certificate.iter().copied().filter(|time| *time > since && *time <= until).collect()
+}
+
+/// Up to five minutes in seconds, the same for the same object: those who wait for one budget do not all come at once.
+pub fn share(uid: Option<&str>) -> i64 {
+    uid.unwrap_or_default().bytes().fold(0_i64, |sum, octet| (sum * 31 + i64::from(octet)) % 300)
 }
 
 #[cfg(test)]
