@@ -36,6 +36,13 @@ pub fn backoff(failures: i64) -> SignedDuration {
     SignedDuration::from_secs(seconds.min(LONGEST_DELAY.as_secs()))
 }
 
+/// The delay after the n-th failure in a row where what is held ends after `left`: at most half of that, so that it does not
+/// end during a delay that it could have outlived.
+pub fn delay(failures: i64, left: Option<SignedDuration>) -> SignedDuration {
+    let half = left.filter(|left| left.is_positive()).map_or(LONGEST_DELAY, |left| SignedDuration::from_secs(left.as_secs() / 2));
+    backoff(failures).min(half.max(FIRST_DELAY))
+}
+
 /// Which budget is spent, and when there is room again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Exhausted {
@@ -106,6 +113,24 @@ mod tests {
         assert_eq!(backoff(12), SignedDuration::from_hours(32));
         assert_eq!(backoff(i64::MAX), SignedDuration::from_hours(32));
         assert_eq!(backoff(-1), SignedDuration::from_mins(1));
+    }
+
+    #[test]
+    fn no_delay_is_longer_than_half_of_what_is_left_of_the_certificate() {
+        let hours = SignedDuration::from_hours;
+        assert_eq!(delay(20, Some(hours(10))), hours(5));
+        assert_eq!(delay(20, Some(hours(100))), hours(32));
+        assert_eq!(delay(2, Some(hours(100))), SignedDuration::from_mins(2));
+        assert_eq!(delay(20, Some(SignedDuration::from_secs(30))), SignedDuration::from_mins(1));
+        assert_eq!(delay(20, Some(hours(-1))), hours(32));
+        assert_eq!(delay(20, None), hours(32));
+    }
+
+    #[test]
+    fn re_issuances_that_are_yet_to_come_count_for_nothing() {
+        let spent = Spent { by_certificate: (0..10).map(|n| at(1_000_000 + n)).collect(), ..Spent::default() };
+        assert_eq!(within(&spent, at(10_000)), Ok(()));
+        assert_eq!(next_mending(&spent, at(10_000)), None);
     }
 
     #[test]

@@ -59,16 +59,15 @@ pub fn failed(observed: &Observed<'_>, failure: &Failure, now: Timestamp) -> Pla
     let Ok(wanted) = observed.wanted else {
         return decide(observed, now);
     };
-    let obstruction = if failure.retry {
-        let attempt = Attempt::now(observed.certificate, observed.issuer_changed, now);
-        Obstruction::until(failure.reason, format!("{}{}", attempt.text(), failure.message), attempt.again)
-    } else {
-        Obstruction::change(failure.reason, failure.message.clone())
+    let lack = match assess(observed, wanted, now) {
+        Ok(good) => return settle(observed, wanted, &good, now),
+        Err(lack) => lack,
     };
-    match assess(observed, wanted, now) {
-        Ok(good) => settle(observed, wanted, &good, now),
-        Err(lack) => wait(&lack, &obstruction, now),
+    if !failure.retry {
+        return wait(&lack, &Obstruction::change(failure.reason, failure.message.clone()), now);
     }
+    let attempt = Attempt::now(observed.certificate, observed.issuer_changed, lack.held.as_ref(), now);
+    wait(&lack, &Obstruction::until(failure.reason, format!("{}{}", attempt.text(), failure.message), attempt.again), now)
 }
 
 fn foreign(observed: &Observed<'_>) -> Option<String> {

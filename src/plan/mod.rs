@@ -17,6 +17,10 @@ mod outcome;
 pub mod ownership;
 pub mod recorded;
 pub mod renewal;
+#[cfg(test)]
+mod simulation;
+#[cfg(test)]
+pub(crate) mod stage;
 pub mod status;
 
 pub use decide::{decide, failed};

@@ -259,7 +259,7 @@ fn patience(observed: &Observed<'_>, lack: &Lack, now: Timestamp) -> Result<(), 
 /// The delay after failures. A new spec, another issuer and a person who asks are tried at once.
 fn back_off(observed: &Observed<'_>, lack: &Lack, now: Timestamp) -> Result<(), Obstruction> {
     let certificate = observed.certificate;
-    let Some(attempt) = Attempt::last(certificate, now) else {
+    let Some(attempt) = Attempt::last(certificate, lack.held.as_ref(), now) else {
         return Ok(());
     };
     let (why, said) = certificate.last_failure().unwrap_or_default();

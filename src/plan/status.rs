@@ -70,7 +70,7 @@ pub fn of(certificate: &Certificate, said: &Said<'_>, now: Timestamp) -> Certifi
     status.conditions = conditions(certificate, &old, said, cut(&status, standing), now);
     match said.failure {
         Some(failure) => {
-            let attempt = Attempt::now(certificate, said.issuer_changed, now);
+            let attempt = Attempt::now(certificate, said.issuer_changed, standing.held.as_ref(), now);
             status.failed_issuance_attempts = Some(attempt.number);
             status.last_failure_time = Some(Time(second(now)));
             status.next_retry_time = failure.retry.then_some(Time(attempt.again));
@@ -106,22 +106,23 @@ pub struct Attempt {
 }
 
 impl Attempt {
-    /// The one that failed just now; `afresh` where those before it count no more.
-    pub fn now(certificate: &Certificate, afresh: bool, now: Timestamp) -> Self {
+    /// The one that failed just now; `afresh` where those before it count no more. `held` is what is held meanwhile.
+    pub fn now(certificate: &Certificate, afresh: bool, held: Option<&Held>, now: Timestamp) -> Self {
         let before = if afresh { 0 } else { counted(certificate).unwrap_or(0) };
-        Self::of(before.saturating_add(1), second(now))
+        Self::of(before.saturating_add(1), second(now), held)
     }
 
     /// The last one, by the status. None where there was none, where the spec changed since, and where it is yet to come:
     /// a clock that ran ahead is no reason to wait for years.
-    pub fn last(certificate: &Certificate, now: Timestamp) -> Option<Self> {
+    pub fn last(certificate: &Certificate, held: Option<&Held>, now: Timestamp) -> Option<Self> {
         let number = counted(certificate)?;
         let failed = certificate.status.as_ref()?.last_failure_time.as_ref()?.0;
-        (failed <= renewal::add(now, renewal::TOLERANCE)).then(|| Self::of(number, failed))
+        (failed <= renewal::add(now, renewal::TOLERANCE)).then(|| Self::of(number, failed, held))
     }
 
-    fn of(number: i32, failed: Timestamp) -> Self {
-        Self { number, again: second(renewal::add(failed, budget::backoff(i64::from(number)))) }
+    fn of(number: i32, failed: Timestamp, held: Option<&Held>) -> Self {
+        let left = held.map(|held| held.validity.not_after.duration_since(failed));
+        Self { number, again: second(renewal::add(failed, budget::delay(i64::from(number), left))) }
     }
 
     /// How a message begins that tells of it; by this the rest of the message is found again.
