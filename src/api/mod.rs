@@ -31,5 +31,5 @@ pub use duration::GoDuration;
 pub use issuer::{ClusterIssuer, ClusterIssuerSpec, Issuer, IssuerSpec, OnAuthorityChange};
 pub use issuer_status::IssuerStatus;
 pub use private_key::{Algorithm, Encoding, PrivateKeySpec, RotationPolicy};
-pub use resolve::{DEFAULT_DURATION, Defaulted, Resolved, encoding_name, resolve};
+pub use resolve::{DEFAULT_DURATION, Defaulted, Resolved, encoding_name, resolve, unwritten};
 pub use selector::NamespaceSelector;

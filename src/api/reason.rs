@@ -73,6 +73,12 @@ pub mod certificate {
     pub const SECRET_IMMUTABLE: &str = "SecretImmutable";
     /// A new key would have to be made, and the rotation policy forbids it.
     pub const KEY_ROTATION_FORBIDDEN: &str = "KeyRotationForbidden";
+    /// The reason of a failed attempt, from a condition that shows it.
+    pub fn of_failure(text: &str) -> &'static str {
+        let known = [super::FAILED, VERIFICATION_FAILED, REGISTER_UNAVAILABLE, AUTHORITY_SECRET_MISSING];
+        known.into_iter().find(|reason| *reason == text).unwrap_or(BACKING_OFF)
+    }
+
     /// A good certificate was found that this operator had not put there.
     pub const FOUND: &str = "Found";
 }

@@ -107,12 +107,6 @@ pub fn resolve(wanted: &Wanted, defaults: &Defaults, allow: &Allow, adopted: Opt
         (Renewal::Default, Some(before)) => Renewal::Before(before),
         (written, _) => written,
     };
-    let unwritten = [
-        (Defaulted::Key, wanted.key.is_none()),
-        (Defaulted::Duration, wanted.duration.is_none()),
-        (Defaulted::Usages, wanted.usages.is_none()),
-        (Defaulted::Encoding, wanted.encoding.is_none()),
-    ];
     Resolved {
         key,
         encoding,
@@ -120,8 +114,19 @@ pub fn resolve(wanted: &Wanted, defaults: &Defaults, allow: &Allow, adopted: Opt
         duration: wanted.duration.unwrap_or_else(by_default),
         renewal,
         usages: wanted.usages.clone().unwrap_or_else(|| default_usages(key, wanted.is_ca, defaults)),
-        defaulted: unwritten.into_iter().filter_map(|(value, unwritten)| unwritten.then_some(value)).collect(),
+        defaulted: unwritten(wanted),
     }
+}
+
+/// The values that the spec leaves open.
+pub fn unwritten(wanted: &Wanted) -> BTreeSet<Defaulted> {
+    let open = |value: &Defaulted| match value {
+        Defaulted::Key => wanted.key.is_none(),
+        Defaulted::Duration => wanted.duration.is_none(),
+        Defaulted::Usages => wanted.usages.is_none(),
+        Defaulted::Encoding => wanted.encoding.is_none(),
+    };
+    Defaulted::ALL.into_iter().filter(open).collect()
 }
 
 fn default_usages(key: KeyAlgorithm, is_ca: bool, defaults: &Defaults) -> BTreeSet<Usage> {

@@ -6,13 +6,13 @@ use jiff::Timestamp;
 
 use super::{Context, Fault, authority, event, issue};
 use crate::{
-    api::{Certificate, CertificateStatus, condition, names},
+    api::{Certificate, CertificateStatus, Resolved, condition, names},
     cluster::CallErrorKind,
     observe::{Name, SecretSight, Sight},
     plan::{
         self, Act, Finalizer, Helps, Plan,
         deletion::Destroy,
-        dress::Dress,
+        dress::{self, Dress},
         observed::Held,
         status::{self, Failure, Said},
     },
@@ -233,9 +233,10 @@ async fn conclude(
     let said = Said {
         standing,
         secret: standing.held.as_ref().and_then(|_| sight.secret_identity()),
-        issued_with: issue::issued_with(sight),
+        issued_with: issued_with(sight),
         recorded: observed.history.current.as_ref(),
         failure,
+        issuer_changed: observed.issuer_changed,
     };
     let status = status::of(&sight.certificate, &said, now);
     note(context, &sight.name, &status);
@@ -263,6 +264,14 @@ async fn conclude(
     }
     context.world.forget(&sight.name);
     Ok(plan.wake)
+}
+
+/// The values that a certificate which was read was issued with.
+fn issued_with(sight: &Sight) -> Option<(Resolved, Option<String>)> {
+    let (Ok(wanted), SecretSight::Read(read, _)) = (&sight.wanted, &sight.secret) else {
+        return None;
+    };
+    dress::issued_with(wanted, sight.issuer.as_ref().and_then(|issuer| issuer.view.spec.as_ref()), read)
 }
 
 /// An Event for a refusal, once for each that is new.

@@ -11,7 +11,7 @@ use k8s_openapi::{ByteString, api::core::v1::Secret};
 
 use super::{ACTOR, Context, Fault, authority};
 use crate::{
-    api::{Resolved, Wanted, names, reason},
+    api::{Wanted, names, reason},
     issuers::Entry as Issuer,
     observe::{Name, SecretSight, Sight, Wiped},
     plan::{
@@ -262,25 +262,4 @@ async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) 
 
 fn failed(message: String) -> Fault {
     Fault::Failed(Failure { reason: reason::FAILED, message, retry: true })
-}
-
-/// The values that a certificate which was read was issued with.
-pub(super) fn issued_with(sight: &Sight) -> Option<(Resolved, Option<String>)> {
-    let (Ok(wanted), SecretSight::Read(read, _)) = (&sight.wanted, &sight.secret) else {
-        return None;
-    };
-    let Content::Pair { certificates, key } = &read.content else {
-        return None;
-    };
-    let certificate = certificates.first()?;
-    let spec = sight.issuer.as_ref()?.view.spec.as_ref()?;
-    let mut resolved = crate::api::resolve(wanted, &spec.defaults, &spec.allow, Some(key.algorithm()));
-    let record = Record::read(&read.annotations);
-    resolved.key = key.algorithm();
-    resolved.usages.clone_from(certificate.usages());
-    resolved.duration = record
-        .duration
-        .and_then(|text| text.parse::<crate::api::GoDuration>().ok())
-        .map_or_else(|| certificate.not_after().duration_since(certificate.not_before()), crate::api::GoDuration::get);
-    Some((resolved, record.renew_handled))
 }

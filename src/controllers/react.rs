@@ -137,6 +137,17 @@ impl Reactor {
         let mut certificates: Vec<(i64, Name)> =
             self.world.links().of_issuer(key).into_iter().map(|name| (self.priority(&name), name)).collect();
         certificates.sort();
+        self.line_up(key);
+        for (priority, name) in certificates {
+            if self.failed(&name) {
+                self.world.remember(&name, |memory| memory.issuer_changed = true);
+            }
+            self.work.push(Key::Certificate(name), priority);
+        }
+    }
+
+    /// Where the certificates of an issuer follow its authority, each gets its turn, what expires first first.
+    pub(crate) fn line_up(&self, key: &IssuerKey) {
         let follows = self
             .world
             .book
@@ -146,16 +157,14 @@ impl Reactor {
                 _ => None,
             })
             .is_some_and(|policy| policy == OnAuthorityChange::Reissue);
-        if follows {
-            let behind = certificates.iter().filter(|(_, name)| self.is_behind(key, name)).map(|(_, name)| name.clone());
-            self.world.book.line_up(key, behind, self.world.now());
+        if !follows {
+            return;
         }
-        for (priority, name) in certificates {
-            if self.failed(&name) {
-                self.world.remember(&name, |memory| memory.issuer_changed = true);
-            }
-            self.work.push(Key::Certificate(name), priority);
-        }
+        let of_issuer = self.world.links().of_issuer(key);
+        let mut behind: Vec<(i64, Name)> =
+            of_issuer.into_iter().filter(|name| self.is_behind(key, name)).map(|name| (self.priority(&name), name)).collect();
+        behind.sort();
+        self.world.book.line_up(key, behind.into_iter().map(|(_, name)| name), self.world.now());
     }
 
     /// Whether a Certificate's certificate is from an authority that its issuer does not have any more.

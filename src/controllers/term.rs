@@ -10,7 +10,7 @@ use tokio_util::sync::CancellationToken;
 use super::{Key, housekeeping, queue::Queue, react::Reactor};
 use crate::{
     apply::{self, Context, Fault},
-    plan::renewal::add,
+    plan::{budget, renewal::add},
     telemetry::Heartbeat,
 };
 
@@ -18,6 +18,8 @@ use crate::{
 const AT_ONCE: usize = 64;
 /// How long what runs may take to end.
 const GRACE: Duration = Duration::from_secs(20);
+/// How long a Certificate rests at most whose status the API server refuses for good, or which it may not be written for.
+const LONGEST_REFUSAL: SignedDuration = SignedDuration::from_hours(1);
 /// How long to wait before looking again after another's write: its watch event is on the way.
 const STALE: SignedDuration = SignedDuration::from_millis(100);
 
@@ -31,7 +33,10 @@ pub(super) async fn serve(context: &Arc<Context>, reactor: &Reactor, beat: &Hear
     reactor.work.begin(Arc::clone(&queue));
     // Issuers first: a Certificate whose issuer was not looked at can only wait for it.
     stream::iter(world.issuers.all())
-        .for_each_concurrent(8, |issuer| async move { self::issuer(context, reactor, &issuer.key, false).await })
+        .for_each_concurrent(8, |issuer| async move {
+            self::issuer(context, reactor, &issuer.key, false).await;
+            reactor.line_up(&issuer.key);
+        })
         .await;
     for certificate in world.certificates.all() {
         reactor.push_certificate(&crate::observe::Cached::name(&*certificate));
@@ -129,21 +134,29 @@ fn retry(context: &Context, fault: &Fault, name: &crate::observe::Name) -> Optio
         Fault::NotLeading | Fault::KeyPending => None,
         Fault::Stale => Some(add(now, STALE)),
         Fault::Failed(failure) => {
-            tracing::warn!(certificate = %name, message = failure.message, "could not be reconciled");
-            Some(add(now, SignedDuration::from_mins(1)))
+            // Not even the status could be written, so the delay is remembered here.
+            let times = again(context, name);
+            tracing::warn!(certificate = %name, message = failure.message, times, "could not be reconciled");
+            Some(add(now, budget::backoff(i64::from(times) + 1).min(LONGEST_REFUSAL)))
         }
         Fault::Unavailable(message) => {
-            let mut times = 0;
-            context.world.remember(name, |memory| {
-                times = memory.unavailable;
-                memory.unavailable = times.saturating_add(1);
-                // The write may have happened.
-                memory.ask = true;
-            });
+            // The write may have happened.
+            context.world.remember(name, |memory| memory.ask = true);
+            let times = again(context, name);
             tracing::warn!(certificate = %name, message, times, "the API server did not take it");
             Some(add(now, SignedDuration::from_secs(1_i64 << times.min(6))))
         }
     }
+}
+
+/// How often in a row it was tried before.
+fn again(context: &Context, name: &crate::observe::Name) -> u32 {
+    let mut times = 0;
+    context.world.remember(name, |memory| {
+        times = memory.unavailable;
+        memory.unavailable = times.saturating_add(1);
+    });
+    times
 }
 
 async fn issuer(context: &Context, reactor: &Reactor, key: &crate::api::IssuerKey, wake_certificates: bool) {

@@ -12,15 +12,15 @@ use super::{
     world::World,
 };
 use crate::{
-    api::{Certificate, IssuerKind, SecretIdentity, SpecError, Wanted, check, condition},
+    api::{Certificate, IssuerKind, SecretIdentity, SpecError, Wanted, check},
     cluster::{CallError, MAX_SKEW},
     issuers::Entry,
     plan::{
         budget::{self, Spent},
-        observed::{Backing, Content, History, IssuerSeen, Observed, Recorded, SecretRead, SecretSeen},
+        observed::{Content, History, IssuerSeen, Observed, Recorded, SecretRead, SecretSeen},
         ownership::{self, Ownership},
+        recorded::{self, SecretMark},
         renewal::add,
-        status::Recorded as _,
     },
     register::RegisterId,
 };
@@ -130,8 +130,9 @@ impl Sight {
             spent: Spent {
                 by_certificate: index.reissues_since(namespace, name, since),
                 in_namespace: index.reissues_in_namespace_since(namespace, since),
-                oldest_in_namespace: None,
+                oldest_in_namespace: index.first_reissue_in_namespace_since(namespace, since),
             },
+            broken: world.registers.broken(),
         };
         let Ok(wanted) = &self.wanted else {
             return;
@@ -232,31 +233,9 @@ impl Sight {
 
     /// Whether the status describes this very Secret, and the register agrees with the status.
     fn is_as_recorded(&self, mark: &secret::Mark) -> bool {
-        let Some(status) = &self.certificate.status else {
-            return false;
-        };
-        let same_secret =
-            status.secret.as_ref().is_some_and(|secret| secret.uid == mark.uid() && secret.resource_version == mark.resource_version());
-        let ready = status.conditions.iter().any(|found| found.type_ == condition::READY && found.status == "True");
-        if !same_secret || !ready || status.observed_generation != self.certificate.metadata.generation {
-            return false;
-        }
-        let (Some(held), Some(recorded)) = (self.certificate.held(), &self.history.current) else {
-            return false;
-        };
-        let registered = recorded.serial == held.serial
-            && recorded.key_id == Some(held.key_id)
-            && recorded.not_after == Some(held.validity.not_after)
-            && self.history.authority == held.authority;
-        registered && self.chain_is_new(mark, held.authority)
-    }
-
-    /// Whether the Secret holds the chain that its issuer hands out now, as far as the issuer's present authority signed it.
-    fn chain_is_new(&self, mark: &secret::Mark, authority: Option<chancery_pki::KeyId>) -> bool {
-        match self.issuer.as_ref().and_then(|entry| entry.view.backing.as_ref().ok()) {
-            Some(Backing::Authority(view)) if authority == Some(view.key_id) => mark.chain.as_deref() == Some(view.fingerprint.as_str()),
-            _ => true,
-        }
+        let issuer = self.issuer.as_ref().and_then(|entry| entry.view.backing.as_ref().ok());
+        let mark = SecretMark { uid: mark.uid(), resource_version: mark.resource_version(), chain: mark.chain.as_deref() };
+        recorded::describes(&self.certificate, &self.history, issuer, mark)
     }
 
     /// Another Certificate that names the same Secret and comes first: the one that the Secret names, else the oldest.

@@ -4,7 +4,7 @@
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::renewal::add;
+use super::renewal::{TOLERANCE, add};
 
 /// Successful re-issuances of one Certificate within an hour.
 pub const PER_CERTIFICATE: usize = 10;
@@ -36,6 +36,13 @@ pub fn backoff(failures: i64) -> SignedDuration {
     SignedDuration::from_secs(seconds.min(LONGEST_DELAY.as_secs()))
 }
 
+/// The delay after the n-th failure in a row where what is held ends after `left`: at most half of that, so that it does not
+/// end during a delay that it could have outlived.
+pub fn delay(failures: i64, left: Option<SignedDuration>) -> SignedDuration {
+    let half = left.filter(|left| left.is_positive()).map_or(LONGEST_DELAY, |left| SignedDuration::from_secs(left.as_secs() / 2));
+    backoff(failures).min(half.max(FIRST_DELAY))
+}
+
 /// Which budget is spent, and when there is room again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Exhausted {
@@ -56,8 +63,7 @@ pub enum Exhausted {
 /// # Errors
 /// The budget that is spent.
 pub fn within(spent: &Spent, now: Timestamp) -> Result<(), Exhausted> {
-    let since = add(now, -WINDOW);
-    let recent: Vec<Timestamp> = spent.by_certificate.iter().copied().filter(|time| *time > since).collect();
+    let recent = recent(spent, now);
     if recent.len() >= PER_CERTIFICATE {
         let oldest = recent[recent.len() - PER_CERTIFICATE];
         return Err(Exhausted::Certificate { until: add(oldest, WINDOW) });
@@ -72,13 +78,23 @@ pub fn within(spent: &Spent, now: Timestamp) -> Result<(), Exhausted> {
 /// The moment before which damage to a Secret is not mended once more: another writer who keeps rewriting it would
 /// otherwise spend the whole budget in seconds.
 pub fn next_mending(spent: &Spent, now: Timestamp) -> Option<Timestamp> {
-    let since = add(now, -WINDOW);
-    let recent: Vec<Timestamp> = spent.by_certificate.iter().copied().filter(|time| *time > since).collect();
+    let recent = recent(spent, now);
     let last = recent.last()?;
     let doublings = u32::try_from(recent.len().saturating_sub(1)).unwrap_or(0).min(16);
     let pause = SignedDuration::from_secs(FIRST_PAUSE.as_secs() << doublings);
     let next = add(*last, pause);
     (next > now).then_some(next)
+}
+
+/// The re-issuances within the window. A clock that once ran ahead left times that are yet to come; to wait for these could take years.
+fn recent(spent: &Spent, now: Timestamp) -> Vec<Timestamp> {
+    let (since, until) = (add(now, -WINDOW), add(now, TOLERANCE));
+    spent.by_certificate.iter().copied().filter(|time| *time > since && *time <= until).collect()
+}
+
+/// Up to five minutes in seconds, the same for the same object: those who wait for one budget do not all come at once.
+pub fn share(uid: Option<&str>) -> i64 {
+    uid.unwrap_or_default().bytes().fold(0_i64, |sum, octet| (sum * 31 + i64::from(octet)) % 300)
 }
 
 #[cfg(test)]
@@ -97,6 +113,24 @@ mod tests {
         assert_eq!(backoff(12), SignedDuration::from_hours(32));
         assert_eq!(backoff(i64::MAX), SignedDuration::from_hours(32));
         assert_eq!(backoff(-1), SignedDuration::from_mins(1));
+    }
+
+    #[test]
+    fn no_delay_is_longer_than_half_of_what_is_left_of_the_certificate() {
+        let hours = SignedDuration::from_hours;
+        assert_eq!(delay(20, Some(hours(10))), hours(5));
+        assert_eq!(delay(20, Some(hours(100))), hours(32));
+        assert_eq!(delay(2, Some(hours(100))), SignedDuration::from_mins(2));
+        assert_eq!(delay(20, Some(SignedDuration::from_secs(30))), SignedDuration::from_mins(1));
+        assert_eq!(delay(20, Some(hours(-1))), hours(32));
+        assert_eq!(delay(20, None), hours(32));
+    }
+
+    #[test]
+    fn re_issuances_that_are_yet_to_come_count_for_nothing() {
+        let spent = Spent { by_certificate: (0..10).map(|n| at(1_000_000 + n)).collect(), ..Spent::default() };
+        assert_eq!(within(&spent, at(10_000)), Ok(()));
+        assert_eq!(next_mending(&spent, at(10_000)), None);
     }
 
     #[test]

@@ -54,6 +54,8 @@ pub enum Cause {
     Due,
     /// Too much time.
     Expired,
+    /// Nothing that is known: the register that would say so does not hold together.
+    Unproven,
 }
 
 impl Violation {
@@ -67,7 +69,7 @@ impl Violation {
 
     /// Whether what is held does its work all the same.
     pub fn leaves_ready(&self) -> bool {
-        matches!(self.cause, Cause::Authority | Cause::Asked | Cause::Due)
+        matches!(self.cause, Cause::Authority | Cause::Asked | Cause::Due | Cause::Unproven)
     }
 }
 
@@ -84,13 +86,30 @@ pub fn secret_missing(history: &History, name: &str) -> Violation {
 /// # Errors
 /// The first check that is violated.
 pub fn usable<'a>(secret: &'a SecretRead, history: &History) -> Result<(&'a [X509], &'a PrivateKey), Violation> {
-    let cause = if history.current.is_none() { Cause::First } else { Cause::Damage };
-    match &secret.content {
-        Content::Missing(key) => Err(Violation::new(cause, reason::SECRET_UNREADABLE, format!("the Secret has no {key}"))),
-        Content::Unreadable(why) => Err(Violation::new(cause, reason::SECRET_UNREADABLE, why.clone())),
-        Content::Mismatch => Err(Violation::new(cause, reason::KEY_MISMATCH, "the Secret's private key is not that of its certificate")),
-        Content::Pair { certificates, key } => Ok((certificates, key)),
+    let (reason, message) = match &secret.content {
+        Content::Missing(key) => (reason::SECRET_UNREADABLE, format!("the Secret has no {key}")),
+        Content::Unreadable(why) => (reason::SECRET_UNREADABLE, why.clone()),
+        Content::Mismatch => (reason::KEY_MISMATCH, "the Secret's private key is not that of its certificate".to_owned()),
+        Content::Pair { certificates, key } => return Ok((certificates, key)),
+    };
+    Err(damage(history, reason, message))
+}
+
+/// Something is wrong with what a Secret holds. What nobody was ever given cannot be damaged: that is the first certificate.
+fn damage(history: &History, reason: &'static str, message: String) -> Violation {
+    if history.current.is_none() {
+        return Violation::new(Cause::First, reason::CREATED, message);
     }
+    Violation::new(Cause::Damage, reason, message)
+}
+
+/// Whether a certificate is the current one is not known.
+pub fn unproven(certificate: &X509) -> Violation {
+    Violation::new(
+        Cause::Unproven,
+        reason::REGISTER_UNAVAILABLE,
+        format!("that serial {} is this Certificate's current one cannot be told", certificate.serial()),
+    )
 }
 
 /// What the certificate of a readable Secret is, in the status's terms.
@@ -114,8 +133,8 @@ pub fn current(certificate: &X509, history: &History) -> Result<(), Violation> {
     }) {
         return Ok(());
     }
-    Err(Violation::new(
-        Cause::Damage,
+    Err(damage(
+        history,
         reason::NOT_CURRENT,
         match recorded {
             Some(recorded) => format!(

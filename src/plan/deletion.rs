@@ -3,8 +3,8 @@
 use kube::ResourceExt as _;
 
 use super::{
-    decide::{Act, Finalizer, Plan},
     observed::{Observed, SecretSeen},
+    outcome::{Act, Finalizer, Plan},
     ownership::{self, Ownership},
 };
 use crate::api::{Certificate, DeletionPolicy, Wanted, names};

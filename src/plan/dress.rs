@@ -9,7 +9,10 @@ use serde::{Deserialize, Serialize};
 
 use super::checks::{Origin, text_of};
 use super::observed::{AuthorityView, Backing, ChainText, Content, IssuerView, Observed, SecretRead};
-use crate::api::{Certificate, Defaulted, Resolved, SecretTemplate, Wanted, encoding_name, names};
+use crate::api::{
+    Allow, Certificate, Defaulted, Defaults, GoDuration, Resolved, SecretTemplate, Wanted, WantedIssuer, encoding_name, names, resolve,
+    unwritten,
+};
 
 /// Everything about a Secret but its private key.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -99,6 +102,28 @@ fn second(time: Timestamp) -> String {
     time.strftime("%Y-%m-%dT%H:%M:%SZ").to_string()
 }
 
+/// The values that the certificate of a Secret was issued with, and the value of the renew annotation that it answers.
+pub fn issued_with(wanted: &Wanted, issuer: Option<&WantedIssuer>, secret: &SecretRead) -> Option<(Resolved, Option<String>)> {
+    let Content::Pair { certificates, key } = &secret.content else {
+        return None;
+    };
+    let certificate = certificates.first()?;
+    let record = Record::read(&secret.annotations);
+    // An issuer that is gone has no defaults; what was issued shows its values itself.
+    let mut resolved = match issuer {
+        Some(issuer) => resolve(wanted, &issuer.defaults, &issuer.allow, Some(key.algorithm())),
+        None => resolve(wanted, &Defaults::default(), &Allow::default(), Some(key.algorithm())),
+    };
+    resolved.key = key.algorithm();
+    resolved.encoding = secret.key_encoding.unwrap_or(resolved.encoding);
+    resolved.usages = certificate.usages().clone();
+    resolved.duration = record
+        .duration
+        .and_then(|text| text.parse::<GoDuration>().ok())
+        .map_or_else(|| certificate.not_after().duration_since(certificate.not_before()), GoDuration::get);
+    Some((resolved, record.renew_handled))
+}
+
 /// What a Secret that was read should carry around the certificate that it holds.
 pub fn of(
     observed: &Observed<'_>,
@@ -110,15 +135,10 @@ pub fn of(
 ) -> Dress {
     let mut record = Record::read(&secret.annotations);
     if origin == Origin::Found {
-        record.defaulted = Defaulted::ALL.into();
         record.encoding = secret.key_encoding.map(|encoding| encoding_name(encoding).to_owned());
     }
-    record.defaulted.retain(|value| match value {
-        Defaulted::Key => wanted.key.is_none(),
-        Defaulted::Duration => wanted.duration.is_none(),
-        Defaulted::Usages => wanted.usages.is_none(),
-        Defaulted::Encoding => wanted.encoding.is_none(),
-    });
+    // What is not written, and satisfies the spec all the same, is a default; also where it was written once, or was found.
+    record.defaulted = unwritten(wanted);
     record.authority = signer.map(|key_id| key_id.to_string());
     let mut chain = secret.chain.clone();
     if let Content::Pair { certificates, .. } = &secret.content

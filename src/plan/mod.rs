@@ -3,6 +3,7 @@
 //! Nothing here has a client, a clock or a random number; ten years of renewals are a unit test. What a decision is made
 //! from is gathered by `observe`, what it asks for is carried out by `apply`.
 
+mod assess;
 pub mod budget;
 pub mod checks;
 mod decide;
@@ -11,8 +12,16 @@ pub mod dress;
 pub mod issuer;
 pub mod limits;
 pub mod observed;
+mod obtain;
+mod outcome;
 pub mod ownership;
+pub mod recorded;
 pub mod renewal;
+#[cfg(test)]
+mod simulation;
+#[cfg(test)]
+pub(crate) mod stage;
 pub mod status;
 
-pub use decide::{Act, Finalizer, Helps, Issue, KeySource, Pending, Plan, Standing, decide, failed, ready};
+pub use decide::{decide, failed};
+pub use outcome::{Act, Finalizer, Helps, Issue, KeySource, Pending, Plan, Standing};

@@ -71,6 +71,16 @@ pub enum Backing {
     Authority(AuthorityView),
 }
 
+impl Backing {
+    /// The authority in whose register what it signs is kept; none for the common one.
+    pub fn authority(&self) -> Option<KeyId> {
+        match self {
+            Self::SelfSigned => None,
+            Self::Authority(authority) => Some(authority.key_id),
+        }
+    }
+}
+
 /// An authority without its key.
 #[derive(Clone, Debug)]
 pub struct AuthorityView {
@@ -171,6 +181,9 @@ pub struct History {
     pub anothers: bool,
     /// Re-issuances within the budget's window.
     pub spent: Spent,
+    /// The registers that do not hold together, by their authority (none: the common one), with what is wrong and what to do.
+    /// They take no lines, and what they do not say proves nothing.
+    pub broken: BTreeMap<Option<KeyId>, String>,
 }
 
 /// A line of the register that gave a certificate to its owner.

@@ -12,7 +12,10 @@ use crate::api::Renewal;
 /// How far `notBefore` lies before the moment of issuance: clocks of relying parties may be behind ours.
 pub const BACKDATE: SignedDuration = SignedDuration::from_mins(5);
 
-/// A renewal that gains less than this share of the wanted lifetime is not made.
+/// How far this machine's clock may be off while it signs, and a certificate's `notBefore` lie ahead before that is worth a word.
+pub const TOLERANCE: SignedDuration = SignedDuration::from_mins(2);
+
+/// A renewal gains at least this share of the lifetime, or it waits: of a year's certificate ten are made in a year at most.
 const LEAST_GAIN: i64 = 10;
 
 /// The span of a certificate, in whole seconds, as X.509 keeps it.
@@ -48,16 +51,42 @@ pub fn validity(now: Timestamp, wanted: SignedDuration, chain_end: Option<Timest
     }
 }
 
-/// Whether a renewal now would lengthen what is held by at least a tenth of the lifetime that is wanted.
-pub fn gains_enough(held: Validity, next: Validity, wanted: SignedDuration) -> bool {
+/// Whether a renewal is worth making.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Worth {
+    /// It is.
+    Now,
+    /// It will be.
+    From(Timestamp),
+    /// It never will be, unless the issuer's chain gets another end.
+    Never,
+}
+
+/// Whether a renewal now is worth making: it lengthens what is held by at least a tenth of the lifetime that is wanted, or,
+/// where the issuer's chain ends too soon for that, it doubles what is left.
+pub fn worth(held: Validity, next: Validity, cut: bool, wanted: SignedDuration, now: Timestamp) -> Worth {
     let gain = next.not_after.duration_since(held.not_after);
-    gain >= SignedDuration::from_secs(wanted.as_secs() / LEAST_GAIN)
+    let least = SignedDuration::from_secs(wanted.as_secs() / LEAST_GAIN);
+    if gain >= least {
+        return Worth::Now;
+    }
+    let from = if cut {
+        if gain <= SignedDuration::ZERO {
+            return Worth::Never;
+        }
+        add(held.not_after, -gain)
+    } else {
+        // What is held is longer than what is asked for now: each second of waiting is a second of gain.
+        add(held.not_after, least + BACKDATE - SignedDuration::from_secs(wanted.as_secs()))
+    };
+    if from <= now { Worth::Now } else { Worth::From(from) }
 }
 
 /// The moment from which a certificate is due for renewal.
 ///
 /// Two thirds into its real lifetime, or `renewBefore`, or a percentage of the real lifetime, before its end; and up to a
-/// twentieth of the lifetime earlier, by the certificate's own share of the spread.
+/// twentieth of the lifetime earlier, by the certificate's own share of the spread. Never before a tenth of the lifetime
+/// has passed since it was issued, whatever was asked.
 pub fn due(validity: Validity, renewal: Renewal, uid: &str, serial: &SerialNumber) -> Timestamp {
     let lifetime = validity.lifetime().as_secs();
     let lead = match renewal {
@@ -65,18 +94,12 @@ pub fn due(validity: Validity, renewal: Renewal, uid: &str, serial: &SerialNumbe
         Renewal::Percentage(percentage) => lifetime.saturating_mul(i64::from(percentage)) / 100,
         Renewal::Before(_) | Renewal::Default => lifetime / 3,
     };
-    let before_due = lifetime.saturating_sub(lead);
-    let window = (lifetime / 20).min(before_due / 10);
+    let spreading = lifetime / 20;
+    let soonest = BACKDATE.as_secs() + lifetime / LEAST_GAIN + 1;
+    let latest = lifetime.saturating_sub(lead).max(soonest.saturating_add(spreading)).min(lifetime);
+    let window = spreading.min(latest.saturating_sub(soonest).max(0)).min(latest / 10);
     let earlier = scale(window, spread(uid, serial));
-    let due = add(validity.not_after, SignedDuration::from_secs(-(lead.saturating_add(earlier))));
-    due.max(earliest(validity))
-}
-
-/// A certificate is used for a while before it is renewed, whatever lead was asked for: one that is due when it is issued
-/// would be issued for ever.
-fn earliest(validity: Validity) -> Timestamp {
-    let used = SignedDuration::from_secs(validity.lifetime().as_secs() / 6);
-    add(validity.not_before, BACKDATE + used).min(validity.not_after)
+    add(validity.not_before, SignedDuration::from_secs(latest.saturating_sub(earlier)))
 }
 
 /// A number that is the same for the same certificate, and evenly spread over all of them.
@@ -151,14 +174,6 @@ mod tests {
     }
 
     #[test]
-    fn a_certificate_is_not_due_when_it_is_issued() {
-        let validity = Validity { not_before: at(0), not_after: at(HOUR) };
-        for renewal in [Renewal::Before(SignedDuration::from_mins(59)), Renewal::Percentage(99)] {
-            assert_eq!(due(validity, renewal, "uid", &serial()), at(15 * 60), "{renewal:?}");
-        }
-    }
-
-    #[test]
     fn a_thousand_certificates_made_together_do_not_renew_together() {
         let validity = Validity { not_before: at(0), not_after: at(2160 * HOUR) };
         let mut per_hour = std::collections::BTreeMap::<i64, usize>::new();
@@ -171,10 +186,39 @@ mod tests {
     }
 
     #[test]
-    fn a_renewal_that_gains_next_to_nothing_is_not_worth_making() {
+    fn a_renewal_is_never_due_before_a_tenth_of_the_lifetime_has_passed() {
+        for (renewal, lifetime) in [(Renewal::Before(hours(85 * 24)), 90 * 24), (Renewal::Percentage(99), 24), (Renewal::Percentage(99), 1)]
+        {
+            let (validity, _) = validity(at(1_000_000), hours(lifetime), None);
+            for number in 0..100 {
+                let due = due(validity, renewal, &format!("uid-{number}"), &serial());
+                let passed = due.as_second() - 1_000_000;
+                assert!(passed * 10 >= lifetime * HOUR, "{renewal:?} of {lifetime} h: {passed} s");
+                assert!(passed * 6 <= lifetime * HOUR + 60, "{renewal:?} of {lifetime} h: {passed} s");
+            }
+        }
+    }
+
+    #[test]
+    fn a_renewal_that_gains_next_to_nothing_waits_until_it_doubles_what_is_left() {
         let held = Validity { not_before: at(0), not_after: at(100 * HOUR) };
         let next = |end: i64| Validity { not_before: at(60 * HOUR), not_after: at(end * HOUR) };
-        assert!(!gains_enough(held, next(109), hours(100)));
-        assert!(gains_enough(held, next(110), hours(100)));
+        let worth = |end: i64, hour: i64| worth(held, next(end), true, hours(100), at(hour * HOUR));
+        assert_eq!(worth(110, 60), Worth::Now);
+        assert_eq!(worth(109, 60), Worth::From(at(91 * HOUR)));
+        assert_eq!(worth(109, 91), Worth::Now);
+        assert_eq!(worth(100, 99), Worth::Never);
+        assert_eq!(worth(90, 80), Worth::Never);
+    }
+
+    #[test]
+    fn a_renewal_for_a_shorter_lifetime_waits_until_it_gains() {
+        let held = Validity { not_before: at(0), not_after: at(2160 * HOUR) };
+        let now = at(1440 * HOUR);
+        let (next, cut) = validity(now, hours(24), None);
+        let Worth::From(from) = worth(held, next, cut, hours(24), now) else { panic!() };
+        assert!(from < held.not_after);
+        let (next, cut) = validity(from, hours(24), None);
+        assert_eq!(worth(held, next, cut, hours(24), from), Worth::Now);
     }
 }

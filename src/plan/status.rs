@@ -9,8 +9,8 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 
 use super::{
     budget,
-    decide::{Helps, Standing},
     observed::Held,
+    outcome::{Helps, Standing},
     renewal::{self, Validity},
 };
 use crate::api::{
@@ -44,6 +44,8 @@ pub struct Said<'a> {
     pub recorded: Option<&'a super::observed::Recorded>,
     /// An attempt that failed just now.
     pub failure: Option<&'a Failure>,
+    /// Whether the issuer changed since the last failed attempt: those before it count no more.
+    pub issuer_changed: bool,
 }
 
 /// The status of a Certificate. Equal to the one that stands where nothing changed, so that it need not be written.
@@ -68,10 +70,10 @@ pub fn of(certificate: &Certificate, said: &Said<'_>, now: Timestamp) -> Certifi
     status.conditions = conditions(certificate, &old, said, cut(&status, standing), now);
     match said.failure {
         Some(failure) => {
-            let attempts = attempts(&old, certificate).saturating_add(1);
-            status.failed_issuance_attempts = Some(attempts);
+            let attempt = Attempt::now(certificate, said.issuer_changed, standing.held.as_ref(), now);
+            status.failed_issuance_attempts = Some(attempt.number);
             status.last_failure_time = Some(Time(second(now)));
-            status.next_retry_time = failure.retry.then(|| Time(retry_after(certificate, now)));
+            status.next_retry_time = failure.retry.then_some(Time(attempt.again));
         }
         None if standing.ready && standing.pending.is_none() => {
             status.failed_issuance_attempts = None;
@@ -79,10 +81,14 @@ pub fn of(certificate: &Certificate, said: &Said<'_>, now: Timestamp) -> Certifi
             status.next_retry_time = None;
         }
         None => {
+            if said.issuer_changed || old.observed_generation != certificate.metadata.generation {
+                status.failed_issuance_attempts = None;
+                status.last_failure_time = None;
+            }
             // A time that is shown is one at which something happens.
             let shown = standing.pending.as_ref().and_then(|pending| match pending.helps {
                 Helps::Until(time) => Some(Time(second(time))),
-                Helps::Change | Helps::Event => None,
+                Helps::Change | Helps::Event | Helps::Again(_) => None,
             });
             status.next_retry_time = shown;
         }
@@ -90,16 +96,45 @@ pub fn of(certificate: &Certificate, said: &Said<'_>, now: Timestamp) -> Certifi
     status
 }
 
-/// When an attempt that failed just now is repeated.
-pub fn retry_after(certificate: &Certificate, now: Timestamp) -> Timestamp {
-    let old = certificate.status.clone().unwrap_or_default();
-    let attempts = attempts(&old, certificate).saturating_add(1);
-    second(renewal::add(second(now), budget::backoff(i64::from(attempts))))
+/// A failed attempt among those that count: in a row, under one spec and one issuer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Attempt {
+    /// Its number, from one.
+    pub number: i32,
+    /// When the next one is made.
+    pub again: Timestamp,
+}
+
+impl Attempt {
+    /// The one that failed just now; `afresh` where those before it count no more. `held` is what is held meanwhile.
+    pub fn now(certificate: &Certificate, afresh: bool, held: Option<&Held>, now: Timestamp) -> Self {
+        let before = if afresh { 0 } else { counted(certificate).unwrap_or(0) };
+        Self::of(before.saturating_add(1), second(now), held)
+    }
+
+    /// The last one, by the status. None where there was none, where the spec changed since, and where it is yet to come:
+    /// a clock that ran ahead is no reason to wait for years.
+    pub fn last(certificate: &Certificate, held: Option<&Held>, now: Timestamp) -> Option<Self> {
+        let number = counted(certificate)?;
+        let failed = certificate.status.as_ref()?.last_failure_time.as_ref()?.0;
+        (failed <= renewal::add(now, renewal::TOLERANCE)).then(|| Self::of(number, failed, held))
+    }
+
+    fn of(number: i32, failed: Timestamp, held: Option<&Held>) -> Self {
+        let left = held.map(|held| held.validity.not_after.duration_since(failed));
+        Self { number, again: second(renewal::add(failed, budget::delay(i64::from(number), left))) }
+    }
+
+    /// How a message begins that tells of it; by this the rest of the message is found again.
+    pub(super) fn text(self) -> String {
+        format!("attempt {} failed, the next is at {}: ", self.number, self.again.strftime("%Y-%m-%d %H:%M:%S UTC"))
+    }
 }
 
 /// How often in a row it failed under this spec.
-fn attempts(old: &CertificateStatus, certificate: &Certificate) -> i32 {
-    if old.observed_generation == certificate.metadata.generation { old.failed_issuance_attempts.unwrap_or(0) } else { 0 }
+fn counted(certificate: &Certificate) -> Option<i32> {
+    let status = certificate.status.as_ref().filter(|status| status.observed_generation == certificate.metadata.generation)?;
+    status.failed_issuance_attempts.filter(|attempts| *attempts > 0)
 }
 
 fn hold(status: &mut CertificateStatus, old: &CertificateStatus, held: &Held, said: &Said<'_>, now: Timestamp) {
@@ -144,7 +179,7 @@ fn shown(resolved: &Resolved) -> ResolvedSpec {
 /// What was asked for, where the certificate is shorter since its issuer's chain ends sooner.
 fn cut(status: &CertificateStatus, standing: &Standing) -> Option<GoDuration> {
     let lifetime = standing.held.as_ref().filter(|_| standing.ready)?.validity.lifetime();
-    status.resolved.as_ref().map(|resolved| resolved.duration).filter(|asked| asked.get() > lifetime)
+    status.resolved.as_ref().map(|resolved| resolved.duration).filter(|asked| asked.get().as_secs() > lifetime.as_secs())
 }
 
 fn conditions(
@@ -183,10 +218,8 @@ pub trait Recorded {
     fn resolved_renewal(&self) -> Option<Renewal>;
     /// The type of the key that the certificate was issued with.
     fn resolved_key(&self) -> Option<KeyAlgorithm>;
-    /// The moment before which a failed attempt is not repeated.
-    fn next_retry(&self) -> Option<Timestamp>;
-    /// What the last failed attempt said.
-    fn last_failure(&self) -> Option<String>;
+    /// Why what is wanted is not there, reason and message, as the status says it: after a failed attempt, what failed.
+    fn last_failure(&self) -> Option<(String, String)>;
 }
 
 impl Recorded for Certificate {
@@ -221,16 +254,8 @@ impl Recorded for Certificate {
         }
     }
 
-    fn next_retry(&self) -> Option<Timestamp> {
-        let status = self.status.as_ref()?;
-        status.failed_issuance_attempts.filter(|attempts| *attempts > 0)?;
-        let failed = status.last_failure_time.as_ref()?.0;
-        let until = renewal::add(failed, budget::backoff(i64::from(status.failed_issuance_attempts.unwrap_or(1))));
-        Some(until)
-    }
-
-    fn last_failure(&self) -> Option<String> {
-        let issuing = self.status.as_ref()?.conditions.iter().find(|condition| condition.type_ == condition::ISSUING)?;
-        Some(issuing.message.clone())
+    fn last_failure(&self) -> Option<(String, String)> {
+        let issuing = condition::find(&self.status.as_ref()?.conditions, condition::ISSUING)?;
+        Some((issuing.reason.clone(), issuing.message.clone()))
     }
 }

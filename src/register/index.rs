@@ -63,6 +63,11 @@ impl Index {
         self.read().state.namespace(namespace).map_or(0, |namespace| namespace.reissues().since(since).count())
     }
 
+    /// When the first of them was issued.
+    pub fn first_reissue_in_namespace_since(&self, namespace: &str, since: Timestamp) -> Option<Timestamp> {
+        self.read().state.namespace(namespace).and_then(|namespace| namespace.reissues().since(since).next())
+    }
+
     /// Each Certificate whose current certificate this authority signed, with that certificate; in no order.
     pub fn issued_by(&self, authority: &KeyId) -> Vec<(Owner, SerialNumber, Timestamp)> {
         let register = RegisterId::Authority(*authority);

@@ -13,6 +13,7 @@ use std::{
     time::Duration,
 };
 
+use chancery_pki::KeyId;
 use futures::{FutureExt, future::BoxFuture};
 use jiff::Timestamp;
 use k8s_openapi::api::core::v1::ConfigMap;
@@ -203,6 +204,19 @@ impl Registers {
     /// How each register stands.
     pub fn states(&self) -> BTreeMap<RegisterId, RegisterState> {
         self.opened().registers.iter().flatten().map(|(id, slot)| (*id, slot.state())).collect()
+    }
+
+    /// The registers that do not hold together, by their authority (none: the common one), with what is wrong and what to do.
+    pub fn broken(&self) -> BTreeMap<Option<KeyId>, String> {
+        let authority = |id: RegisterId| match id {
+            RegisterId::Common => None,
+            RegisterId::Authority(key_id) => Some(key_id),
+        };
+        let broken = |(id, slot): (&RegisterId, &Slot)| match slot.state() {
+            RegisterState::Sound => None,
+            RegisterState::Broken { why } => Some((authority(*id), RegisterError::Broken { register: *id, why }.to_string())),
+        };
+        self.opened().registers.iter().flatten().filter_map(broken).collect()
     }
 
     fn begin(&self) -> u64 {

@@ -58,7 +58,7 @@ pub enum Kind {
 }
 
 /// What may be asked of an issuer; what is unwritten is filled in.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Allow {
     /// Whether CAs may be asked for.
     pub is_ca: bool,

@@ -1,0 +1,283 @@
+//! How a certificate that is wanted is had: who signs, with which key, and what is in the way.
+
+use jiff::{SignedDuration, Timestamp};
+
+use super::{
+    assess::{Lack, missing_register},
+    budget::{self, Exhausted},
+    checks::{self, Cause},
+    decide::{ended, minute, ready},
+    limits,
+    observed::{Backing, IssuerSeen, IssuerView, Observed, SecretSeen},
+    outcome::{Act, Helps, Issue, KeySource, Pending, Plan, Standing},
+    renewal::{self, Validity, Worth},
+    status::{Attempt, Recorded as _},
+};
+use crate::api::{self, Resolved, RotationPolicy, Wanted, reason::certificate as reason};
+
+/// What is in the way of an issuance.
+pub(super) struct Obstruction {
+    pub(super) reason: &'static str,
+    pub(super) message: String,
+    pub(super) helps: Helps,
+}
+
+impl Obstruction {
+    pub(super) fn change(reason: &'static str, message: impl Into<String>) -> Self {
+        Self { reason, message: message.into(), helps: Helps::Change }
+    }
+
+    fn again(reason: &'static str, message: impl Into<String>, time: Timestamp) -> Self {
+        Self { reason, message: message.into(), helps: Helps::Again(time) }
+    }
+
+    pub(super) fn until(reason: &'static str, message: impl Into<String>, time: Timestamp) -> Self {
+        Self { reason, message: message.into(), helps: Helps::Until(time) }
+    }
+}
+
+pub(super) fn obtain(observed: &Observed<'_>, wanted: &Wanted, lack: &Lack, now: Timestamp) -> Plan {
+    if matches!(observed.issuer, IssuerSeen::Pending) {
+        return Plan { act: Act::Nothing, standing: None, wake: None };
+    }
+    match prepare(observed, wanted, lack, now) {
+        // The Secret's own content is carried over and its key may be kept: it is read before it is written.
+        Ok(_) if matches!(observed.secret, SecretSeen::AsRecorded) => Plan { act: Act::Read, standing: None, wake: None },
+        Ok(issue) => Plan { act: Act::Issue(Box::new(issue)), standing: None, wake: None },
+        Err(obstruction) => wait(lack, &obstruction, now),
+    }
+}
+
+pub(super) fn wait(lack: &Lack, obstruction: &Obstruction, now: Timestamp) -> Plan {
+    let message = format!("{}; {}", lack.violation.message, obstruction.message);
+    let pending = Pending { reason: obstruction.reason, message: message.clone(), helps: obstruction.helps };
+    let wake = match obstruction.helps {
+        Helps::Until(time) | Helps::Again(time) => Some(time),
+        Helps::Change | Helps::Event => None,
+    };
+    let expiry = lack.held.as_ref().map(ended);
+    let due = lack.usable.as_ref().map(|usable| usable.renewal);
+    let wake = [wake, expiry, due].into_iter().flatten().filter(|time| *time > now).min();
+    let standing = match &lack.usable {
+        Some(usable) if lack.violation.leaves_ready() => ready(usable, Some(pending)),
+        _ => {
+            // What is in the way says more than what is missing, except of a certificate that was good before.
+            let reason = if matches!(lack.violation.cause, Cause::First) { obstruction.reason } else { lack.violation.reason };
+            let reason = if matches!(obstruction.helps, Helps::Change) { obstruction.reason } else { reason };
+            Standing { ready: false, reason, message, held: lack.held.clone(), renewal: None, pending: Some(pending) }
+        }
+    };
+    Plan { act: Act::Nothing, standing: Some(standing), wake }
+}
+
+fn prepare(observed: &Observed<'_>, wanted: &Wanted, lack: &Lack, now: Timestamp) -> Result<Issue, Obstruction> {
+    let issuer = issuer(observed, wanted)?;
+    let (spec, backing) = match (&issuer.spec, &issuer.backing) {
+        (Some(spec), Ok(backing)) => (spec, backing),
+        (_, Err(obstacle)) => {
+            return Err(Obstruction {
+                reason: reason::ISSUER_NOT_READY,
+                message: format!("{} is not ready: {}", issuer.key, obstacle.message),
+                helps: Helps::Event,
+            });
+        }
+        (None, Ok(_)) => return Err(Obstruction::change(reason::ISSUER_NOT_READY, format!("{} cannot be read", issuer.key))),
+    };
+    on_record(observed, wanted, lack, backing)?;
+    immutable(observed)?;
+    let key = key_source(observed, wanted, lack)?;
+    let kept = match (key, &observed.secret) {
+        (KeySource::Keep, SecretSeen::Read(secret)) => secret.key_algorithm(),
+        (KeySource::Copy(_), _) => observed.certificate.resolved_key(),
+        _ => None,
+    };
+    let resolved = api::resolve(wanted, &spec.defaults, &spec.allow, kept);
+    limits::admits(wanted, &resolved, spec, backing)
+        .map_err(|refusal| Obstruction::change(reason::NOT_ALLOWED, format!("{} does not allow it: {refusal}", issuer.key)))?;
+    if key != KeySource::New && kept.is_some_and(|kept| kept != resolved.key) {
+        return Err(Obstruction::change(
+            reason::KEY_ROTATION_FORBIDDEN,
+            format!(
+                "a {} key would have to be made, and spec.privateKey.rotationPolicy is Never: set it to Always, or delete the Secret",
+                resolved.key
+            ),
+        ));
+    }
+    if let Some(skew) = observed.skew {
+        // No time is named and the figure is a round one: a status that changed at each look would be written at each look.
+        return Err(Obstruction::again(
+            reason::CLOCK_SKEW,
+            format!(
+                "nothing is signed while this machine's clock and the API server's differ by {} minutes: set the clocks right",
+                skew.abs().as_mins()
+            ),
+            renewal::add(now, SignedDuration::from_secs(30)),
+        ));
+    }
+    patience(observed, lack, now)?;
+    let chain_end = match backing {
+        Backing::Authority(authority) => Some(authority.chain.not_after()),
+        Backing::SelfSigned => None,
+    };
+    let (validity, cut) = renewal::validity(now, resolved.duration, chain_end);
+    if validity.not_after <= now {
+        return Err(Obstruction::change(reason::ISSUER_NOT_READY, format!("the chain of {} has ended", issuer.key)));
+    }
+    if lack.violation.cause == Cause::Due
+        && let Some(held) = &lack.held
+    {
+        let helps = match renewal::worth(held.validity, validity, cut, resolved.duration, now) {
+            Worth::Now => None,
+            Worth::From(time) => Some(Helps::Until(time)),
+            Worth::Never => Some(Helps::Change),
+        };
+        if let Some(helps) = helps {
+            return Err(gains_little(issuer, &resolved, validity, cut, helps));
+        }
+    }
+    Ok(Issue { violation: lack.violation.clone(), resolved, validity, cut, key, renew_handled: wanted.renew.clone() })
+}
+
+fn gains_little(issuer: &IssuerView, resolved: &Resolved, next: Validity, cut: bool, helps: Helps) -> Obstruction {
+    let asked = checks::text_of(resolved.duration);
+    if cut {
+        let message = format!(
+            "a renewal would gain less than a tenth of {asked}, since the chain of {} ends at {}: renew the issuer's certificate",
+            issuer.key,
+            minute(next.not_after)
+        );
+        return Obstruction { reason: reason::AUTHORITY_ENDING, message, helps };
+    }
+    Obstruction { reason: reason::RENEWAL_DUE, message: format!("it outlasts a new one, which would be for {asked}"), helps }
+}
+
+/// Nothing is signed by an authority whose register takes no lines; and no CA's key is made in the place of one that may be on record.
+fn on_record(observed: &Observed<'_>, wanted: &Wanted, lack: &Lack, backing: &Backing) -> Result<(), Obstruction> {
+    let broken = match lack.violation.cause {
+        Cause::Unproven => missing_register(observed).or_else(|| observed.history.broken.values().next().map(String::as_str)),
+        Cause::First | Cause::Damage if wanted.is_ca => missing_register(observed),
+        _ => observed.history.broken.get(&backing.authority()).map(String::as_str),
+    };
+    broken.map_or(Ok(()), |why| Err(Obstruction::change(reason::REGISTER_UNAVAILABLE, why)))
+}
+
+fn issuer<'a>(observed: &Observed<'a>, wanted: &Wanted) -> Result<&'a IssuerView, Obstruction> {
+    match observed.issuer {
+        IssuerSeen::Found { issuer, namespace_admitted: true } => Ok(issuer),
+        IssuerSeen::Found { issuer, namespace_admitted: false } => Err(Obstruction::change(
+            reason::NOT_ALLOWED,
+            format!(
+                "{} does not serve namespace {}: its spec.allow.namespaceSelector does not match the namespace's labels",
+                issuer.key,
+                observed.certificate.metadata.namespace.as_deref().unwrap_or_default()
+            ),
+        )),
+        IssuerSeen::NotServed => Err(Obstruction::change(
+            reason::ISSUER_NOT_SERVED,
+            format!("{} is not served: this operator watches some namespaces only, name an Issuer", wanted.issuer),
+        )),
+        IssuerSeen::Absent | IssuerSeen::Pending => {
+            Err(Obstruction { reason: reason::ISSUER_NOT_FOUND, message: format!("{} does not exist", wanted.issuer), helps: Helps::Event })
+        }
+    }
+}
+
+fn immutable(observed: &Observed<'_>) -> Result<(), Obstruction> {
+    match &observed.secret {
+        SecretSeen::Read(secret) if secret.immutable => {
+            Err(Obstruction::change(reason::SECRET_IMMUTABLE, "the Secret is immutable: delete it, and it is made anew"))
+        }
+        _ => Ok(()),
+    }
+}
+
+fn key_source(observed: &Observed<'_>, wanted: &Wanted, lack: &Lack) -> Result<KeySource, Obstruction> {
+    if lack.key_is_sound && wanted.rotation == RotationPolicy::Never {
+        return Ok(KeySource::Keep);
+    }
+    let Some(recorded) = observed.history.current.as_ref().filter(|_| wanted.is_ca && !lack.key_is_sound) else {
+        return Ok(KeySource::New);
+    };
+    if let (true, Some(key_id)) = (observed.history.copy, recorded.key_id) {
+        return Ok(KeySource::Copy(key_id));
+    }
+    let copy = recorded.key_id.map_or_else(|| "a copy".to_owned(), |key_id| format!("its copy {}{key_id}", api::names::AUTHORITY_COPY));
+    let handled = observed.certificate.status.as_ref().and_then(|status| status.renew_handled.as_deref());
+    if wanted.renew.is_some() && wanted.renew.as_deref() != handled {
+        return Ok(KeySource::New);
+    }
+    Err(Obstruction::change(
+        reason::AUTHORITY_SECRET_MISSING,
+        format!(
+            "it held a CA's key, and there is no Secret with {copy} in the operator's namespace: restore one of the two from a backup, or give annotation {} a new value for a CA with a new key",
+            api::names::RENEW
+        ),
+    ))
+}
+
+fn patience(observed: &Observed<'_>, lack: &Lack, now: Timestamp) -> Result<(), Obstruction> {
+    back_off(observed, lack, now)?;
+    if lack.violation.cause == Cause::First {
+        return Ok(());
+    }
+    if lack.violation.cause == Cause::Authority
+        && !lack.urgent
+        && let Some(turn) = observed.turn
+        && turn > now
+    {
+        return Err(Obstruction::until(reason::AUTHORITY_CHANGED, format!("its turn is at {turn}"), turn));
+    }
+    if lack.violation.cause == Cause::Damage
+        && let Some(next) = budget::next_mending(&observed.history.spent, now)
+    {
+        return Err(Obstruction::until(
+            reason::SECRET_CONTESTED,
+            format!("{} it was mended a moment ago and is mended again at {next}", writer(observed)),
+            next,
+        ));
+    }
+    budget::within(&observed.history.spent, now).map_err(|exhausted| match exhausted {
+        Exhausted::Certificate { until } => Obstruction::until(
+            reason::BUDGET_SPENT,
+            format!(
+                "{} it was re-issued {} times within an hour, the next time is at {}",
+                writer(observed),
+                budget::PER_CERTIFICATE,
+                minute(until)
+            ),
+            until,
+        ),
+        // All that wait for the one budget would otherwise write a new time into their statuses with each that gets its share.
+        Exhausted::Namespace { until } => Obstruction::again(
+            reason::BUDGET_SPENT,
+            format!("its namespace had {} re-issuances within the last hour, it follows when there is room", budget::PER_NAMESPACE),
+            renewal::add(until, SignedDuration::from_secs(budget::share(observed.certificate.metadata.uid.as_deref()))),
+        ),
+    })
+}
+
+/// The delay after failures. A new spec, another issuer and a person who asks are tried at once.
+fn back_off(observed: &Observed<'_>, lack: &Lack, now: Timestamp) -> Result<(), Obstruction> {
+    let certificate = observed.certificate;
+    let Some(attempt) = Attempt::last(certificate, lack.held.as_ref(), now) else {
+        return Ok(());
+    };
+    let (why, said) = certificate.last_failure().unwrap_or_default();
+    let asked_anew = lack.violation.cause == Cause::Asked && !said.contains(&lack.violation.message);
+    if attempt.again <= now || observed.issuer_changed || asked_anew {
+        return Ok(());
+    }
+    let text = attempt.text();
+    let failure = said.split_once(&text).map_or("", |(_, failure)| failure);
+    Err(Obstruction::until(reason::of_failure(&why), format!("{text}{failure}"), attempt.again))
+}
+
+fn writer(observed: &Observed<'_>) -> String {
+    match &observed.secret {
+        SecretSeen::Read(secret) => {
+            secret.other_writer.as_ref().map_or_else(String::new, |writer| format!("field manager \"{writer}\" rewrites the Secret;"))
+        }
+        SecretSeen::Absent => "the Secret is deleted again and again;".to_owned(),
+        SecretSeen::AsRecorded | SecretSeen::Foreign(_) => String::new(),
+    }
+}

@@ -1,0 +1,122 @@
+//! What a decision comes to: what is done, said and waited for.
+
+use chancery_pki::KeyId;
+use jiff::Timestamp;
+
+use super::{checks::Violation, deletion, dress::Dress, observed::Held, renewal::Validity};
+use crate::api::Resolved;
+
+/// What is done, said and waited for.
+#[derive(Debug)]
+pub struct Plan {
+    /// What is written besides the status.
+    pub act: Act,
+    /// What the status says; none leaves it as it is.
+    pub standing: Option<Standing>,
+    /// When to look again if nothing happens before.
+    pub wake: Option<Timestamp>,
+}
+
+/// One thing that is written.
+#[derive(Debug)]
+pub enum Act {
+    /// Nothing.
+    Nothing,
+    /// The Secret must be read before anything can be decided.
+    Read,
+    /// A new certificate.
+    Issue(Box<Issue>),
+    /// A certificate that this software did not issue is good, and becomes this Certificate's.
+    Import(Box<Dress>, Box<Held>),
+    /// Labels, annotations or the chain are put right around the same certificate.
+    Dress(Box<Dress>),
+    /// The finalizer comes or goes.
+    Finalizer(Finalizer),
+    /// The Secret is deleted, with its key.
+    Destroy(deletion::Destroy),
+}
+
+/// What happens to the finalizer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Finalizer {
+    /// Something must happen before the object goes.
+    Add,
+    /// Nothing must.
+    Remove,
+}
+
+/// A certificate to be issued.
+#[derive(Debug)]
+pub struct Issue {
+    /// Why.
+    pub violation: Violation,
+    /// The values that the certificate is made with.
+    pub resolved: Resolved,
+    /// When it holds.
+    pub validity: Validity,
+    /// Whether it ends before what was asked, with the issuer's chain.
+    pub cut: bool,
+    /// Where its key comes from.
+    pub key: KeySource,
+    /// The value of the renew annotation that is answered by it.
+    pub renew_handled: Option<String>,
+}
+
+impl Issue {
+    /// The reason on the register's line and in the status.
+    pub fn reason(&self) -> &'static str {
+        self.violation.reason
+    }
+}
+
+/// Where a new certificate's key comes from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum KeySource {
+    /// It is made.
+    New,
+    /// The one in the Secret is kept.
+    Keep,
+    /// An authority's key comes back from its copy.
+    Copy(KeyId),
+}
+
+/// What the status says.
+#[derive(Clone, Debug)]
+pub struct Standing {
+    /// Whether the Secret holds what is wanted.
+    pub ready: bool,
+    /// The reason of the Ready condition.
+    pub reason: &'static str,
+    /// Its message.
+    pub message: String,
+    /// The certificate that is held, if any.
+    pub held: Option<Held>,
+    /// When it falls due.
+    pub renewal: Option<Timestamp>,
+    /// What is not done yet, if anything.
+    pub pending: Option<Pending>,
+}
+
+/// What is not done yet.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Pending {
+    /// What is in the way.
+    pub reason: &'static str,
+    /// The whole of it: why a certificate is wanted, and what is in the way.
+    pub message: String,
+    /// Whether waiting helps, and how.
+    pub helps: Helps,
+}
+
+/// Whether waiting helps.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Helps {
+    /// Only a change of the spec, the issuer or the cluster does.
+    Change,
+    /// Until that time, which is shown.
+    Until(Timestamp),
+    /// It does, for a time that nobody knows: it is looked at again then.
+    Again(Timestamp),
+    /// Something else will report.
+    Event,
+}
