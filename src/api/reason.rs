@@ -47,6 +47,8 @@ pub mod certificate {
     pub const DURATION_CHANGED: &str = "DurationChanged";
     /// The annotation `chancery.dev/renew` has a new value.
     pub const RENEW_REQUESTED: &str = "RenewRequested";
+    /// The certificate does not hold yet: a clock was or is wrong.
+    pub const NOT_YET_VALID: &str = "NotYetValid";
     /// The certificate has expired.
     pub const EXPIRED: &str = "Expired";
     /// It is time to renew.

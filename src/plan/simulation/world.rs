@@ -152,7 +152,7 @@ impl World {
             }
             Event::End(desk, serial) => Audit::ended(self, desk, &serial),
             Event::Close(office) => {
-                self.offices[office].close(reason::issuer::SECRET_UNREADABLE, "the Secret is being repaired");
+                self.offices[office].close(reason::issuer::CHAIN_INVALID, "the Secret is being repaired");
                 self.changed(office);
             }
             Event::Fail(office) => self.offices[office].fails = true,
@@ -168,7 +168,7 @@ impl World {
                 let ended = self.offices[office].seal.as_ref().is_some_and(|seal| seal.view.chain.not_after() < self.now);
                 self.offices[office].reseal(*seal);
                 if !open && !ended {
-                    self.offices[office].close(reason::issuer::SECRET_UNREADABLE, "the Secret is being repaired");
+                    self.offices[office].close(reason::issuer::CHAIN_INVALID, "the Secret is being repaired");
                 }
                 self.ends(office);
                 self.changed(office);

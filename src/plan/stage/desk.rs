@@ -134,6 +134,7 @@ impl Desk {
         History {
             copy: current.and_then(|line| line.recorded.key_id).is_some_and(|key_id| self.copies.contains_key(&key_id)),
             destroyed: false,
+            anothers: false,
             authority: current.and_then(|line| line.authority),
             current: current.map(|line| line.recorded.clone()),
             spent: Spent { by_certificate, in_namespace: around.in_namespace.0, oldest_in_namespace: around.in_namespace.1 },
