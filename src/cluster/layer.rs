@@ -164,7 +164,9 @@ impl Surroundings {
             self.metrics.clock_skew(skew);
         }
         for warning in response.headers().get_all(header::WARNING) {
-            let text = String::from_utf8_lossy(warning.as_bytes());
+            // It may quote what it warns of.
+            let secret = info.resource.starts_with("secrets");
+            let text = if secret { "of a Secret, not shown".into() } else { String::from_utf8_lossy(warning.as_bytes()) };
             tracing::warn!(verb = info.verb, resource = info.resource, %text, "the API server warns");
             self.metrics.api_warning(info.verb, info.resource.clone());
         }

@@ -98,7 +98,8 @@ impl<V: Cached> Cache<V> {
         self.read().objects.is_empty()
     }
 
-    /// Takes in what a write of ours returned.
+    /// Takes in what a write of ours returned. It counts also where it has the version that is known: the API server answers
+    /// the write that lets a deleted object go with its last version.
     pub fn wrote(&self, object: impl Into<Arc<V>>) {
         let object = object.into();
         let mut inner = self.write();
@@ -106,7 +107,7 @@ impl<V: Cached> Cache<V> {
         for seen in inner.listing.values_mut() {
             seen.insert(name.clone());
         }
-        inner.apply(object);
+        inner.apply(object, true);
     }
 
     /// Takes in that a write of ours removed the object with that uid.
@@ -138,7 +139,7 @@ impl<V: Cached> Cache<V> {
                 if let Some(seen) = inner.listing.get_mut(&watch) {
                     seen.insert(object.name());
                 }
-                (inner.apply(Arc::new(object)).into_iter().collect(), false)
+                (inner.apply(Arc::new(object), false).into_iter().collect(), false)
             }
             Event::InitDone => {
                 let seen = inner.listing.remove(&watch).unwrap_or_default();
@@ -146,7 +147,7 @@ impl<V: Cached> Cache<V> {
                     inner.objects.keys().filter(|name| covers(&name.namespace) && !seen.contains(*name)).cloned().collect();
                 (gone.iter().filter_map(|name| inner.objects.remove(name)).map(Change::Deleted).collect(), true)
             }
-            Event::Apply(object) => (inner.apply(Arc::new(keep(object))).into_iter().collect(), false),
+            Event::Apply(object) => (inner.apply(Arc::new(keep(object)), false).into_iter().collect(), false),
             Event::Delete(object) => {
                 let object = keep(object);
                 let name = object.name();
@@ -167,12 +168,13 @@ impl<V: Cached> Cache<V> {
 }
 
 impl<V: Cached> Inner<V> {
-    /// None where what is there is the same or newer.
-    fn apply(&mut self, object: Arc<V>) -> Option<Change<V>> {
+    /// None where what is there is newer, or the same and that does not count.
+    fn apply(&mut self, object: Arc<V>, same_counts: bool) -> Option<Change<V>> {
         let name = object.name();
         let before = self.objects.get(&name).cloned();
         if let Some(before) = &before
             && !newer(object.resource_version(), before.resource_version())
+            && !(same_counts && object.resource_version() == before.resource_version())
         {
             return None;
         }
@@ -225,6 +227,15 @@ mod tests {
         assert_eq!(see(&cache, Event::Apply(Thing("a", "u", "12"))), 0);
         assert_eq!(see(&cache, Event::Apply(Thing("a", "u", "100"))), 1);
         assert_eq!(version(&cache), Some("100"));
+    }
+
+    #[test]
+    fn what_our_write_returned_counts_also_as_the_same_version() {
+        let cache = Cache::default();
+        see(&cache, Event::Apply(Thing("a", "with finalizer", "5")));
+        cache.wrote(Thing("a", "without", "5"));
+        assert_eq!(cache.get(&Name::new("ns", "a")).map(|thing| thing.1), Some("without"));
+        assert_eq!(see(&cache, Event::Apply(Thing("a", "with finalizer", "5"))), 0);
     }
 
     #[test]

@@ -12,7 +12,8 @@ async fn the_audit_log_of_the_run_shows_only_conditional_writes() {
     let records = audit.records();
     let faults = faults(&records);
     assert!(faults.is_empty(), "{} requests of operators are not as they should be:\n{}", faults.len(), faults.join("\n"));
-    let warnings = log_lines("the API server warns");
+    let mut warnings = log_lines("the API server warns");
+    warnings.retain(|line| !is_of_an_invalid_spec(line));
     assert!(warnings.is_empty(), "the API server warned:\n{}", warnings.join("\n"));
     let panics = log_lines("panicked at");
     assert!(panics.is_empty(), "an operator panicked:\n{}", panics.join("\n"));
@@ -49,9 +50,17 @@ fn is_of_an_ending_namespace(record: &Record, all: &[Record]) -> bool {
     record.verb == "create" && allowed && all.iter().any(deleted)
 }
 
-/// The operators of all grounds run as ServiceAccounts of this name.
+/// The API server takes the status of an object whose spec was stored under other rules, and says what is wrong with the spec:
+/// the one warning that a correct operator meets. `bad_input` stores such objects.
+fn is_of_an_invalid_spec(line: &str) -> bool {
+    line.contains("verb=\"update\"") && line.contains("/status\"") && line.contains("\"spec") && line.contains(": Invalid value: ")
+}
+
+/// The operators of all grounds run as ServiceAccounts of this name. Tests that try what such an account may do are no operator.
 fn is_operator(record: &Record) -> bool {
-    record.user.starts_with("system:serviceaccount:") && record.user.ends_with(":chancery-controller")
+    record.user.starts_with("system:serviceaccount:")
+        && record.user.ends_with(":chancery-controller")
+        && record.user_agent.starts_with("chancery/")
 }
 
 /// The lines in the logs of the last run's operators that have these words.
@@ -101,7 +110,7 @@ fn record(verb: &str, resource: &str, code: u16, body: &str) -> Record {
         stage: "ResponseComplete".to_owned(),
         time: jiff::Timestamp::UNIX_EPOCH,
         user: "system:serviceaccount:chancery-system:chancery-controller".to_owned(),
-        user_agent: String::new(),
+        user_agent: "chancery/0.1.0".to_owned(),
         verb: verb.to_owned(),
         uri: String::new(),
         group: String::new(),

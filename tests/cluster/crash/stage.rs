@@ -93,6 +93,8 @@ impl Stage {
 
     /// What must hold at the end, whatever happened.
     pub(super) async fn judge(&mut self) {
+        // Before that it does not watch for signals yet.
+        self.operator.ready().await;
         let ended = self.operator.terminate().await;
         assert!(ended.status.success(), "{:?}", ended.status);
         let log = self.operator.log();
