@@ -1,6 +1,6 @@
 //! The command line of `chancery`.
 
-use std::{io::Write as _, net::SocketAddr, process::ExitCode, sync::Arc, time::Duration};
+use std::{io::Write as _, net::SocketAddr, num::NonZero, process::ExitCode, sync::Arc, time::Duration};
 
 use anyhow::Context as _;
 use chancery::{
@@ -87,7 +87,11 @@ fn run(controller: Controller) -> anyhow::Result<()> {
     init_logs(controller.log_format, &controller.log_level).context("--log-level")?;
     // One provider for all of TLS, before anything asks for it.
     let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().context("the runtime cannot start")?;
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .max_blocking_threads(blocking_threads())
+        .build()
+        .context("the runtime cannot start")?;
     runtime.block_on(async {
         let stop = CancellationToken::new();
         // Watched for from the first moment: a SIGTERM that comes early ends in order too.
@@ -133,6 +137,12 @@ impl Signals {
         tracing::warn!("asked a second time: ending at once");
         std::process::exit(1);
     }
+}
+
+/// One for each processor, since what runs there only computes; one more for the lane of RSA keys, and one for looking up names.
+/// The default of 512 lets each of the issuances that are under way start a thread, whose memory stays.
+fn blocking_threads() -> usize {
+    std::thread::available_parallelism().map_or(1, NonZero::get) + 2
 }
 
 fn host() -> String {

@@ -295,8 +295,13 @@ fn note(context: &Context, name: &Name, status: &CertificateStatus) {
     context.metrics.certificates().set(&name.namespace, &name.name, state);
 }
 
-/// What a cache need not keep.
+/// What a cache need not keep. A write of the status takes nothing else of the object, and the finalizers are written by a patch:
+/// what is left out here is not lost.
 pub(crate) fn slim(mut certificate: Certificate) -> Certificate {
     certificate.metadata.managed_fields = None;
+    if let Some(annotations) = &mut certificate.metadata.annotations {
+        // As large as the object itself.
+        annotations.remove("kubectl.kubernetes.io/last-applied-configuration");
+    }
     certificate
 }

@@ -33,8 +33,11 @@ const CLUSTER_NAMESPACE: &str = "default";
 const MAX_NOTE: usize = 1024;
 const MAX_NAME: usize = 253;
 const MAX_LABEL: usize = 128;
-const WAITING: usize = 1024;
-const AT_ONCE: usize = 4;
+/// At half a KiB each: a burst is told of in full, and memory has an end.
+const WAITING: usize = 4096;
+/// More than requests may be in flight: they stand in one line with those of 64 reconciles, each of which has two calls to make for
+/// every Event. Fewer would fall behind for as long as there is work, and the Events of a long burst would be lost.
+const AT_ONCE: usize = 32;
 
 /// One thing that happened to one object.
 #[derive(Clone, Debug)]
