@@ -187,7 +187,8 @@ pub(crate) async fn settled(own: &OwnGround, name: &str, what: &str, also: impl 
             }
         }
     };
-    let found = tokio::time::timeout(SOON, search).await;
+    // Boxed: two watches are large.
+    let found = tokio::time::timeout(SOON, Box::pin(search)).await;
     let Ok(pair) = found else {
         panic!("not within {SOON:?}: {name}, {what}\n{}\n{}", printable(&certificate), printable(&secret));
     };

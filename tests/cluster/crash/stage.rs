@@ -54,20 +54,17 @@ impl Stage {
         if flow.is_a_start() {
             self.start();
         }
-        let what = match crash {
-            Some((row, moment)) => {
-                let what = format!("{flow:?}, killed at \"{}\" {moment:?}", rows[row]);
-                self.arm(rows, row, moment, &name);
-                flow.act(self, &name).await;
-                let killed = tokio::time::timeout(KILL, async { tokio::join!(self.proxy.sprung(), self.operator.ended()) }).await;
-                assert!(killed.is_ok(), "{what}: no such write; there were {:?}", self.kinds_since(begin));
-                self.start();
-                what
-            }
-            None => {
-                flow.act(self, &name).await;
-                format!("{flow:?}, not killed")
-            }
+        let what = if let Some((row, moment)) = crash {
+            let what = format!("{flow:?}, killed at \"{}\" {moment:?}", rows[row]);
+            self.arm(rows, row, moment, &name);
+            flow.act(self, &name).await;
+            let killed = tokio::time::timeout(KILL, async { tokio::join!(self.proxy.sprung(), self.operator.ended()) }).await;
+            assert!(killed.is_ok(), "{what}: no such write; there were {:?}", self.kinds_since(begin));
+            self.start();
+            what
+        } else {
+            flow.act(self, &name).await;
+            format!("{flow:?}, not killed")
         };
         flow.done(self, &name, &before, &what).await;
         if crash.is_none() {

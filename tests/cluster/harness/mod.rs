@@ -7,6 +7,7 @@
 //!   shared holds a client: every [`Ground`] makes one. Use `#[tokio::test(flavor = "multi_thread")]`.
 //! - The shared operator serves all namespaces but `own-01` to `own-40`. A test that kills, cuts off or configures its operator
 //!   takes one of those ([`OwnOperator`]), with a system namespace, ServiceAccount, Roles and lease of its own.
+//! - A [`Proxy`] before an operator of one's own counts its writes, kills it around one of them, or cuts it off.
 //! - All files of a run are in one folder (`target/tmp/cluster/run-..`, the last one also as `target/tmp/cluster/last`):
 //!   the control plane's logs, audit.log, each operator's log. The last few runs are kept.
 //! - When the test process ends, by whatever means, the control plane and the operators end too: the one hangs on a pipe, the
