@@ -86,6 +86,21 @@ async fn a_chain_from_a_self_signed_root_to_a_leaf_verifies_and_each_secret_is_l
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn what_others_noted_on_a_certificate_is_still_there_after_a_status_was_written() {
+    let stage = Stage::set("noted").await;
+    stage.authority().await;
+    // kubectl's note is one that the operator does not keep in memory.
+    let notes = json!({"kubectl.kubernetes.io/last-applied-configuration": "{\"spec\":{}}", "example.com/owner": "ops"});
+    stage.certificate("web", leaf("ca", "web")).await;
+    stage.patch::<Certificate>("web", json!({"metadata": {"annotations": notes, "labels": {"app": "web"}}})).await;
+    let before = stage.ready("web").await;
+    stage.respec("web", merged(leaf("ca", "web"), &json!({"duration": "48h"}))).await;
+    let web = stage.replaced(&before).await;
+    assert_eq!(json!(web.annotations()), notes);
+    assert_eq!(web.labels().get("app").map(String::as_str), Some("web"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_cluster_issuer_signs_for_a_namespace_that_never_sees_its_key() {
     let stage = Stage::set("clusterwide").await;
     let system = stage.elsewhere(crate::stage::SYSTEM);

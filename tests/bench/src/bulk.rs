@@ -1,8 +1,9 @@
 //! Many Certificates at once, while the operator works: how fast, with how many requests, at what cost.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use anyhow::Result;
+use tokio::time::Instant;
 
 use crate::{
     ground::{Ground, namespace},

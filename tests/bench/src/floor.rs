@@ -1,10 +1,11 @@
 //! The floor: a plain client that writes what a Certificate needs (the Certificate, one Secret, one status, one Event), no operator.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use anyhow::{Context as _, Result};
 use k8s_openapi::api::{core::v1::Secret, events::v1::Event};
 use kube::{Api, api::PostParams};
+use tokio::time::Instant;
 
 use crate::{
     WARM_UP,

@@ -15,10 +15,11 @@ mod steady;
 mod table;
 mod watch;
 
-use std::{io::Write as _, path::PathBuf, process::ExitCode, time::Instant};
+use std::{io::Write as _, path::PathBuf, process::ExitCode};
 
 use anyhow::{Context as _, Result, bail};
 use futures::FutureExt as _;
+use tokio::time::Instant;
 
 use floor::Floor;
 use ground::Ground;

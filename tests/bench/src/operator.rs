@@ -6,7 +6,7 @@ use std::{
     net::{Ipv4Addr, SocketAddr, TcpListener},
     path::Path,
     process::Stdio,
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 use anyhow::{Context as _, Result, bail, ensure};
@@ -14,6 +14,7 @@ use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
     net::TcpStream,
     process::{Child, Command},
+    time::Instant,
 };
 
 /// How often what cannot be watched is looked at.
@@ -94,7 +95,7 @@ impl Operator {
             let now = Instant::now();
             let metrics = self.metrics().await?;
             let calls = metrics.calls();
-            let idle = metrics.queued() == 0;
+            let idle = metrics.is_idle();
             match &last {
                 Some((before, since)) if idle && *before == calls => {
                     if now.duration_since(*since) >= still {
@@ -194,10 +195,9 @@ impl Metrics {
         calls
     }
 
-    fn queued(&self) -> u64 {
-        let number = self.value("chancery_queue_depth{queue=\"work\",state=\"ready\"}")
-            + self.value("chancery_queue_depth{queue=\"work\",state=\"running\"}");
-        if number > 0.0 { 1 } else { 0 }
+    /// Whether nothing is being worked on or could be.
+    fn is_idle(&self) -> bool {
+        ["ready", "running"].iter().all(|state| self.value(&format!("chancery_queue_depth{{queue=\"work\",state=\"{state}\"}}")) < 1.0)
     }
 }
 

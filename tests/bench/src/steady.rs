@@ -1,9 +1,10 @@
 //! Ten Certificates a second for half a minute: how long each waits.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use anyhow::Result;
 use futures::future::try_join_all;
+use tokio::time::Instant;
 
 use crate::{
     ground::{Ground, namespace},
@@ -32,7 +33,7 @@ pub(crate) async fn measure(ground: &Ground) -> Result<Steady> {
     let readiness = Readiness::follow(&ground.client);
     // What is there already is shown first.
     readiness.all(1 + crate::WARM_UP, Duration::from_mins(1)).await?;
-    let begun = tokio::time::Instant::now();
+    let begun = Instant::now();
     let creating = (0..COUNT).map(|number| async move {
         tokio::time::sleep_until(begun + EVERY * number).await;
         let (namespace, name) = (namespace(number as usize), format!("steady-{number:03}"));

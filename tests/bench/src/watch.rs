@@ -3,7 +3,7 @@
 use std::{
     collections::HashMap,
     sync::{Arc, Mutex, PoisonError},
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 use anyhow::{Result, bail};
@@ -11,7 +11,7 @@ use futures::{StreamExt as _, TryStreamExt as _};
 use kube::{Api, Client, core::Object};
 use kube_runtime::{WatchStreamExt as _, watcher};
 use serde::Deserialize;
-use tokio::{sync::watch, task::JoinHandle};
+use tokio::{sync::watch, task::JoinHandle, time::Instant};
 
 use crate::ground::certificate_resource;
 
