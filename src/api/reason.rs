@@ -47,6 +47,8 @@ pub mod certificate {
     pub const DURATION_CHANGED: &str = "DurationChanged";
     /// The annotation `chancery.dev/renew` has a new value.
     pub const RENEW_REQUESTED: &str = "RenewRequested";
+    /// A certificate was issued, and its Secret could not be written.
+    pub const NOT_DELIVERED: &str = "NotDelivered";
     /// The certificate does not hold yet: a clock was or is wrong.
     pub const NOT_YET_VALID: &str = "NotYetValid";
     /// The certificate has expired.

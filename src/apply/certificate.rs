@@ -106,7 +106,7 @@ async fn settle(context: &Context, sight: &mut Sight, now: Timestamp) -> Result<
     // What was just written is not what is wanted: without a delay that would go round and round.
     let failure = Failure {
         reason: crate::api::reason::certificate::VERIFICATION_FAILED,
-        message: format!("what was written does not satisfy the spec: {:?}", plan.act),
+        message: format!("what was written does not satisfy the spec: it would have to be {}", plan.act.name()),
         retry: true,
     };
     tracing::error!(certificate = %sight.name, message = failure.message, "not settled");

@@ -14,7 +14,9 @@ pub(super) fn issued(recorder: &Recorder, certificate: &Certificate, serial: &Se
     let reason = match violation.cause {
         Cause::First => event::ISSUED,
         Cause::Due => event::RENEWED,
-        Cause::Damage | Cause::Spec | Cause::Authority | Cause::Asked | Cause::Expired | Cause::Unproven => event::REISSUED,
+        Cause::Damage | Cause::NotDelivered | Cause::Spec | Cause::Authority | Cause::Asked | Cause::Expired | Cause::Unproven => {
+            event::REISSUED
+        }
     };
     let text = format!("serial {serial}, {}: {}", violation.reason, violation.message);
     record(recorder, certificate, Severity::Normal, reason, "Issue", text);

@@ -11,25 +11,26 @@ use crate::{
 };
 
 /// What came of it.
-#[derive(Clone, Copy, Debug)]
+#[derive(Debug)]
 pub struct Done {
-    /// When time alone changes it.
-    pub wake: Option<Timestamp>,
-    /// Whether its Certificates have something to look at.
+    /// Whether its Certificates have something to look at: so whether or not its status could be written.
     pub changed: bool,
+    /// When time alone changes it; or that the API server does not answer, or another wrote.
+    pub wake: Result<Option<Timestamp>, Fault>,
 }
 
 /// One reconcile of one issuer.
-///
-/// # Errors
-/// When the API server does not answer, or another wrote.
-pub async fn reconcile(context: &Context, key: &IssuerKey) -> Result<Done, Fault> {
+pub async fn reconcile(context: &Context, key: &IssuerKey) -> Done {
     let world = &context.world;
     let now = world.now();
-    let Some(sight) = IssuerSight::gather(world, &context.client, key, now).await? else {
-        let known = world.book.get(key).is_some();
-        world.book.remove(key);
-        return Ok(Done { wake: None, changed: known });
+    let sight = match IssuerSight::gather(world, &context.client, key, now).await {
+        Ok(Some(sight)) => sight,
+        Ok(None) => {
+            let known = world.book.get(key).is_some();
+            world.book.remove(key);
+            return Done { changed: known, wake: Ok(None) };
+        }
+        Err(error) => return Done { changed: false, wake: Err(Fault::from(error)) },
     };
     let Plan { status, wake } = decide(&sight.observed(), now);
     let entry = sight.entry();
@@ -46,8 +47,8 @@ pub async fn reconcile(context: &Context, key: &IssuerKey) -> Result<Done, Fault
             Err(error) if error.kind == CallErrorKind::Invalid && sight.wanted.is_err() => {
                 tracing::warn!(issuer = %key, %error, "refused, and its status cannot be written");
             }
-            Err(error) => return Err(Fault::from(error)),
+            Err(error) => return Done { changed, wake: Err(Fault::from(error)) },
         }
     }
-    Ok(Done { wake, changed })
+    Done { changed, wake: Ok(wake) }
 }

@@ -6,6 +6,7 @@
 use std::{
     collections::HashMap,
     sync::{Arc, Mutex, PoisonError},
+    time::Duration,
 };
 
 use chancery_pki::{KeyAlgorithm, KeyError, PrivateKey};
@@ -16,10 +17,14 @@ use crate::{cluster::Clock, controllers::queue::Queue, observe::Name, plan::rene
 /// How long a key waits for the reconcile that asked for it; one that is not fetched is wiped.
 const KEPT: SignedDuration = SignedDuration::from_mins(1);
 
+const PRUNED_EVERY: Duration = Duration::from_secs(30);
+
 /// Makes RSA keys, one at a time.
 pub struct RsaLane {
     wanted: Queue<(Name, KeyAlgorithm)>,
     made: Mutex<HashMap<Name, Made>>,
+    /// What is being made now: asking for it again must not make a second one.
+    making: Mutex<Option<(Name, KeyAlgorithm)>>,
     clock: Arc<dyn Clock>,
 }
 
@@ -38,7 +43,7 @@ impl std::fmt::Debug for RsaLane {
 impl RsaLane {
     /// A lane in which nothing is made until it is run.
     pub fn new(clock: Arc<dyn Clock>) -> Self {
-        Self { wanted: Queue::new(Arc::clone(&clock)), made: Mutex::default(), clock }
+        Self { wanted: Queue::new(Arc::clone(&clock)), made: Mutex::default(), making: Mutex::default(), clock }
     }
 
     /// The key that was made for a Certificate; none when it is made now, and the Certificate will be told.
@@ -47,24 +52,42 @@ impl RsaLane {
         if let Some(made) = made.filter(|made| made.algorithm == algorithm) {
             return Some(made.key);
         }
-        self.wanted.push((certificate.clone(), algorithm), &certificate.namespace, 0);
+        let wanted = (certificate.clone(), algorithm);
+        if self.making.lock().unwrap_or_else(PoisonError::into_inner).as_ref() != Some(&wanted) {
+            self.wanted.push(wanted, &certificate.namespace, 0);
+        }
         None
     }
 
     /// Makes what is wanted, for ever, and tells for whom a key was made.
     pub async fn run(&self, tell: impl Fn(&Name)) {
-        while let Some(wanted) = self.wanted.next().await {
-            let (certificate, algorithm) = wanted.key().clone();
-            let Ok(key) = tokio::task::spawn_blocking(move || PrivateKey::generate(algorithm)).await else {
-                continue;
+        loop {
+            let next = tokio::time::timeout(PRUNED_EVERY, self.wanted.next()).await;
+            self.prune();
+            let wanted = match next {
+                Ok(Some(wanted)) => wanted,
+                Ok(None) => return,
+                Err(_) => continue,
             };
-            let at = self.clock.now();
-            let mut made = self.made.lock().unwrap_or_else(PoisonError::into_inner);
-            made.retain(|_, made| add(made.at, KEPT) > at);
-            made.insert(certificate.clone(), Made { algorithm, key, at });
-            drop(made);
+            let (certificate, algorithm) = wanted.key().clone();
+            self.set_making(Some(wanted.key().clone()));
+            let key = tokio::task::spawn_blocking(move || PrivateKey::generate(algorithm)).await;
+            if let Ok(key) = key {
+                let made = Made { algorithm, key, at: self.clock.now() };
+                self.made.lock().unwrap_or_else(PoisonError::into_inner).insert(certificate.clone(), made);
+            }
+            self.set_making(None);
             tell(&certificate);
         }
+    }
+
+    fn set_making(&self, wanted: Option<(Name, KeyAlgorithm)>) {
+        *self.making.lock().unwrap_or_else(PoisonError::into_inner) = wanted;
+    }
+
+    fn prune(&self) {
+        let now = self.clock.now();
+        self.made.lock().unwrap_or_else(PoisonError::into_inner).retain(|_, made| add(made.at, KEPT) > now);
     }
 
     /// Wipes what was made and not fetched: we do not lead any more.

@@ -7,6 +7,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use crate::{
     apply::{self, Context},
+    cluster::MAX_SKEW,
     plan::renewal::add,
     register::{Act, Entry, Owner, Register as _, RegisterId},
 };
@@ -24,6 +25,10 @@ pub(super) async fn run(context: &Context) {
 }
 
 async fn once(context: &Context) {
+    // What is destroyed does not come back: not by a clock that is wrong.
+    if context.world.skew.last().is_none() || context.world.skew.check(MAX_SKEW).is_err() {
+        return;
+    }
     let now = context.world.now();
     let index = context.world.registers.index();
     index.prune(now);
@@ -45,6 +50,10 @@ fn is_in_use(context: &Context, key_id: &KeyId, owner: Option<&Owner>) -> bool {
     let Some(owner) = owner else {
         return true;
     };
+    if !context.world.scope.serves(&owner.namespace) {
+        // Another operator's, or nobody's: nothing can be said of it from here.
+        return true;
+    }
     let exists = context.world.certificates.get(&crate::observe::Name::new(&owner.namespace, &owner.name)).is_some();
     let current = context.world.registers.index().current(&owner.namespace, &owner.name);
     // A key that was just made has no certificate yet.

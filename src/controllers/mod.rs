@@ -29,11 +29,12 @@ pub(crate) enum Key {
 }
 
 impl Key {
-    /// The queue that it stands in: issuers have one of their own, since Certificates wait for them.
-    fn lane(&self) -> &str {
+    /// The queue that it stands in: its namespace's; issuers have their own beside it, since Certificates wait for them. No
+    /// namespace has a name with a slash.
+    fn lane(&self) -> String {
         match self {
-            Self::Certificate(name) => &name.namespace,
-            Self::Issuer(_) => "issuers",
+            Self::Certificate(name) => name.namespace.to_string(),
+            Self::Issuer(key) => format!("{}/issuers", key.namespace.as_deref().unwrap_or_default()),
         }
     }
 }
@@ -46,7 +47,7 @@ impl Work {
     /// Wants something worked on, the more urgently the smaller the priority.
     fn push(&self, key: Key, priority: i64) {
         if let Some(queue) = self.queue() {
-            let lane = key.lane().to_owned();
+            let lane = key.lane();
             queue.push(key, &lane, priority);
         }
     }
@@ -54,7 +55,7 @@ impl Work {
     /// Wants something worked on at a later time.
     fn push_at(&self, key: Key, priority: i64, at: Timestamp) {
         if let Some(queue) = self.queue() {
-            let lane = key.lane().to_owned();
+            let lane = key.lane();
             queue.push_at(key, &lane, priority, at);
         }
     }

@@ -14,14 +14,15 @@ use super::{
     Work,
     react::Reactor,
     term,
-    watch::{Scope, Watched},
+    watch::{self, Watched},
 };
 use crate::{
     api::{Certificate, ClusterIssuer, Issuer},
     apply::{Context, RsaLane, Writer, slim},
-    cluster::{Clock, Cluster, ConnectError, Options, Recorder},
+    cluster::{Clock, Cluster, ConnectError, MAX_SKEW, Options, Recorder},
     lease::{self, Elector, TermsError},
-    observe::{IssuerObject, Mark, NamespaceMark, World},
+    observe::{IssuerObject, Mark, NamespaceMark, Scope, World},
+    plan::renewal::add,
     register::{Batch, RegisterId, Registers},
     telemetry::{Append, Health, Metrics, Role, Server, ServerError},
 };
@@ -88,8 +89,13 @@ pub async fn run(settings: Settings, clock: Arc<dyn Clock>, stop: CancellationTo
     let fence: Arc<dyn lease::Fence> = term.clone();
     cluster.hold_writes_to(Arc::clone(&fence));
     let registers = registers(&cluster, &settings, &fence, &clock, &metrics);
-    let world =
-        Arc::new(World::new(settings.namespace.clone(), settings.watch.is_empty(), registers, cluster.skew.clone(), Arc::clone(&clock)));
+    let world = Arc::new(World::new(
+        settings.namespace.clone(),
+        Scope { watch: settings.watch.clone(), exclude: settings.exclude.clone() },
+        registers,
+        cluster.skew.clone(),
+        Arc::clone(&clock),
+    ));
     let (recorder, delivery) =
         Recorder::new(cluster.client.clone(), Arc::clone(&fence), Arc::clone(&clock), metrics.clone(), &settings.host);
     let reactor = Reactor { world: Arc::clone(&world), work: Arc::new(Work::default()) };
@@ -178,7 +184,15 @@ fn registers(
 ) -> Registers {
     let api = Api::<ConfigMap>::namespaced(cluster.client.clone(), &settings.namespace);
     let clock = Arc::clone(clock);
-    let now: crate::register::Clock = Arc::new(move || -> Timestamp { clock.now() });
+    let skew = cluster.skew.clone();
+    // The register trusts the API server's clock where ours is off: a line's time orders it, and what has ended is forgotten.
+    let now: crate::register::Clock = Arc::new(move || -> Timestamp {
+        let ours = clock.now();
+        match skew.check(MAX_SKEW) {
+            Ok(()) => ours,
+            Err(_) => skew.last().map_or(ours, |skew| add(ours, -skew)),
+        }
+    });
     Registers::new(api, Arc::clone(fence), now, Arc::new(Counted(metrics.clone())))
 }
 
@@ -222,7 +236,7 @@ async fn watch(settings: Settings, cluster: Cluster, reactor: Reactor, health: H
             api: namespaced::<Certificate>(client, scope.as_deref()),
             config: config(scope),
             number,
-            scope: scope.clone().map_or(Scope::Namespaces, Scope::Namespace),
+            scope: scope.clone().map_or(watch::Scope::Namespaces, watch::Scope::Namespace),
             synced: health.gate("certificates"),
             what: "certificates",
         };
@@ -231,7 +245,7 @@ async fn watch(settings: Settings, cluster: Cluster, reactor: Reactor, health: H
             api: namespaced::<Issuer>(client, scope.as_deref()),
             config: config(scope),
             number,
-            scope: scope.clone().map_or(Scope::Namespaces, Scope::Namespace),
+            scope: scope.clone().map_or(watch::Scope::Namespaces, watch::Scope::Namespace),
             synced: health.gate("issuers"),
             what: "issuers",
         };
@@ -242,7 +256,7 @@ async fn watch(settings: Settings, cluster: Cluster, reactor: Reactor, health: H
             api: namespaced::<PartialObjectMeta<Secret>>(client, scope.as_deref()),
             config: config(scope),
             number,
-            scope: scope.clone().map_or(Scope::Namespaces, Scope::Namespace),
+            scope: scope.clone().map_or(watch::Scope::Namespaces, watch::Scope::Namespace),
             synced: health.gate("secrets"),
             what: "secrets",
         };
@@ -253,7 +267,7 @@ async fn watch(settings: Settings, cluster: Cluster, reactor: Reactor, health: H
             api: Api::<ClusterIssuer>::all(client.clone()),
             config: watcher::Config::default(),
             number: usize::MAX,
-            scope: Scope::Cluster,
+            scope: watch::Scope::Cluster,
             synced: health.gate("clusterissuers"),
             what: "clusterissuers",
         };
@@ -262,7 +276,7 @@ async fn watch(settings: Settings, cluster: Cluster, reactor: Reactor, health: H
             api: Api::<PartialObjectMeta<Namespace>>::all(client.clone()),
             config: watcher::Config::default(),
             number: 0,
-            scope: Scope::Cluster,
+            scope: watch::Scope::Cluster,
             synced: health.gate("namespaces"),
             what: "namespaces",
         };

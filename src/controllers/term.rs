@@ -1,8 +1,8 @@
 //! One term in office: from the lease to its loss or the end of the process.
 
-use std::{sync::Arc, time::Duration};
+use std::{panic::AssertUnwindSafe, sync::Arc, time::Duration};
 
-use futures::{StreamExt as _, stream};
+use futures::{FutureExt as _, StreamExt as _, stream};
 use jiff::{SignedDuration, Timestamp};
 use tokio::{sync::Semaphore, task::JoinSet};
 use tokio_util::sync::CancellationToken;
@@ -20,24 +20,35 @@ const AT_ONCE: usize = 64;
 const GRACE: Duration = Duration::from_secs(20);
 /// How long a Certificate rests at most whose status the API server refuses for good, or which it may not be written for.
 const LONGEST_REFUSAL: SignedDuration = SignedDuration::from_hours(1);
-/// How long to wait before looking again after another's write: its watch event is on the way.
-const STALE: SignedDuration = SignedDuration::from_millis(100);
+/// How long to wait before looking again after another's write, in milliseconds: its watch event is on the way. Doubled each time.
+const STALE: i64 = 100;
+/// The same for an issuer.
+const ISSUER_STALE: SignedDuration = SignedDuration::from_millis(500);
+/// How long to wait where the fence said no.
+const FENCED: SignedDuration = SignedDuration::from_secs(5);
+/// How long a key may take to be made.
+const KEY_PENDING: SignedDuration = SignedDuration::from_mins(10);
+/// How long to wait after a panic, which is a defect.
+const PANICKED: SignedDuration = SignedDuration::from_mins(1);
 
 /// Works until `over`, then ends what runs.
 pub(super) async fn serve(context: &Arc<Context>, reactor: &Reactor, beat: &Heartbeat, over: &CancellationToken) {
     let world = &context.world;
-    if !open(context, over).await {
+    let opened = unless_over(open(context, over), beat, over).await;
+    if !opened || !world.registers.is_open() {
         return;
     }
     let queue = Arc::new(Queue::new(Arc::clone(&world.clock)));
     reactor.work.begin(Arc::clone(&queue));
     // Issuers first: a Certificate whose issuer was not looked at can only wait for it.
-    stream::iter(world.issuers.all())
-        .for_each_concurrent(8, |issuer| async move {
-            self::issuer(context, reactor, &issuer.key, false).await;
-            reactor.line_up(&issuer.key);
-        })
-        .await;
+    let first = stream::iter(world.issuers.all()).for_each_concurrent(8, |issuer| async move {
+        self::issuer(context, reactor, &issuer.key, false).await;
+        reactor.line_up(&issuer.key);
+    });
+    if !unless_over(first, beat, over).await {
+        end(context, reactor);
+        return;
+    }
     for certificate in world.certificates.all() {
         reactor.push_certificate(&crate::observe::Cached::name(&*certificate));
     }
@@ -63,9 +74,11 @@ pub(super) async fn serve(context: &Arc<Context>, reactor: &Reactor, beat: &Hear
                 let Some((slot, ticket)) = next else { break };
                 let (context, reactor) = (Arc::clone(context), reactor.clone());
                 running.spawn(async move {
-                    match ticket.key() {
-                        Key::Certificate(name) => certificate(&context, &reactor, name).await,
-                        Key::Issuer(key) => issuer(&context, &reactor, key, true).await,
+                    let key = ticket.key().clone();
+                    let done = AssertUnwindSafe(work_on(&context, &reactor, &key)).catch_unwind().await;
+                    if done.is_err() {
+                        tracing::error!(?key, "a reconcile panicked, which is a defect; it is tried again");
+                        reactor.work.push_at(key, 0, add(context.world.now(), PANICKED));
                     }
                     drop(ticket);
                     drop(slot);
@@ -79,11 +92,36 @@ pub(super) async fn serve(context: &Arc<Context>, reactor: &Reactor, beat: &Hear
         tracing::warn!(left = running.len(), "what still ran was broken off");
     }
     running.abort_all();
-    // The keys of authorities are held only while we lead.
-    world.book.clear();
-    world.vouch_for_none();
+    end(context, reactor);
+}
+
+/// Lets go of what is held only while we lead: the work, the keys of authorities, what the registers say.
+fn end(context: &Context, reactor: &Reactor) {
+    reactor.work.end();
+    context.world.book.clear();
+    context.world.vouch_for_none();
     context.rsa.clear();
-    world.registers.reset();
+    context.world.registers.reset();
+}
+
+/// Does something that may take long, while the process shows that it lives. False when the term ended first.
+async fn unless_over(work: impl Future, beat: &Heartbeat, over: &CancellationToken) -> bool {
+    let mut work = std::pin::pin!(work);
+    loop {
+        tokio::select! {
+            biased;
+            () = over.cancelled() => return false,
+            _ = &mut work => return true,
+            () = pulse(beat) => {}
+        }
+    }
+}
+
+async fn work_on(context: &Context, reactor: &Reactor, key: &Key) {
+    match key {
+        Key::Certificate(name) => certificate(context, reactor, name).await,
+        Key::Issuer(key) => issuer(context, reactor, key, true).await,
+    }
 }
 
 /// Tells that the loop goes on, also when there is nothing to do.
@@ -131,8 +169,14 @@ async fn certificate(context: &Context, reactor: &Reactor, name: &crate::observe
 fn retry(context: &Context, fault: &Fault, name: &crate::observe::Name) -> Option<Timestamp> {
     let now = context.world.now();
     match fault {
-        Fault::NotLeading | Fault::KeyPending => None,
-        Fault::Stale => Some(add(now, STALE)),
+        // The queue goes with the term; where only the lease's renewal was late, the object must not be forgotten.
+        Fault::NotLeading => Some(add(now, FENCED)),
+        // It is told when its key is made. This is a net.
+        Fault::KeyPending => Some(add(now, KEY_PENDING)),
+        Fault::Stale => {
+            let times = again(context, name).min(9);
+            Some(add(now, SignedDuration::from_millis(STALE.saturating_mul(1_i64 << times))))
+        }
         Fault::Failed(failure) => {
             // Not even the status could be written, so the delay is remembered here.
             let times = again(context, name);
@@ -162,22 +206,16 @@ fn again(context: &Context, name: &crate::observe::Name) -> u32 {
 async fn issuer(context: &Context, reactor: &Reactor, key: &crate::api::IssuerKey, wake_certificates: bool) {
     let begun = tokio::time::Instant::now();
     let done = apply::reconcile_issuer(context, key).await;
-    let class = done.as_ref().err().map(class);
+    let class = done.wake.as_ref().err().map(class);
     context.metrics.reconcile("issuer", begun.elapsed(), class);
     let now = context.world.now();
-    let again = match done {
-        Ok(done) => {
-            if done.changed && wake_certificates {
-                reactor.issuer_changed(key);
-            }
-            done.wake
-        }
-        Err(Fault::NotLeading | Fault::KeyPending) => None,
-        Err(Fault::Stale) => {
-            // Its status was not written, and what signs may be new all the same.
-            reactor.issuer_changed(key);
-            Some(add(now, STALE))
-        }
+    if done.changed && wake_certificates {
+        reactor.issuer_changed(key);
+    }
+    let again = match done.wake {
+        Ok(wake) => wake,
+        Err(Fault::NotLeading | Fault::KeyPending) => Some(add(now, FENCED)),
+        Err(Fault::Stale) => Some(add(now, ISSUER_STALE)),
         Err(Fault::Failed(failure)) => {
             tracing::warn!(issuer = %key, message = failure.message, "could not be reconciled");
             Some(add(now, SignedDuration::from_mins(1)))

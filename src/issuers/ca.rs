@@ -6,7 +6,7 @@
 use std::{collections::BTreeMap, fmt::Write as _, sync::Arc};
 
 use aws_lc_rs::digest;
-use chancery_pki::{Certificate as X509, Chain, IssueError, PrivateKey, Template, issue};
+use chancery_pki::{CHAIN_MAX, Certificate as X509, Chain, IssueError, PrivateKey, Template, issue};
 use jiff::Timestamp;
 use k8s_openapi::ByteString;
 
@@ -101,6 +101,10 @@ fn complete(certificates: &mut Vec<X509>, roots: Option<&[u8]>) {
     let Some(Ok(roots)) = roots.map(X509::bundle_from_pem) else {
         return;
     };
+    // Each pair below costs a signature's verification, and whoever writes the Secret chooses how many.
+    if certificates.len() + roots.len() > 2 * CHAIN_MAX {
+        return;
+    }
     for root in roots {
         let belongs =
             certificates.iter().any(|certificate| certificate.issuer() == root.subject() && certificate.is_signed_by(root.public_key()));

@@ -5,7 +5,7 @@
 //! neither, and does not say what vanished while a watch was down; hence this one.
 
 use std::{
-    collections::{HashMap, HashSet},
+    collections::{HashMap, HashSet, VecDeque},
     fmt,
     sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard},
 };
@@ -69,11 +69,17 @@ struct Inner<V> {
     objects: HashMap<Name, Arc<V>>,
     /// Per watch that is being started anew: the names that it has shown, or that we wrote meanwhile.
     listing: HashMap<usize, HashSet<Name>>,
+    /// The uids of what is gone: the answer to a write of ours may come after the watch has shown its deletion, and must not
+    /// bring it back. The oldest are forgotten.
+    gone: VecDeque<String>,
 }
+
+/// How many deletions are remembered: those of some seconds.
+const GONE: usize = 4096;
 
 impl<V> Default for Cache<V> {
     fn default() -> Self {
-        Self { inner: RwLock::new(Inner { objects: HashMap::new(), listing: HashMap::new() }) }
+        Self { inner: RwLock::new(Inner { objects: HashMap::new(), listing: HashMap::new(), gone: VecDeque::new() }) }
     }
 }
 
@@ -103,6 +109,9 @@ impl<V: Cached> Cache<V> {
     pub fn wrote(&self, object: impl Into<Arc<V>>) {
         let object = object.into();
         let mut inner = self.write();
+        if inner.gone.iter().any(|uid| uid == object.uid()) {
+            return;
+        }
         let name = object.name();
         for seen in inner.listing.values_mut() {
             seen.insert(name.clone());
@@ -116,6 +125,7 @@ impl<V: Cached> Cache<V> {
         if inner.objects.get(name).is_some_and(|object| object.uid() == uid) {
             inner.objects.remove(name);
         }
+        inner.bury(uid);
     }
 
     /// Takes in what a watch shows. `watch` tells several watches of one kind apart; `covers` says which namespaces it shows.
@@ -145,12 +155,17 @@ impl<V: Cached> Cache<V> {
                 let seen = inner.listing.remove(&watch).unwrap_or_default();
                 let gone: Vec<Name> =
                     inner.objects.keys().filter(|name| covers(&name.namespace) && !seen.contains(*name)).cloned().collect();
-                (gone.iter().filter_map(|name| inner.objects.remove(name)).map(Change::Deleted).collect(), true)
+                let gone: Vec<Arc<V>> = gone.iter().filter_map(|name| inner.objects.remove(name)).collect();
+                for object in &gone {
+                    inner.bury(object.uid());
+                }
+                (gone.into_iter().map(Change::Deleted).collect(), true)
             }
             Event::Apply(object) => (inner.apply(Arc::new(keep(object)), false).into_iter().collect(), false),
             Event::Delete(object) => {
                 let object = keep(object);
                 let name = object.name();
+                inner.bury(object.uid());
                 // One that was made anew under the same name stays.
                 let same = inner.objects.get(&name).is_some_and(|present| present.uid() == object.uid());
                 (if same { inner.objects.remove(&name).map(Change::Deleted) } else { None }.into_iter().collect(), false)
@@ -168,6 +183,13 @@ impl<V: Cached> Cache<V> {
 }
 
 impl<V: Cached> Inner<V> {
+    fn bury(&mut self, uid: &str) {
+        if self.gone.len() == GONE {
+            self.gone.pop_front();
+        }
+        self.gone.push_back(uid.to_owned());
+    }
+
     /// None where what is there is newer, or the same and that does not count.
     fn apply(&mut self, object: Arc<V>, same_counts: bool) -> Option<Change<V>> {
         let name = object.name();
@@ -247,6 +269,17 @@ mod tests {
         assert_eq!(see(&cache, Event::InitDone), 1);
         assert_eq!(version(&cache), None);
         assert!(cache.get(&Name::new("ns", "b")).is_some(), "written while the list was on its way");
+    }
+
+    #[test]
+    fn the_answer_to_a_write_does_not_bring_back_what_is_gone() {
+        let cache = Cache::default();
+        see(&cache, Event::Apply(Thing("a", "u", "10")));
+        see(&cache, Event::Delete(Thing("a", "u", "11")));
+        cache.wrote(Thing("a", "u", "10"));
+        assert_eq!(version(&cache), None);
+        cache.wrote(Thing("a", "successor", "12"));
+        assert_eq!(version(&cache), Some("12"));
     }
 
     #[test]

@@ -22,7 +22,7 @@ use crate::{
         recorded::{self, SecretMark},
         renewal::add,
     },
-    register::RegisterId,
+    register::{Current, RegisterId},
 };
 
 /// What bears on one Certificate.
@@ -113,7 +113,9 @@ impl Sight {
         let since = add(now, -budget::WINDOW);
         let current = index.current(namespace, name);
         self.history = History {
-            copy: current.as_ref().is_some_and(|current| index.copy_exists(&current.key_id) && world.has_copy(&current.key_id)),
+            copy: current.as_ref().is_some_and(|current| self.may_have_copy(world, current)),
+            previous: index.previous(namespace, name).map(|previous| (previous.serial, previous.key_id)),
+            imported: current.as_ref().is_some_and(|current| current.imported),
             anothers: current.is_none() && self.is_anothers(world),
             destroyed: current.as_ref().and_then(|current| index.key(&current.key_id)).is_some_and(|key| key.destroyed().is_some()),
             authority: current.as_ref().and_then(|current| match current.register {
@@ -145,6 +147,24 @@ impl Sight {
         self.namespace_admitted = selector.is_none_or(|selector| {
             world.namespaces.get(&Name::new("", namespace)).is_some_and(|namespace| selector.matches(&namespace.labels))
         });
+    }
+
+    /// Whether the copy of a CA's key is this Certificate's to have back.
+    ///
+    /// A namespace and a name may pass to somebody else, who must not get their predecessor's key; the uid does not. After a
+    /// restore from a backup, where uids are new, an administrator says so on the copy.
+    fn may_have_copy(&self, world: &World, current: &Current) -> bool {
+        let index = world.registers.index();
+        if !index.copy_exists(&current.key_id) {
+            return false;
+        }
+        let Some(copy) = world.copy(&current.key_id) else {
+            return false;
+        };
+        let same = self.certificate.metadata.uid.as_deref() == Some(&*current.uid);
+        let retired = index.key(&current.key_id).is_some_and(|key| key.is_retired());
+        let consented = copy.ownership.get(crate::api::names::ALLOW_ADOPTION).is_some_and(|owner| *owner == self.name.to_string());
+        (same && !retired) || consented
     }
 
     /// Whether the certificate that was read is on record as another Certificate's.

@@ -16,4 +16,4 @@ pub use issuer::IssuerSight;
 pub use links::{Links, Named};
 pub use marks::{IssuerObject, NamespaceMark};
 pub use secret::{Mark, Wiped, data, read};
-pub use world::{Memory, World};
+pub use world::{Memory, Scope, World};

@@ -22,6 +22,23 @@ use crate::{
     register::Registers,
 };
 
+/// The namespaces that an operator watches.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Scope {
+    /// These only; empty for all.
+    pub watch: Vec<String>,
+    /// All but these.
+    pub exclude: Vec<String>,
+}
+
+impl Scope {
+    /// Whether what is in a namespace is seen.
+    pub fn serves(&self, namespace: &str) -> bool {
+        let named = |list: &[String]| list.iter().any(|name| name == namespace);
+        (self.watch.is_empty() || named(&self.watch)) && !named(&self.exclude)
+    }
+}
+
 /// All that is known without asking.
 #[derive(Debug)]
 pub struct World {
@@ -41,6 +58,8 @@ pub struct World {
     pub namespace: String,
     /// Whether ClusterIssuers are served.
     pub cluster_wide: bool,
+    /// The namespaces that are watched.
+    pub scope: Scope,
     /// How far our clock and the API server's differ.
     pub skew: ClockSkew,
     /// Our clock.
@@ -63,7 +82,7 @@ pub struct Memory {
 
 impl World {
     /// A world of which nothing is known yet.
-    pub fn new(namespace: String, cluster_wide: bool, registers: Registers, skew: ClockSkew, clock: Arc<dyn Clock>) -> Self {
+    pub fn new(namespace: String, scope: Scope, registers: Registers, skew: ClockSkew, clock: Arc<dyn Clock>) -> Self {
         Self {
             certificates: Cache::default(),
             secrets: Cache::default(),
@@ -72,7 +91,8 @@ impl World {
             book: Book::default(),
             registers,
             namespace,
-            cluster_wide,
+            cluster_wide: scope.watch.is_empty(),
+            scope,
             skew,
             clock,
             links: RwLock::default(),
@@ -153,9 +173,9 @@ impl World {
         self.vouchers().clear();
     }
 
-    /// Whether the copy of an authority's key is there.
-    pub fn has_copy(&self, key_id: &KeyId) -> bool {
-        self.secrets.get(&Name::new(&self.namespace, &format!("{}{key_id}", names::AUTHORITY_COPY))).is_some()
+    /// The copy of an authority's key, where it is there.
+    pub fn copy(&self, key_id: &KeyId) -> Option<Arc<Mark>> {
+        self.secrets.get(&Name::new(&self.namespace, &format!("{}{key_id}", names::AUTHORITY_COPY)))
     }
 
     fn vouchers(&self) -> MutexGuard<'_, HashMap<Name, Arc<Certificate>>> {

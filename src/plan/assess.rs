@@ -1,20 +1,23 @@
 //! What a Secret is worth: it holds what is wanted, or what is lacking.
 
-use chancery_pki::{Certificate as X509, KeyId};
+use chancery_pki::{Certificate as X509, KeyId, SerialNumber};
 use jiff::Timestamp;
 
 use super::{
     checks::{self, Origin, Violation},
     dress::Record,
+    limits,
     observed::{Backing, Held, IssuerSeen, IssuerView, Observed, SecretRead, SecretSeen},
     renewal,
     status::Recorded as _,
 };
-use crate::api::{self, Wanted};
+use crate::api::{self, Resolved, Wanted, names};
 
 /// A Secret that holds what is wanted.
 pub(super) struct Good {
     pub(super) usable: Usable,
+    /// Where it comes from.
+    pub(super) origin: Origin,
     /// It is not on record, and becomes this Certificate's.
     pub(super) imported: bool,
 }
@@ -57,7 +60,7 @@ pub(super) fn assess(observed: &Observed<'_>, wanted: &Wanted, now: Timestamp) -
             let handled = status.and_then(|status| status.renew_handled.as_deref());
             let good = usable(observed, wanted, held);
             still_wanted(observed, wanted, &good, handled, now)?;
-            Ok(Good { usable: good, imported: false })
+            Ok(Good { usable: good, origin: Origin::Issued, imported: false })
         }
         SecretSeen::Read(secret) => read(observed, wanted, secret, now),
     }
@@ -72,19 +75,27 @@ fn read(observed: &Observed<'_>, wanted: &Wanted, secret: &SecretRead, now: Time
     let basis = basis(observed, leaf, &record)?;
     let authority = match basis {
         Basis::Registered => observed.history.authority,
+        Basis::Previous => observed.certificate.held().and_then(|held| held.authority),
         Basis::Unproven { .. } => record.authority.as_deref().and_then(|text| text.parse().ok()),
         Basis::Found => signer_of(observed, leaf),
     };
     let held = checks::held(leaf, authority);
     let sound = !matches!(basis, Basis::Unproven { known: false });
-    let origin = if matches!(basis, Basis::Found) { Origin::Found } else { Origin::Issued };
+    let origin = if matches!(basis, Basis::Found) || was_taken_over_halfway(observed, secret) { Origin::Found } else { Origin::Issued };
     checks::satisfies(wanted, certificates, key, secret, found(observed), origin)
         .map_err(|violation| Box::new(Lack { violation, held: Some(held.clone()), usable: None, key_is_sound: sound, urgent: false }))?;
     let good = usable(observed, wanted, held);
     still_wanted(observed, wanted, &good, record.renew_handled.as_deref(), now)?;
     match basis {
-        Basis::Registered => Ok(Good { usable: good, imported: false }),
-        Basis::Found => Ok(Good { usable: good, imported: true }),
+        Basis::Registered => Ok(Good { usable: good, origin, imported: false }),
+        Basis::Found => Ok(Good { usable: good, origin, imported: true }),
+        Basis::Previous => Err(Box::new(Lack {
+            violation: checks::not_delivered(leaf),
+            held: Some(good.held.clone()),
+            usable: Some(good),
+            key_is_sound: true,
+            urgent: false,
+        })),
         Basis::Unproven { known } => Err(Box::new(Lack {
             violation: checks::unproven(leaf),
             held: known.then(|| good.held.clone()),
@@ -100,6 +111,8 @@ fn read(observed: &Observed<'_>, wanted: &Wanted, secret: &SecretRead, now: Time
 enum Basis {
     /// The register gave it last.
     Registered,
+    /// The register gave it last but one, and the status has not heard of the last one: that one never arrived.
+    Previous,
     /// The issuer signed it, and the register knows of none.
     Found,
     /// A register that could say so does not hold together. `known` where the status says the same: enough to leave it alone.
@@ -118,9 +131,19 @@ fn basis(observed: &Observed<'_>, leaf: &X509, record: &Record) -> Result<Basis,
     if importable(observed, leaf) {
         return Ok(Basis::Found);
     }
+    let is_leaf = |serial: &SerialNumber, key_id: KeyId| serial == leaf.serial() && key_id == leaf.key_id();
+    let before = observed.history.previous.as_ref();
+    if before.is_some_and(|(serial, key_id)| is_leaf(serial, *key_id)) && said.is_some_and(|said| is_leaf(&said.serial, said.key_id)) {
+        return Ok(Basis::Previous);
+    }
     // A line without its certificate: the process died in between. The key is on record as this Certificate's all the same.
     let key_is_sound = observed.history.current.as_ref().is_some_and(|current| current.key_id == Some(leaf.key_id()));
     Err(Box::new(Lack { key_is_sound, ..*Lack::bare(violation) }))
+}
+
+/// It is on record as taken over, and the Secret was not dressed yet: the process died, or another wrote, in between.
+fn was_taken_over_halfway(observed: &Observed<'_>, secret: &SecretRead) -> bool {
+    observed.history.imported && !secret.annotations.contains_key(names::SERIAL_NUMBER)
 }
 
 /// What is wrong with a register that may know more of this Certificate than is known.
@@ -181,7 +204,7 @@ fn due(observed: &Observed<'_>, wanted: &Wanted, held: &Held) -> Timestamp {
 /// A certificate that the register does not have may become this Certificate's when the register has none of it at all,
 /// the issuer's own key signed it, and it is not on record as another Certificate's.
 fn importable(observed: &Observed<'_>, leaf: &X509) -> bool {
-    if observed.history.current.is_some() || observed.history.anothers {
+    if observed.history.current.is_some() || observed.history.anothers || observed.skew.is_some() || !allowed(observed, leaf) {
         return false;
     }
     match found(observed).and_then(|issuer| issuer.backing.as_ref().ok()) {
@@ -192,6 +215,22 @@ fn importable(observed: &Observed<'_>, leaf: &X509) -> bool {
         Some(Backing::SelfSigned) => leaf.is_self_issued() && leaf.is_signed_by(leaf.public_key()),
         None => false,
     }
+}
+
+/// Whether the issuer would issue such a certificate here and now: what it would refuse it does not vouch for either.
+fn allowed(observed: &Observed<'_>, leaf: &X509) -> bool {
+    let (IssuerSeen::Found { issuer, namespace_admitted: true }, Ok(wanted)) = (observed.issuer, observed.wanted) else {
+        return false;
+    };
+    let (Some(spec), Ok(backing)) = (&issuer.spec, &issuer.backing) else {
+        return false;
+    };
+    let shown = Resolved {
+        usages: leaf.usages().clone(),
+        duration: leaf.not_after().duration_since(leaf.not_before()),
+        ..api::resolve(wanted, &spec.defaults, &spec.allow, leaf.public_key().algorithm())
+    };
+    limits::admits(wanted, &shown, spec, backing).is_ok()
 }
 
 /// The authority behind a certificate that is not on record.

@@ -44,6 +44,8 @@ pub enum Cause {
     First,
     /// The Secret is gone, or holds what it should not.
     Damage,
+    /// A certificate was issued and did not arrive; the one before it is still there.
+    NotDelivered,
     /// The spec asks for something else.
     Spec,
     /// The issuer has another authority, and asked for its leaves to follow.
@@ -145,6 +147,15 @@ pub fn current(certificate: &X509, history: &History) -> Result<(), Violation> {
             None => format!("the register does not know serial {} as this Certificate's", certificate.serial()),
         },
     ))
+}
+
+/// The certificate before the register's last one is still there: the last one was not delivered.
+pub fn not_delivered(certificate: &X509) -> Violation {
+    Violation::new(
+        Cause::NotDelivered,
+        reason::NOT_DELIVERED,
+        format!("a certificate to follow serial {} was recorded and never arrived in the Secret", certificate.serial()),
+    )
 }
 
 /// Whether certificate and annotations are what the spec asks for.

@@ -6,7 +6,6 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::{
     assess::{Good, Usable, assess, found},
-    checks::Origin,
     deletion, dress,
     observed::{Held, Observed, SecretSeen},
     obtain::{Obstruction, obtain, wait},
@@ -91,8 +90,7 @@ fn settle(observed: &Observed<'_>, wanted: &Wanted, good: &Good, now: Timestamp)
     let SecretSeen::Read(secret) = &observed.secret else {
         return plan(Act::Nothing, None);
     };
-    let origin = if good.imported { Origin::Found } else { Origin::Issued };
-    let dress = dress::of(observed, wanted, secret, found(observed), usable.held.authority, origin);
+    let dress = dress::of(observed, wanted, secret, found(observed), usable.held.authority, good.origin);
     if secret.immutable && dress.chain != secret.chain {
         let message = "its chain is an old one, and the Secret is immutable: delete it, and it is made anew".to_owned();
         return plan(Act::Nothing, Some(Pending { reason: reason::SECRET_IMMUTABLE, message, helps: Helps::Change }));

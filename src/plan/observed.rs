@@ -171,6 +171,10 @@ pub enum Content {
 pub struct History {
     /// The last certificate that was issued to or imported for it.
     pub current: Option<Recorded>,
+    /// The one before it.
+    pub previous: Option<(SerialNumber, KeyId)>,
+    /// Whether the current one was made elsewhere and taken over.
+    pub imported: bool,
     /// The authority in whose register that stands; none for the register of those that have none.
     pub authority: Option<KeyId>,
     /// Whether the current certificate's key was copied as an authority's, and the copy still exists.

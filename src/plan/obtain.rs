@@ -195,7 +195,8 @@ fn key_source(observed: &Observed<'_>, wanted: &Wanted, lack: &Lack) -> Result<K
     if lack.key_is_sound && wanted.rotation == RotationPolicy::Never {
         return Ok(KeySource::Keep);
     }
-    let Some(recorded) = observed.history.current.as_ref().filter(|_| wanted.is_ca && !lack.key_is_sound) else {
+    let Some(recorded) = observed.history.current.as_ref().filter(|_| wanted.is_ca && !lack.key_is_sound && !observed.history.destroyed)
+    else {
         return Ok(KeySource::New);
     };
     if let (true, Some(key_id)) = (observed.history.copy, recorded.key_id) {
@@ -209,7 +210,7 @@ fn key_source(observed: &Observed<'_>, wanted: &Wanted, lack: &Lack) -> Result<K
     Err(Obstruction::change(
         reason::AUTHORITY_SECRET_MISSING,
         format!(
-            "it held a CA's key, and there is no Secret with {copy} in the operator's namespace: restore one of the two from a backup, or give annotation {} a new value for a CA with a new key",
+            "it held a CA's key, and there is no Secret with {copy} in the operator's namespace: restore one of the two from a backup, consent on the copy where this Certificate was made anew, or give annotation {} a new value for a CA with a new key",
             api::names::RENEW
         ),
     ))
@@ -235,6 +236,11 @@ fn patience(observed: &Observed<'_>, lack: &Lack, now: Timestamp) -> Result<(), 
             format!("{} it was mended a moment ago and is mended again at {next}", writer(observed)),
             next,
         ));
+    }
+    if lack.violation.cause == Cause::NotDelivered
+        && let Some(next) = budget::next_mending(&observed.history.spent, now)
+    {
+        return Err(Obstruction::until(reason::NOT_DELIVERED, format!("it is tried again at {next}"), next));
     }
     budget::within(&observed.history.spent, now).map_err(|exhausted| match exhausted {
         Exhausted::Certificate { until } => Obstruction::until(

@@ -36,6 +36,21 @@ pub enum Act {
     Destroy(deletion::Destroy),
 }
 
+impl Act {
+    /// What would be done, for people, and nothing of what it would be done with.
+    pub fn name(&self) -> String {
+        match self {
+            Self::Nothing => "left alone".to_owned(),
+            Self::Read => "read".to_owned(),
+            Self::Issue(issue) => format!("issued again: {}", issue.violation.message),
+            Self::Import(..) => "taken over".to_owned(),
+            Self::Dress(_) => "dressed again".to_owned(),
+            Self::Finalizer(_) => "given or relieved of the finalizer".to_owned(),
+            Self::Destroy(_) => "destroyed".to_owned(),
+        }
+    }
+}
+
 /// What happens to the finalizer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Finalizer {

@@ -36,6 +36,12 @@ pub enum PemError {
         /// The label it began with.
         label: String,
     },
+    /// There are more blocks than anything of ours has.
+    #[error("there are more than {most} blocks")]
+    TooMany {
+        /// How many may be.
+        most: usize,
+    },
     /// A block ends that did not begin.
     #[error("a block ends that did not begin")]
     Unopened,
@@ -53,6 +59,9 @@ pub enum PemError {
     },
 }
 
+/// More certificates than any chain has, with room for what others put beside it.
+const BLOCKS_MAX: usize = 64;
+
 /// All blocks of `text`, in order.
 pub(crate) fn decode(text: &[u8]) -> Result<Blocks, PemError> {
     let text = str::from_utf8(text).map_err(|_| PemError::NotText)?;
@@ -60,7 +69,10 @@ pub(crate) fn decode(text: &[u8]) -> Result<Blocks, PemError> {
     let mut found = Blocks { blocks: Vec::new(), trailing_text: false };
     while let Some(line) = lines.next() {
         if let Some(label) = line.strip_prefix(BEGIN).and_then(|rest| rest.strip_suffix(DASHES)) {
-            found.blocks.push(decode_block(label, &mut lines, text.len())?);
+            if found.blocks.len() == BLOCKS_MAX {
+                return Err(PemError::TooMany { most: BLOCKS_MAX });
+            }
+            found.blocks.push(decode_block(label, &mut lines)?);
             found.trailing_text = false;
         } else if line.starts_with(END) {
             return Err(PemError::Unopened);
@@ -71,8 +83,9 @@ pub(crate) fn decode(text: &[u8]) -> Result<Blocks, PemError> {
     Ok(found)
 }
 
-fn decode_block<'a>(label: &str, lines: &mut impl Iterator<Item = &'a str>, at_most: usize) -> Result<Block, PemError> {
-    // The whole capacity at once: a buffer that grows leaves copies behind that are not wiped.
+fn decode_block<'a>(label: &str, lines: &mut (impl Iterator<Item = &'a str> + Clone)) -> Result<Block, PemError> {
+    // The whole capacity at once, and no more: a buffer that grows leaves copies behind that are not wiped.
+    let at_most = lines.clone().take_while(|line| !line.starts_with(DASHES)).map(str::len).sum();
     let mut base64 = Zeroizing::new(Vec::with_capacity(at_most));
     for line in lines {
         if let Some(ending) = line.strip_prefix(END) {
@@ -113,6 +126,13 @@ mod tests {
 
     fn labels(text: &str) -> Result<Vec<String>, PemError> {
         decode(text.as_bytes()).map(|found| found.blocks.into_iter().map(|block| block.label).collect())
+    }
+
+    #[test]
+    fn more_blocks_than_anything_has_are_refused() {
+        let block = encode("CERTIFICATE", b"octets").unwrap();
+        assert_eq!(labels(&block.repeat(BLOCKS_MAX)).unwrap().len(), BLOCKS_MAX);
+        assert_eq!(labels(&block.repeat(BLOCKS_MAX + 1)), Err(PemError::TooMany { most: BLOCKS_MAX }));
     }
 
     #[test]

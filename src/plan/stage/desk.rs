@@ -134,6 +134,8 @@ impl Desk {
         History {
             copy: current.and_then(|line| line.recorded.key_id).is_some_and(|key_id| self.copies.contains_key(&key_id)),
             destroyed: false,
+            previous: None,
+            imported: false,
             anothers: false,
             authority: current.and_then(|line| line.authority),
             current: current.map(|line| line.recorded.clone()),
