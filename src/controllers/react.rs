@@ -26,6 +26,9 @@ impl Reactor {
                 let name = now.name();
                 let named = named(now);
                 let before = self.world.links_mut().certificate(&name, named.clone());
+                if let Some(before) = before.as_ref().filter(|before| named.as_ref() != Some(*before)) {
+                    self.asked_no_more(before);
+                }
                 if let Some(before) = before
                     && named.as_ref().is_none_or(|named| named.secret != before.secret)
                 {
@@ -43,9 +46,18 @@ impl Reactor {
                 // One more look forgets the rest of it.
                 self.push_certificate(&name);
                 if let Some(before) = before {
+                    self.asked_no_more(&before);
                     self.secret_is_free(&before.secret);
                 }
             }
+        }
+    }
+
+    /// An issuer whose longest asker is gone may have to take its warning back.
+    fn asked_no_more(&self, before: &Named) {
+        let known = self.world.issuers.get(&World::issuer_name(&before.issuer)).and_then(|issuer| issuer.status.as_ref()?.longest_duration);
+        if known.is_some_and(|known| before.duration.is_none_or(|asked| asked >= known.get())) {
+            self.work.push(Key::Issuer(before.issuer.clone()), 0);
         }
     }
 
