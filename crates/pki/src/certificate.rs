@@ -3,7 +3,12 @@
 //! A certificate here may come from anywhere: it is held as it is, and nothing is said about whether it is to be trusted.
 //! That is for `chain` and `verify`.
 
-use std::{collections::BTreeSet, fmt, ops::Range, sync::Arc};
+use std::{
+    collections::BTreeSet,
+    fmt,
+    ops::Range,
+    sync::{Arc, OnceLock},
+};
 
 use aws_lc_rs::digest;
 use jiff::Timestamp;
@@ -31,6 +36,8 @@ pub(crate) struct Parts {
     pub(crate) to_be_signed: Range<usize>,
     pub(crate) signature_algorithm: AlgorithmIdentifierOwned,
     pub(crate) signature: Box<[u8]>,
+    /// Found out when it is first asked for, since that takes a verification.
+    pub(crate) self_signed: OnceLock<bool>,
 }
 
 #[derive(Default)]
@@ -175,7 +182,7 @@ impl Certificate {
 
     /// Whether subject and issuer are the same name and the certificate is signed by its own key.
     pub fn is_self_signed(&self) -> bool {
-        self.is_self_issued() && self.is_signed_by(self.public_key())
+        *self.0.self_signed.get_or_init(|| self.is_self_issued() && self.is_signed_by(self.public_key()))
     }
 
     /// Whether the signature was made by this key.

@@ -115,6 +115,7 @@ pub(crate) fn parse(der: Vec<u8>) -> Result<Parts, CertificateError> {
         extensions: extensions(&parsed)?,
         signature_algorithm: algorithm(&parsed.signature_algorithm)?,
         signature: parsed.signature_value.data.as_ref().into(),
+        self_signed: std::sync::OnceLock::new(),
         to_be_signed,
         der,
     })

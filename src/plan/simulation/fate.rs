@@ -67,7 +67,7 @@ impl Fate {
     }
 
     fn restarts(&self, world: &mut World, years: i64) {
-        for _ in 0..3 * years {
+        for _ in 0..2 * years {
             let at = self.some_time(world);
             let minutes = [1, 5, 60, 48 * 60][usize::try_from(world.chance.between(0, 4)).unwrap()];
             world.at(at, Event::Stop);

@@ -325,7 +325,7 @@ impl World {
 
     fn look(&mut self, number: usize) {
         let now = self.clock();
-        let crash = match self.chance.between(0, 1000) {
+        let crash = match self.chance.between(0, 3000) {
             0 => Some(Crash::AfterLine),
             1 => Some(Crash::AfterSecret),
             _ => None,
