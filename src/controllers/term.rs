@@ -159,36 +159,36 @@ async fn certificate(context: &Context, reactor: &Reactor, name: &crate::observe
     context.metrics.reconcile("certificate", begun.elapsed(), class);
     let again = match done {
         Ok(wake) => wake,
-        Err(fault) => retry(context, &fault, name),
+        Err(fault) => Some(retry(context, &fault, name)),
     };
     if let Some(at) = again {
         reactor.work.push_at(Key::Certificate(name.clone()), reactor.priority(name), at);
     }
 }
 
-fn retry(context: &Context, fault: &Fault, name: &crate::observe::Name) -> Option<Timestamp> {
+fn retry(context: &Context, fault: &Fault, name: &crate::observe::Name) -> Timestamp {
     let now = context.world.now();
     match fault {
         // The queue goes with the term; where only the lease's renewal was late, the object must not be forgotten.
-        Fault::NotLeading => Some(add(now, FENCED)),
+        Fault::NotLeading => add(now, FENCED),
         // It is told when its key is made. This is a net.
-        Fault::KeyPending => Some(add(now, KEY_PENDING)),
+        Fault::KeyPending => add(now, KEY_PENDING),
         Fault::Stale => {
             let times = again(context, name).min(9);
-            Some(add(now, SignedDuration::from_millis(STALE.saturating_mul(1_i64 << times))))
+            add(now, SignedDuration::from_millis(STALE.saturating_mul(1_i64 << times)))
         }
         Fault::Failed(failure) => {
             // Not even the status could be written, so the delay is remembered here.
             let times = again(context, name);
             tracing::warn!(certificate = %name, message = failure.message, times, "could not be reconciled");
-            Some(add(now, budget::backoff(i64::from(times) + 1).min(LONGEST_REFUSAL)))
+            add(now, budget::backoff(i64::from(times) + 1).min(LONGEST_REFUSAL))
         }
         Fault::Unavailable(message) => {
             // The write may have happened.
             context.world.remember(name, |memory| memory.ask = true);
             let times = again(context, name);
             tracing::warn!(certificate = %name, message, times, "the API server did not take it");
-            Some(add(now, SignedDuration::from_secs(1_i64 << times.min(6))))
+            add(now, SignedDuration::from_secs(1_i64 << times.min(6)))
         }
     }
 }
