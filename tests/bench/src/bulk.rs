@@ -32,6 +32,8 @@ pub(crate) struct Bulk {
     pub(crate) calls: Calls,
     /// Its processor time in seconds.
     pub(crate) cpu: f64,
+    /// The same of all parts: the control plane, the operator, and us who create and watch.
+    pub(crate) cpu_of_all: f64,
     /// Its memory after that.
     pub(crate) memory: Memory,
     /// Events that it gave up.
@@ -76,13 +78,15 @@ pub(crate) async fn measure(ground: &Ground, operator: &Operator, count: usize) 
     let after = operator.metrics().await?;
     ground.keep(&format!("metrics-{count}"), after.text())?;
     let since = |name: &str| after.value(name) - before.value(name);
+    let cpu = operator.cpu()? - cpu;
     let bulk = Bulk {
         count,
         ready,
         tenths,
         written: quiet.since.duration_since(begun),
         calls: quiet.calls.since(&before.calls()),
-        cpu: operator.cpu()? - cpu,
+        cpu,
+        cpu_of_all: cpu + own + theirs,
         memory: operator.memory()?,
         events_lost: since("chancery_events_total{outcome=\"dropped\"}") + since("chancery_events_total{outcome=\"failed\"}"),
         reconciles: since("chancery_reconciles_total{controller=\"certificate\"}"),

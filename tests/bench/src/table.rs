@@ -2,7 +2,13 @@
 
 use std::fmt;
 
-use crate::{bulk::Bulk, floor::Floor, restart::Restart, steady::Steady};
+use crate::{
+    bulk::Bulk,
+    floor::Floor,
+    measure::{number, rate},
+    restart::Restart,
+    steady::Steady,
+};
 
 /// All of a run. What was not measured is left out.
 #[derive(Debug, Default)]
@@ -22,7 +28,7 @@ impl Report {
     fn floor(&self) -> Option<Floor> {
         let mut both = [self.before, self.after].into_iter().flatten();
         let first = both.next()?;
-        Some(both.fold(first, |sum, floor| Floor { count: sum.count + floor.count, took: sum.took + floor.took }))
+        Some(both.fold(first, |sum, floor| Floor { count: sum.count + floor.count, took: sum.took + floor.took, cpu: sum.cpu + floor.cpu }))
     }
 
     fn rows(&self) -> Vec<[String; 4]> {
@@ -35,6 +41,11 @@ impl Report {
                 (Some(before), Some(after)) => format!(" ({:.0} before, {:.0} after)", before.rate(), after.rate()),
                 _ => String::new(),
             };
+            if let (Some(before), Some(after)) = (self.before, self.after)
+                && (before.rate() / after.rate() - 1.0).abs() > 0.2
+            {
+                row("BUSY MACHINE: the two floors differ, so rates say little", "", "", String::new());
+            }
             row("the floor: a plain client with 32 workers", "", "", format!("{:.0} a second{spread}", floor.rate()));
         }
         if let Some(bulk) = &self.bulk {
@@ -80,14 +91,18 @@ fn bulk_rows(bulk: &Bulk, floor: Option<Floor>, row: &mut Row<'_>) {
     let theirs = if many { "5,000: 309 s (16/s)" } else { "45.4 s (22/s)" };
     row(&format!("{count} P-256: to all Ready"), theirs, "", format!("{:.1} s ({:.0}/s)", bulk.ready.as_secs_f64(), bulk.rate()));
     if let Some(floor) = floor {
-        let all_written = crate::measure::rate(count, bulk.written) / floor.rate();
+        let all_written = rate(count, bulk.written) / floor.rate();
         row("  of the floor's rate", "", "0.75", format!("{:.2} (to the last Event {all_written:.2})", bulk.rate() / floor.rate()));
+    }
+    if let Some(floor) = floor {
+        // Where others use the machine too, rates say little and this still says something.
+        let (least, ours) = (1000.0 * floor.cpu / number(floor.count), 1000.0 * bulk.cpu_of_all / number(count));
+        row("  processor time of all parts, each", "", "", format!("{ours:.1} ms, the floor {least:.1} ms ({:.2})", least / ours));
     }
     if many && let (Some(first), Some(last)) = (bulk.tenths.first(), bulk.tenths.last()) {
         let before = bulk.tenths.iter().rev().nth(1).copied().unwrap_or_default();
         let tenth = count / 10;
-        let ours =
-            format!("{:.0}/s, {:.0}/s", crate::measure::rate(tenth, *first), crate::measure::rate(tenth, last.saturating_sub(before)));
+        let ours = format!("{:.0}/s, {:.0}/s", rate(tenth, *first), rate(tenth, last.saturating_sub(before)));
         row("  its first tenth, its last", "", "flat", ours);
     }
     row(
