@@ -2,12 +2,12 @@
 
 use chancery::api::Certificate;
 use k8s_openapi::api::core::v1::{Namespace, Secret};
-use kube::api::{Patch, PatchParams};
+use kube::api::{DeleteParams, Patch, PatchParams};
 use kube::{Api, ResourceExt};
 use serde_json::{Value, json};
 
-use crate::harness::{stays, wait_for};
-use crate::stage::{ForeignCa, SOON, Stage, WHILE, ca, condition_of, is_ready, leaf, merged, self_made, serial};
+use crate::harness::{stays, wait_for, wait_gone};
+use crate::stage::{ForeignCa, SOON, Stage, WHILE, ca, condition_of, is_ready, key_id, leaf, merged, self_made, serial};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_planted_certificate_is_replaced_and_never_becomes_its_planters() {
@@ -120,7 +120,7 @@ async fn a_secret_name_in_use_stays_with_whom_it_belongs_to() {
     assert!(message.contains("Certificate first"), "{message}");
     stage.event("second", "Refused", "SecretShared").await;
     // The name is in use although the Secret is gone for a moment.
-    stage.secrets().delete("common", &kube::api::DeleteParams::default()).await.unwrap();
+    stage.secrets().delete("common", &DeleteParams::default()).await.unwrap();
     let again = stage.replaced(&first).await;
     assert_eq!(stage.content("common").await.note("certificate-name"), Some("first"));
     assert_ne!(stage.secret("common").await.resource_version(), version);
@@ -152,7 +152,7 @@ async fn an_issuer_has_no_way_to_a_secret_of_another_namespace() {
     let message = other.unready("web", "IssuerNotReady").await;
     assert!(message.contains(&format!("{}/ca", other.namespace)) && !message.contains(&one.namespace), "{message}");
     // A copy of the authority's key in the operator's namespace is not theirs either.
-    let copy = format!("chancery-authority-{}", crate::stage::key_id(&root));
+    let copy = format!("chancery-authority-{}", key_id(&root));
     other.issuer("copy", json!({"ca": {"secretName": copy}})).await;
     other.issuer_says("copy", "False", "AuthoritySecretMissing").await;
 
@@ -214,4 +214,30 @@ async fn edit_status(stage: &Stage, name: &str, edit: &Value) {
     let patch = Patch::Merge(json!({"status": edit}));
     let patched = stage.certificates().patch_status(name, &PatchParams::default(), &patch).await;
     patched.unwrap_or_else(|error| panic!("{name}: the status {edit} was not taken: {error}"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_has_a_names_place_after_another_does_not_get_the_others_ca_key() {
+    let stage = Stage::set("heir").await;
+    let root = stage.authority().await;
+    let spec = json!(root.spec);
+    let copy = format!("chancery-authority-{}", key_id(&root));
+
+    // The predecessor goes, with its Secret; its key stays in its copy as long as its certificates live.
+    stage.delete("ca").await;
+    wait_gone(&stage.certificates(), "ca", SOON).await;
+    stage.secrets().delete("ca", &DeleteParams::default()).await.unwrap();
+    wait_gone(&stage.secrets(), "ca", SOON).await;
+
+    stage.certificate("ca", spec).await;
+    let message = stage.unready("ca", "AuthoritySecretMissing").await;
+    assert!(message.contains(&copy), "{message}");
+    assert!(stage.secrets().get_opt("ca").await.unwrap().is_none(), "the predecessor's key was handed out");
+
+    // Who restores a cluster from a backup has new uids too, and says so on the copy.
+    let system = stage.elsewhere(&stage.system);
+    let consent = json!({"metadata": {"annotations": {"chancery.dev/allow-adoption": format!("{}/ca", stage.namespace)}}});
+    system.patch::<Secret>(&copy, consent).await;
+    stage.patch::<Certificate>("ca", json!({"metadata": {"labels": {"look": "again"}}})).await;
+    assert_eq!(key_id(&stage.ready("ca").await), key_id(&root));
 }
