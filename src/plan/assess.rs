@@ -30,6 +30,18 @@ pub(super) struct Usable {
     pub(super) renewal: Timestamp,
 }
 
+impl Usable {
+    /// From when on it is said to hold: clocks may be off by a little.
+    pub(super) fn from(&self) -> Timestamp {
+        renewal::add(self.held.validity.not_before, -renewal::TOLERANCE)
+    }
+
+    /// Whether it does not hold yet.
+    pub(super) fn is_early(&self, now: Timestamp) -> bool {
+        self.from() > now
+    }
+}
+
 /// What is wanted and not there.
 pub(super) struct Lack {
     pub(super) violation: Violation,
@@ -124,7 +136,7 @@ fn basis(observed: &Observed<'_>, leaf: &X509, record: &Record) -> Result<Basis,
         return Ok(Basis::Registered);
     };
     let said = observed.certificate.held();
-    if broken_register(observed, said.as_ref(), record.authority.as_deref()).is_some() {
+    if may_be_missing(observed, said.as_ref(), record.authority.as_deref()) {
         let known = said.is_some_and(|said| said.serial == *leaf.serial() && said.key_id == leaf.key_id());
         return Ok(Basis::Unproven { known });
     }
@@ -146,22 +158,17 @@ fn was_taken_over_halfway(observed: &Observed<'_>, secret: &SecretRead) -> bool 
     observed.history.imported && !secret.annotations.contains_key(names::SERIAL_NUMBER)
 }
 
-/// What is wrong with a register that may know more of this Certificate than is known.
-fn broken_register<'a>(observed: &'a Observed<'_>, said: Option<&Held>, annotated: Option<&str>) -> Option<&'a str> {
+/// Whether a line about this Certificate may stand in a register that does not hold together.
+fn may_be_missing(observed: &Observed<'_>, said: Option<&Held>, annotated: Option<&str>) -> bool {
     let broken = &observed.history.broken;
     if broken.is_empty() {
-        return None;
+        return false;
     }
     let of_issuer = found(observed).and_then(|issuer| issuer.backing.as_ref().ok()).map(Backing::authority);
     let of_current = observed.history.current.as_ref().map(|_| observed.history.authority);
     let of_status = said.map(|said| said.authority);
     let of_secret = annotated.and_then(|text| text.parse().ok()).map(Some);
-    [of_issuer, of_current, of_status, of_secret].into_iter().flatten().find_map(|authority| broken.get(&authority)).map(String::as_str)
-}
-
-/// What is wrong with a register that may know more of a Certificate whose Secret says nothing.
-pub(super) fn missing_register<'a>(observed: &'a Observed<'_>) -> Option<&'a str> {
-    broken_register(observed, observed.certificate.held().as_ref(), None)
+    [of_issuer, of_current, of_status, of_secret].into_iter().flatten().any(|authority| broken.contains_key(&authority))
 }
 
 fn usable(observed: &Observed<'_>, wanted: &Wanted, held: Held) -> Usable {

@@ -39,7 +39,7 @@ pub fn backoff(failures: i64) -> SignedDuration {
 /// The delay after the n-th failure in a row where what is held ends after `left`: at most half of that, so that it does not
 /// end during a delay that it could have outlived.
 pub fn delay(failures: i64, left: Option<SignedDuration>) -> SignedDuration {
-    let half = left.filter(|left| left.is_positive()).map_or(LONGEST_DELAY, |left| SignedDuration::from_secs(left.as_secs() / 2));
+    let half = left.filter(SignedDuration::is_positive).map_or(LONGEST_DELAY, |left| SignedDuration::from_secs(left.as_secs() / 2));
     backoff(failures).min(half.max(FIRST_DELAY))
 }
 

@@ -82,9 +82,8 @@ fn foreign(observed: &Observed<'_>) -> Option<String> {
 
 fn settle(observed: &Observed<'_>, wanted: &Wanted, good: &Good, now: Timestamp) -> Plan {
     let usable = &good.usable;
-    let valid_from = renewal::add(usable.held.validity.not_before, -renewal::TOLERANCE);
-    if valid_from > now {
-        return early(usable, valid_from);
+    if usable.is_early(now) {
+        return early(usable);
     }
     let plan = |act, pending| Plan { act, standing: Some(ready(usable, pending)), wake: Some(usable.renewal.min(ended(&usable.held))) };
     let SecretSeen::Read(secret) = &observed.secret else {
@@ -105,7 +104,8 @@ fn settle(observed: &Observed<'_>, wanted: &Wanted, good: &Good, now: Timestamp)
 }
 
 /// A clock was wrong when the certificate was made, or is now. Another one would not be better, and there would be no end of them.
-fn early(usable: &Usable, valid_from: Timestamp) -> Plan {
+fn early(usable: &Usable) -> Plan {
+    let valid_from = usable.from();
     let message = format!("the certificate is valid only from {}: set the clocks right", minute(usable.held.validity.not_before));
     let pending = Pending { reason: reason::NOT_YET_VALID, message: message.clone(), helps: Helps::Until(valid_from) };
     let standing = Standing {
@@ -152,3 +152,6 @@ fn refuse(held: Option<Held>, reason: &'static str, message: String) -> Plan {
         wake: None,
     }
 }
+
+#[cfg(test)]
+mod tests;

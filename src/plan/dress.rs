@@ -116,7 +116,7 @@ pub fn issued_with(wanted: &Wanted, issuer: Option<&WantedIssuer>, secret: &Secr
     };
     resolved.key = key.algorithm();
     resolved.encoding = secret.key_encoding.unwrap_or(resolved.encoding);
-    resolved.usages = certificate.usages().clone();
+    resolved.usages.clone_from(certificate.usages());
     resolved.duration = record
         .duration
         .and_then(|text| text.parse::<GoDuration>().ok())

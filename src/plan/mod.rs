@@ -15,6 +15,8 @@ pub mod observed;
 mod obtain;
 mod outcome;
 pub mod ownership;
+#[cfg(test)]
+mod properties;
 pub mod recorded;
 pub mod renewal;
 #[cfg(test)]

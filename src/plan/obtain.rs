@@ -3,7 +3,7 @@
 use jiff::{SignedDuration, Timestamp};
 
 use super::{
-    assess::{Lack, missing_register},
+    assess::{Lack, Usable},
     budget::{self, Exhausted},
     checks::{self, Cause},
     decide::{ended, minute, ready},
@@ -13,7 +13,7 @@ use super::{
     renewal::{self, Validity, Worth},
     status::{Attempt, Recorded as _},
 };
-use crate::api::{self, Resolved, RotationPolicy, Wanted, reason::certificate as reason};
+use crate::api::{self, Resolved, RotationPolicy, Wanted, WantedIssuer, reason::certificate as reason};
 
 /// What is in the way of an issuance.
 pub(super) struct Obstruction {
@@ -40,9 +40,15 @@ pub(super) fn obtain(observed: &Observed<'_>, wanted: &Wanted, lack: &Lack, now:
     if matches!(observed.issuer, IssuerSeen::Pending) {
         return Plan { act: Act::Nothing, standing: None, wake: None };
     }
-    match prepare(observed, wanted, lack, now) {
-        // The Secret's own content is carried over and its key may be kept: it is read before it is written.
-        Ok(_) if matches!(observed.secret, SecretSeen::AsRecorded) => Plan { act: Act::Read, standing: None, wake: None },
+    let signer = match signer(observed, wanted, lack).and_then(|signer| patience(observed, lack, now).map(|()| signer)) {
+        Ok(signer) => signer,
+        Err(obstruction) => return wait(lack, &obstruction, now),
+    };
+    if matches!(observed.secret, SecretSeen::AsRecorded) {
+        // What follows depends on what the Secret holds: its content is carried over, and its key may be kept.
+        return Plan { act: Act::Read, standing: None, wake: None };
+    }
+    match prepare(observed, wanted, lack, &signer, now) {
         Ok(issue) => Plan { act: Act::Issue(Box::new(issue)), standing: None, wake: None },
         Err(obstruction) => wait(lack, &obstruction, now),
     }
@@ -57,9 +63,10 @@ pub(super) fn wait(lack: &Lack, obstruction: &Obstruction, now: Timestamp) -> Pl
     };
     let expiry = lack.held.as_ref().map(ended);
     let due = lack.usable.as_ref().map(|usable| usable.renewal);
-    let wake = [wake, expiry, due].into_iter().flatten().filter(|time| *time > now).min();
+    let valid = lack.usable.as_ref().map(Usable::from);
+    let wake = [wake, expiry, due, valid].into_iter().flatten().filter(|time| *time > now).min();
     let standing = match &lack.usable {
-        Some(usable) if lack.violation.leaves_ready() => ready(usable, Some(pending)),
+        Some(usable) if lack.violation.leaves_ready() && !usable.is_early(now) => ready(usable, Some(pending)),
         _ => {
             // What is in the way says more than what is missing, except of a certificate that was good before.
             let reason = if matches!(lack.violation.cause, Cause::First) { obstruction.reason } else { lack.violation.reason };
@@ -70,20 +77,32 @@ pub(super) fn wait(lack: &Lack, obstruction: &Obstruction, now: Timestamp) -> Pl
     Plan { act: Act::Nothing, standing: Some(standing), wake }
 }
 
-fn prepare(observed: &Observed<'_>, wanted: &Wanted, lack: &Lack, now: Timestamp) -> Result<Issue, Obstruction> {
-    let issuer = issuer(observed, wanted)?;
-    let (spec, backing) = match (&issuer.spec, &issuer.backing) {
+/// An issuer that can sign.
+struct Signer<'a> {
+    view: &'a IssuerView,
+    spec: &'a WantedIssuer,
+    backing: &'a Backing,
+}
+
+fn signer<'a>(observed: &Observed<'a>, wanted: &Wanted, lack: &Lack) -> Result<Signer<'a>, Obstruction> {
+    let view = issuer(observed, wanted)?;
+    let (spec, backing) = match (&view.spec, &view.backing) {
         (Some(spec), Ok(backing)) => (spec, backing),
         (_, Err(obstacle)) => {
             return Err(Obstruction {
                 reason: reason::ISSUER_NOT_READY,
-                message: format!("{} is not ready: {}", issuer.key, obstacle.message),
+                message: format!("{} is not ready: {}", view.key, obstacle.message),
                 helps: Helps::Event,
             });
         }
-        (None, Ok(_)) => return Err(Obstruction::change(reason::ISSUER_NOT_READY, format!("{} cannot be read", issuer.key))),
+        (None, Ok(_)) => return Err(Obstruction::change(reason::ISSUER_NOT_READY, format!("{} cannot be read", view.key))),
     };
     on_record(observed, wanted, lack, backing)?;
+    Ok(Signer { view, spec, backing })
+}
+
+fn prepare(observed: &Observed<'_>, wanted: &Wanted, lack: &Lack, signer: &Signer<'_>, now: Timestamp) -> Result<Issue, Obstruction> {
+    let Signer { view: issuer, spec, backing } = *signer;
     immutable(observed)?;
     let key = key_source(observed, wanted, lack)?;
     let kept = match (key, &observed.secret) {
@@ -103,18 +122,6 @@ fn prepare(observed: &Observed<'_>, wanted: &Wanted, lack: &Lack, now: Timestamp
             ),
         ));
     }
-    if let Some(skew) = observed.skew {
-        // No time is named and the figure is a round one: a status that changed at each look would be written at each look.
-        return Err(Obstruction::again(
-            reason::CLOCK_SKEW,
-            format!(
-                "nothing is signed while this machine's clock and the API server's differ by {} minutes: set the clocks right",
-                skew.abs().as_mins()
-            ),
-            renewal::add(now, SignedDuration::from_secs(30)),
-        ));
-    }
-    patience(observed, lack, now)?;
     let chain_end = match backing {
         Backing::Authority(authority) => Some(authority.chain.not_after()),
         Backing::SelfSigned => None,
@@ -154,11 +161,12 @@ fn gains_little(issuer: &IssuerView, resolved: &Resolved, next: Validity, cut: b
 /// Nothing is signed by an authority whose register takes no lines; and no CA's key is made in the place of one that may be on record.
 fn on_record(observed: &Observed<'_>, wanted: &Wanted, lack: &Lack, backing: &Backing) -> Result<(), Obstruction> {
     let broken = match lack.violation.cause {
-        Cause::Unproven => missing_register(observed).or_else(|| observed.history.broken.values().next().map(String::as_str)),
-        Cause::First | Cause::Damage if wanted.is_ca => missing_register(observed),
-        _ => observed.history.broken.get(&backing.authority()).map(String::as_str),
+        // Where a CA's key is not at hand, each register may be the one that knows of it.
+        Cause::First | Cause::Damage if wanted.is_ca => observed.history.broken.values().next(),
+        Cause::Unproven => observed.history.broken.values().next(),
+        _ => observed.history.broken.get(&backing.authority()),
     };
-    broken.map_or(Ok(()), |why| Err(Obstruction::change(reason::REGISTER_UNAVAILABLE, why)))
+    broken.map_or(Ok(()), |why| Err(Obstruction::change(reason::REGISTER_UNAVAILABLE, why.as_str())))
 }
 
 fn issuer<'a>(observed: &Observed<'a>, wanted: &Wanted) -> Result<&'a IssuerView, Obstruction> {
@@ -217,6 +225,17 @@ fn key_source(observed: &Observed<'_>, wanted: &Wanted, lack: &Lack) -> Result<K
 }
 
 fn patience(observed: &Observed<'_>, lack: &Lack, now: Timestamp) -> Result<(), Obstruction> {
+    if let Some(skew) = observed.skew {
+        // No time is named and the figure is a round one: a status that changed at each look would be written at each look.
+        return Err(Obstruction::again(
+            reason::CLOCK_SKEW,
+            format!(
+                "nothing is signed while this machine's clock and the API server's differ by {} minutes: set the clocks right",
+                skew.abs().as_mins()
+            ),
+            renewal::add(now, SignedDuration::from_secs(30)),
+        ));
+    }
     back_off(observed, lack, now)?;
     if lack.violation.cause == Cause::First {
         return Ok(());

@@ -133,6 +133,12 @@ pub fn check(certificate: &Certificate) -> Result<Wanted, SpecError> {
     if subject_parts.common_name.is_none() && sans.is_empty() {
         return Err(SpecError::new("spec", "at least one of commonName, dnsNames, ipAddresses, uris and emailAddresses is required"));
     }
+    if spec.is_ca && subject.is_empty() {
+        return Err(SpecError::new(
+            "spec.commonName",
+            "is required with isCA where spec.subject says nothing: a CA has a name (RFC 5280 section 4.1.2.6)",
+        ));
+    }
     let duration = shared::duration("spec.duration", spec.duration, shared::MIN_DURATION)?;
     let renewal = renewal(spec, duration)?;
     let private_key = spec.private_key.clone().unwrap_or_default();

@@ -54,6 +54,7 @@ fn each_bad_value_is_refused_by_the_path_of_its_field() {
         ("uris", json!([format!("a:{}", "b".repeat(2048))]), "spec.uris[0]"),
         ("emailAddresses", json!(["A <a@example.com>"]), "spec.emailAddresses[0]"),
         ("commonName", json!("a".repeat(65)), "spec.commonName"),
+        ("isCA", json!(true), "spec.commonName"),
         ("commonName", json!("a\nb"), "spec.commonName"),
         ("subject", json!({"countries": ["Germany"]}), "spec.subject.countries[0]"),
         ("subject", json!({"organizations": ["a", ""]}), "spec.subject.organizations[1]"),
@@ -173,6 +174,7 @@ fn a_ca_keeps_its_key_unless_it_says_otherwise_and_may_sign() {
     let rotation = |is_ca: bool, policy: Option<&str>| {
         let certificate = certificate(|object| {
             object["spec"]["isCA"] = json!(is_ca);
+            object["spec"]["commonName"] = json!("web");
             object["spec"]["usages"] = json!(["digital signature"]);
             if let Some(policy) = policy {
                 object["spec"]["privateKey"] = json!({"rotationPolicy": policy});

@@ -170,7 +170,8 @@ impl Audit {
             let edits = self.edits.get(&desk).copied().unwrap_or(0);
             let name = &place.name;
             assert!(issued(reason::CREATED) <= 1 + crashes, "{name}");
-            assert!(issued(reason::NOT_CURRENT) <= crashes, "{name}: {} NotCurrent", issued(reason::NOT_CURRENT));
+            let undelivered = issued(reason::NOT_CURRENT) + issued(reason::NOT_DELIVERED);
+            assert!(undelivered <= crashes, "{name}: {undelivered} were not delivered");
             let deleted = self.causes.get(&(desk, reason::SECRET_MISSING)).copied().unwrap_or(0);
             assert!(issued(reason::SECRET_MISSING) <= deleted + crashes, "{name}");
             let by_people: usize = [

@@ -134,8 +134,8 @@ impl Desk {
         History {
             copy: current.and_then(|line| line.recorded.key_id).is_some_and(|key_id| self.copies.contains_key(&key_id)),
             destroyed: false,
-            previous: None,
-            imported: false,
+            previous: live().rev().nth(1).and_then(|line| Some((line.recorded.serial.clone(), line.recorded.key_id?))),
+            imported: current.is_some_and(|line| line.recorded.reason == reason::certificate::FOUND),
             anothers: false,
             authority: current.and_then(|line| line.authority),
             current: current.map(|line| line.recorded.clone()),

@@ -5,7 +5,7 @@
 mod desk;
 mod office;
 
-pub(crate) use desk::{Crash, Desk, Done, Line, Surroundings, blank};
+pub(crate) use desk::{Crash, Desk, Done, Surroundings, blank};
 pub(crate) use office::{Office, Seal, pool};
 
 use jiff::Timestamp;

@@ -46,7 +46,8 @@ pub(crate) fn serial() -> SerialNumber {
 
 /// One of 16 keys of this kind; RSA keys are few, since each takes its time.
 pub(crate) fn pool(algorithm: KeyAlgorithm, number: u64) -> Arc<PrivateKey> {
-    static KEYS: OnceLock<Mutex<HashMap<(KeyAlgorithm, u64), Arc<PrivateKey>>>> = OnceLock::new();
+    type Keys = HashMap<(KeyAlgorithm, u64), Arc<PrivateKey>>;
+    static KEYS: OnceLock<Mutex<Keys>> = OnceLock::new();
     let number = number % if algorithm.is_rsa() { 2 } else { 16 };
     let mut keys = KEYS.get_or_init(Mutex::default).lock().unwrap();
     Arc::clone(keys.entry((algorithm, number)).or_insert_with(|| Arc::new(PrivateKey::generate(algorithm).unwrap())))

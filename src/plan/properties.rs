@@ -1,0 +1,332 @@
+//! What holds of every decision, whatever was observed.
+
+use chancery_pki::{KeyAlgorithm, Usage};
+use jiff::{SignedDuration, Timestamp};
+use proptest::{collection, option, prelude::*, sample};
+use serde_json::{Value, json};
+
+use super::{
+    Act, Helps,
+    observed::Content,
+    renewal::{self, TOLERANCE, Validity, add},
+    stage::{Desk, Office, Seal, Surroundings, blank, certificate, pool, time},
+};
+use crate::api::Renewal;
+
+const NOON: &str = "2026-06-01T12:00:00Z";
+
+/// Fields of a spec that may stand beside each other, mostly valid.
+fn specs() -> impl Strategy<Value = Value> {
+    let names = collection::btree_set("[a-z]{1,8}\\.example", 0..4);
+    let key =
+        option::of((sample::select(vec![("ECDSA", 256), ("ECDSA", 384), ("ECDSA", 521), ("Ed25519", 0), ("RSA", 2048)]), 0..3_u8, 0..3_u8));
+    let usages = collection::vec(sample::select(Usage::ALL.to_vec()), 0..5);
+    let subject = option::of((collection::vec("[A-Z][a-z ,]{0,8}[a-z]", 0..3), collection::vec(sample::select(vec!["DE", "FR"]), 0..2)));
+    (names, option::of("[a-z]{1,12}"), key, usages, subject, option::of(1..20_000_i64), 0..100_i64, any::<bool>(), 0..3_u8).prop_map(
+        |(names, common_name, key, usages, subject, duration, lead, is_ca, rule)| {
+            let mut spec = json!({"dnsNames": names, "isCA": is_ca, "usages": usages});
+            if let Some(name) = common_name.or_else(|| (names.is_empty() || is_ca).then(|| "name".to_owned())) {
+                spec["commonName"] = json!(name);
+            }
+            if let Some((organizations, countries)) = subject {
+                spec["subject"] = json!({"organizations": organizations, "countries": countries});
+            }
+            if let Some(((algorithm, size), encoding, rotation)) = key {
+                let mut key = json!({"algorithm": algorithm});
+                if size > 0 {
+                    key["size"] = json!(size);
+                }
+                if encoding > 0 {
+                    key["encoding"] = json!(["PKCS1", "PKCS8"][usize::from(encoding - 1)]);
+                }
+                if rotation > 0 {
+                    key["rotationPolicy"] = json!(["Never", "Always"][usize::from(rotation - 1)]);
+                }
+                spec["privateKey"] = key;
+            }
+            if let Some(hours) = duration {
+                spec["duration"] = json!(format!("{hours}h"));
+            }
+            match rule {
+                1 if lead > 0 => spec["renewBeforePercentage"] = json!(lead),
+                2 => spec["renewBefore"] = json!(format!("{}m", 5 + duration.unwrap_or(1000) * lead / 2)),
+                _ => {}
+            }
+            spec
+        },
+    )
+}
+
+fn seal(key: u64, end: Timestamp) -> Seal {
+    Seal::root("Root", pool(KeyAlgorithm::EcdsaP256, key), time("2025-01-01T00:00:00Z"), end)
+}
+
+/// What may have become of a Certificate that was once issued.
+#[derive(Clone, Debug)]
+struct Case {
+    spec: Value,
+    other_spec: Option<Value>,
+    issuer: u8,
+    reissue: bool,
+    secret: u8,
+    lines: u8,
+    status: u8,
+    failures: (i32, i64),
+    again: Vec<i64>,
+    skew: Option<i64>,
+    turn: Option<i64>,
+    torn: u8,
+    flags: [bool; 6],
+    /// Minutes since it was issued, and whether it is then just about due or just about ended instead.
+    after: i64,
+    edge: u8,
+}
+
+fn cases() -> impl Strategy<Value = Case> {
+    let minutes = -600_000..6_000_000_i64;
+    (
+        (specs(), option::of(specs()), 0..7_u8, any::<bool>(), 0..9_u8, 0..4_u8, 0..4_u8),
+        (0..40_i32, -60_000..60_000_i64, collection::vec(-100..100_i64, 0..13), option::of(-500..500_i64), option::of(-100..1000_i64)),
+        (0..4_u8, any::<[bool; 6]>(), minutes, 0..5_u8),
+    )
+        .prop_map(|((spec, other_spec, issuer, reissue, secret, lines, status), more, (torn, flags, after, edge))| {
+            let (number, at, again, skew, turn) = more;
+            Case {
+                spec,
+                other_spec,
+                issuer,
+                reissue,
+                secret,
+                lines,
+                status,
+                failures: (number, at),
+                again,
+                skew,
+                turn,
+                torn,
+                flags,
+                after,
+                edge,
+            }
+        })
+}
+
+struct Scene {
+    desk: Desk,
+    office: Option<Office>,
+    now: Timestamp,
+}
+
+fn minutes(minutes: i64) -> SignedDuration {
+    SignedDuration::from_mins(minutes)
+}
+
+/// Plays a case up to the moment of the decision; none where its spec was never valid.
+fn scene(case: &Case) -> Option<Scene> {
+    let noon = time(NOON);
+    let first = Office::new("ca", Some(seal(0, time("2027-06-01T00:00:00Z"))), json!({"allow": {"usages": Usage::ALL}}));
+    let mut desk = Desk::new(certificate(case.spec.clone()));
+    desk.wanted.as_ref().ok()?;
+    let around = Surroundings::of(&first);
+    desk.reconcile(&around, None, noon);
+    let older = desk.lines.last()?.clone();
+    desk.edit(|certificate| {
+        certificate.metadata.annotations.get_or_insert_default().insert("chancery.dev/renew".to_owned(), "a".to_owned());
+    });
+    let stale = desk.certificate.status.clone();
+    let old_content = desk.secret.as_ref().map(|secret| secret.annotations.clone());
+    if case.flags[0] {
+        desk.reconcile(&around, None, noon + minutes(1));
+    }
+    let mut now = add(noon, minutes(case.after));
+    if let Some(status) = &desk.certificate.status {
+        let second = SignedDuration::from_secs(1);
+        match (case.edge, &status.renewal_time, &status.not_after) {
+            (1, Some(due), _) => now = due.0,
+            (2, Some(due), _) => now = due.0 - second,
+            (3, _, Some(end)) => now = end.0,
+            (4, _, Some(end)) => now = add(end.0, second),
+            _ => {}
+        }
+    }
+    if let Some(other) = &case.other_spec {
+        let other = certificate(other.clone()).spec;
+        desk.edit(|certificate| certificate.spec = other);
+    }
+    match case.secret {
+        0 => desk.secret = None,
+        1 => desk.tamper(|secret| secret.content = Content::Missing("tls.key")),
+        2 => desk.tamper(|secret| secret.content = Content::Mismatch),
+        3 => desk.tamper(|secret| secret.annotations.clear()),
+        4 => {
+            let mut offered = blank();
+            offered.annotations.insert("chancery.dev/allow-adoption".to_owned(), "web".to_owned());
+            desk.secret = Some(offered);
+        }
+        5 => desk.tamper(|secret| secret.immutable = true),
+        6 => desk.tamper(|secret| secret.annotations = old_content.unwrap_or_default()),
+        7 => desk.tamper(|_| {}),
+        _ => {}
+    }
+    match case.lines {
+        0 => desk.lines.clear(),
+        1 => desk.lines = vec![older],
+        _ => {}
+    }
+    for minute in &case.again {
+        if let Some(mut line) = desk.lines.last().cloned() {
+            line.recorded.time = add(now, minutes(*minute));
+            "Expired".clone_into(&mut line.recorded.reason);
+            desk.lines.push(line);
+        }
+    }
+    match case.status {
+        0 => desk.certificate.status = None,
+        1 => desk.certificate.status = stale,
+        _ => {}
+    }
+    if let Some(status) = desk.certificate.status.as_mut().filter(|_| case.failures.0 > 0) {
+        status.failed_issuance_attempts = Some(case.failures.0);
+        status.last_failure_time = Some(k8s_openapi::apimachinery::pkg::apis::meta::v1::Time(add(now, minutes(case.failures.1))));
+    }
+    desk.issuer_changed = case.flags[1];
+    if case.flags[2] {
+        desk.copies.clear();
+    }
+    if case.flags[3] && case.flags[4] {
+        desk.certificate.metadata.deletion_timestamp = Some(k8s_openapi::apimachinery::pkg::apis::meta::v1::Time(now));
+        desk.certificate.metadata.finalizers = case.flags[0].then(|| vec!["chancery.dev/cleanup".to_owned()]);
+    }
+    Some(Scene { desk, office: office(case, first), now })
+}
+
+fn office(case: &Case, first: Office) -> Option<Office> {
+    let mut office = match case.issuer {
+        0 => return None,
+        1 => Office::new("ca", None, json!({})),
+        2 => Office::new("ca", Some(seal(1, time("2036-01-01T00:00:00Z"))), json!({})),
+        3 => Office::new("ca", Some(seal(0, time("2036-01-01T00:00:00Z"))), json!({"allow": {"maxDuration": "1000h"}})),
+        4 => {
+            let mut closed = first;
+            closed.close("Expired", "it has ended");
+            closed
+        }
+        _ => first,
+    };
+    if case.reissue
+        && office.seal.is_some()
+        && let Some(spec) = &mut office.view.spec
+    {
+        spec.defaults.on_authority_change = crate::api::OnAuthorityChange::Reissue;
+    }
+    Some(office)
+}
+
+fn around<'a>(case: &Case, office: Option<&'a Office>, other: &'a Office, now: Timestamp) -> Surroundings<'a> {
+    let mut around = Surroundings::of(office.unwrap_or(other));
+    if office.is_none() {
+        around.issuer = None;
+    }
+    around.skew = case.skew.map(SignedDuration::from_secs).filter(|skew| skew.abs() > TOLERANCE);
+    around.turn = case.turn.map(|turn| add(now, minutes(turn)));
+    around.admitted = !(case.flags[4] && case.flags[5]);
+    around.rival = (case.flags[5] && case.flags[3]).then(|| "elder".to_owned());
+    around.in_namespace = if case.flags[1] && case.flags[2] { (600, Some(add(now, minutes(-30)))) } else { (0, None) };
+    let torn = match case.torn {
+        1 => vec![None],
+        2 => vec![Some(seal(0, time("2036-01-01T00:00:00Z")).view.key_id)],
+        _ => Vec::new(),
+    };
+    around.broken = torn.into_iter().map(|authority| (authority, "it is torn".to_owned())).collect();
+    around
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 1500, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn every_decision_either_acts_or_says_what_is_waited_for(case in cases()) {
+        let Some(Scene { mut desk, office, now }) = scene(&case) else { return Ok(()) };
+        let other = Office::ca();
+        let around = around(&case, office.as_ref(), &other, now);
+        let foreign = desk.secret.as_ref().is_some_and(|secret| !secret.annotations.iter().any(|(key, value)| {
+            key.ends_with("/certificate-name") || (key == "chancery.dev/allow-adoption" && value == "web")
+        }));
+        let (plan, read) = desk.decide(&around, now);
+        prop_assert!(plan.wake.is_none_or(|wake| wake > now), "a wake that is past: {plan:?}");
+        let writes = matches!(plan.act, Act::Issue(_) | Act::Import(..) | Act::Dress(_) | Act::Destroy(_));
+        prop_assert!(!(foreign && writes), "a Secret that is not ours is written: {plan:?}");
+        prop_assert!(!(around.rival.is_some() && writes && !matches!(plan.act, Act::Destroy(_))), "{plan:?}");
+        if let Some(standing) = &plan.standing {
+            prop_assert!(!writes || standing.ready, "it acts and refuses: {plan:?}");
+            if let (true, Some(held)) = (standing.ready, &standing.held) {
+                prop_assert!(held.validity.not_after >= now && held.validity.not_before <= add(now, TOLERANCE), "{plan:?}");
+            }
+            prop_assert!(standing.ready || standing.pending.is_some(), "it does not say what is in the way: {plan:?}");
+        }
+        match &plan.act {
+            Act::Nothing => {
+                let deleted = desk.certificate.metadata.deletion_timestamp.is_some();
+                let pending = plan.standing.as_ref().and_then(|standing| standing.pending.as_ref());
+                let waits = pending.is_some_and(|pending| matches!(pending.helps, Helps::Change | Helps::Event));
+                prop_assert!(deleted || plan.wake.is_some() || waits, "there is no way forward: {plan:?}");
+            }
+            Act::Issue(issue) => {
+                prop_assert!(issue.validity.holds(now));
+                prop_assert!(around.skew.is_none() && plan.standing.is_none());
+                if let Some(authority) = office.as_ref().and_then(Office::authority) {
+                    prop_assert!(issue.validity.not_after <= authority.chain.not_after());
+                    prop_assert!(!around.broken.contains_key(&Some(authority.key_id)));
+                }
+            }
+            _ => {}
+        }
+        // What is said once is said again in the same words.
+        if let Some(status) = desk.status(&around, &plan, read, None, now).filter(|_| matches!(plan.act, Act::Nothing)) {
+            desk.certificate.status = Some(status);
+            desk.issuer_changed = false;
+            let (plan, read) = desk.decide(&around, now);
+            if matches!(plan.act, Act::Nothing) {
+                let again = desk.status(&around, &plan, read, None, now);
+                prop_assert_eq!(again.as_ref(), desk.certificate.status.as_ref());
+            }
+        }
+    }
+
+    #[test]
+    fn renewal_falls_due_within_the_certificates_life(
+        seconds in 2..1_000_000_000_i64, lead in 0..1_000_000_000_i64, percentage in 1..100_u8, rule in 0..3_u8, uid in "[a-f0-9]{8}",
+    ) {
+        let not_before = time(NOON);
+        let validity = Validity { not_before, not_after: add(not_before, SignedDuration::from_secs(seconds)) };
+        let rule = [Renewal::Default, Renewal::Before(SignedDuration::from_secs(lead)), Renewal::Percentage(percentage)][usize::from(rule)];
+        let due = renewal::due(validity, rule, &uid, &"0102".parse().unwrap());
+        prop_assert!(due > not_before && due <= validity.not_after, "{due}");
+        prop_assert!(seconds < 3600 || due >= add(not_before, SignedDuration::from_secs(300 + seconds / 10)), "{due}");
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 150, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn whatever_is_asked_for_is_had_once_and_then_left_alone(spec in specs(), own in any::<bool>()) {
+        let seal = (!own).then(|| seal(0, time("2036-01-01T00:00:00Z")));
+        let office = Office::new("ca", seal, json!({"allow": {"usages": Usage::ALL}}));
+        let around = Surroundings::of(&office);
+        let mut desk = Desk::new(certificate(spec));
+        let valid = desk.wanted.is_ok();
+        let now = time(NOON);
+        let done = desk.reconcile(&around, None, now);
+        prop_assert!(!valid || done.issued == ["Created"], "{:?}", desk.certificate.status);
+        desk.assert_quiet(&around, now);
+        desk.through_the_api_server();
+        desk.assert_quiet(&around, now);
+        if let Some(version) = desk.secret.as_mut() {
+            // The Secret is read again, for whatever reason.
+            version.resource_version = "999".to_owned();
+            let done = desk.reconcile(&around, None, now + minutes(1));
+            prop_assert_eq!((done.issued.len(), done.secret_writes, done.status_writes), (0, 0, 1));
+        }
+    }
+}
