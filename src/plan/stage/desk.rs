@@ -1,18 +1,18 @@
-//! One Certificate with its Secret and its lines in the registers, and who carries out what is decided about it.
+//! One Certificate with its Secret and its lines in the registers, as an observer sees them.
 
 use std::{collections::BTreeMap, sync::Arc};
 
-use chancery_pki::{CaConstraints, Certificate as X509, KeyAlgorithm, KeyEncoding, KeyId, PrivateKey, SerialNumber, Template};
+use chancery_pki::{Certificate as X509, KeyAlgorithm, KeyId, PrivateKey, SerialNumber};
 use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::{ByteString, api::core::v1::Secret};
 
-use super::office::{Office, pool, serial};
+use super::office::Office;
 use crate::{
     api::{Certificate, CertificateStatus, SecretIdentity, SpecError, Wanted, check, condition, names, reason},
     plan::{
-        self, Act, Finalizer, Issue, KeySource, Plan,
+        self, Act, Plan,
         budget::{self, Spent},
-        dress::{self, Dress, Record},
+        dress,
         observed::{Backing, ChainText, Content, History, IssuerSeen, Observed, Recorded, SecretRead, SecretSeen},
         ownership::{self, Ownership},
         recorded::{self, SecretMark},
@@ -49,33 +49,6 @@ impl<'a> Surroundings<'a> {
     }
 }
 
-/// Where a process dies while it issues.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Crash {
-    /// After the register's line, before the Secret.
-    AfterLine,
-    /// After the Secret, before the status.
-    AfterSecret,
-}
-
-/// What one reconcile did.
-#[derive(Debug, Default)]
-pub(crate) struct Done {
-    /// The reasons of the certificates that were delivered.
-    pub(crate) issued: Vec<&'static str>,
-    /// Whether an attempt failed.
-    pub(crate) failed: bool,
-    /// Writes of the Secret, and of the status.
-    pub(crate) secret_writes: usize,
-    pub(crate) status_writes: usize,
-    /// When it is looked at again.
-    pub(crate) wake: Option<Timestamp>,
-    /// The process died.
-    pub(crate) crashed: bool,
-    /// The Certificate is gone.
-    pub(crate) gone: bool,
-}
-
 /// One Certificate.
 #[derive(Debug)]
 pub(crate) struct Desk {
@@ -86,8 +59,8 @@ pub(crate) struct Desk {
     pub(crate) copies: BTreeMap<KeyId, Arc<PrivateKey>>,
     /// Remembered in memory only.
     pub(crate) issuer_changed: bool,
-    version: u64,
-    keys: u64,
+    pub(super) version: u64,
+    pub(super) keys: u64,
 }
 
 impl Desk {
@@ -189,163 +162,6 @@ impl Desk {
             return (plan::decide(&self.observed(around, true, now), now), true);
         }
         (plan, false)
-    }
-
-    /// One reconcile.
-    pub(crate) fn reconcile(&mut self, around: &Surroundings<'_>, crash: Option<Crash>, now: Timestamp) -> Done {
-        let mut done = Done::default();
-        let (plan, read) = self.decide(around, now);
-        match plan.act {
-            Act::Nothing => self.conclude(around, &plan, read, None, &mut done, now),
-            Act::Read => panic!("asked to read a Secret that was read"),
-            Act::Finalizer(change) => {
-                let finalizers = self.certificate.metadata.finalizers.get_or_insert_default();
-                finalizers.retain(|finalizer| finalizer != names::FINALIZER);
-                if change == Finalizer::Add {
-                    finalizers.push(names::FINALIZER.to_owned());
-                    return self.reconcile(around, crash, now);
-                }
-                done.gone = self.certificate.metadata.deletion_timestamp.is_some();
-                if !done.gone {
-                    return self.reconcile(around, crash, now);
-                }
-            }
-            Act::Destroy(_) => {
-                self.secret = None;
-                self.certificate.metadata.finalizers = None;
-                done.gone = true;
-            }
-            Act::Dress(dress) => {
-                self.put(&dress, None);
-                done.secret_writes += 1;
-                self.settle(around, &mut done, now);
-            }
-            Act::Import(dress, held) => {
-                let recorded = Recorded {
-                    serial: held.serial.clone(),
-                    key_id: Some(held.key_id),
-                    not_after: Some(held.validity.not_after),
-                    reason: reason::certificate::FOUND.to_owned(),
-                    time: now,
-                };
-                self.lines.push(Line { recorded, authority: held.authority, voided: false });
-                self.put(&dress, None);
-                done.secret_writes += 1;
-                self.settle(around, &mut done, now);
-            }
-            Act::Issue(issue) => self.issue(around, &issue, crash, &mut done, now),
-        }
-        done
-    }
-
-    fn issue(&mut self, around: &Surroundings<'_>, issue: &Issue, crash: Option<Crash>, done: &mut Done, now: Timestamp) {
-        let office = around.issuer.unwrap();
-        let wanted = self.wanted.clone().unwrap();
-        let key = self.key(issue);
-        if wanted.is_ca && issue.key == KeySource::New {
-            self.copies.insert(key.public_key().key_id(), Arc::clone(&key));
-        }
-        let template = Template {
-            serial: serial(),
-            subject: wanted.subject.clone(),
-            sans: wanted.sans.iter().cloned().collect(),
-            not_before: issue.validity.not_before,
-            not_after: issue.validity.not_after,
-            usages: issue.resolved.usages.iter().copied().collect(),
-            ca: wanted.is_ca.then_some(CaConstraints { path_len: None }),
-            crl_distribution_points: Vec::new(),
-            ocsp_servers: Vec::new(),
-            issuing_certificate_urls: Vec::new(),
-        };
-        let first = !self.lines.iter().any(|line| !line.voided);
-        let reason = if first { reason::certificate::CREATED } else { issue.reason() };
-        // The registers' time never goes back.
-        let time = self.lines.last().map_or(now, |line| now.max(line.recorded.time));
-        let recorded = Recorded {
-            serial: template.serial.clone(),
-            key_id: Some(key.public_key().key_id()),
-            not_after: Some(template.not_after),
-            reason: reason.to_owned(),
-            time,
-        };
-        self.lines.push(Line { recorded, authority: office.authority().map(|authority| authority.key_id), voided: false });
-        if office.fails {
-            self.lines.last_mut().unwrap().voided = true;
-            let failure = Failure { reason: reason::FAILED, message: "the issuer did not sign: it is out of ink".to_owned(), retry: true };
-            done.failed = true;
-            let plan = plan::failed(&self.observed(around, true, now), &failure, now);
-            self.conclude(around, &plan, true, Some(&failure), done, now);
-            return;
-        }
-        if crash == Some(Crash::AfterLine) {
-            done.crashed = true;
-            return;
-        }
-        let certificate = office.sign(&template, &key);
-        let record = Record::of_issue(&issue.resolved, issue.renew_handled.as_deref(), office.authority(), now);
-        let none = BTreeMap::new();
-        let present = self.secret.as_ref().map_or(&none, |secret| &secret.annotations);
-        let dress = dress::of_issued(&self.certificate, &wanted, &certificate, &record, office.authority(), present);
-        let mut certificates = vec![certificate];
-        if let Some(authority) = office.authority() {
-            certificates.extend(authority.chain.without_root());
-        }
-        self.put(&dress, Some((Content::Pair { certificates, key }, issue.resolved.encoding)));
-        done.secret_writes += 1;
-        done.issued.push(reason);
-        if crash == Some(Crash::AfterSecret) {
-            done.crashed = true;
-            return;
-        }
-        self.settle(around, done, now);
-    }
-
-    fn key(&mut self, issue: &Issue) -> Arc<PrivateKey> {
-        match (issue.key, &self.secret) {
-            (KeySource::Copy(key_id), _) => Arc::clone(&self.copies[&key_id]),
-            (KeySource::Keep, Some(SecretRead { content: Content::Pair { key, .. }, .. })) => Arc::clone(key),
-            (KeySource::Keep, _) => panic!("asked to keep a key that is not there"),
-            (KeySource::New, _) => {
-                self.keys += 1;
-                // Where the pool has but few, two in a row must differ all the same.
-                pool(issue.resolved.key, self.keys)
-            }
-        }
-    }
-
-    /// Writes the Secret as `apply` does.
-    fn put(&mut self, dress: &Dress, content: Option<(Content, KeyEncoding)>) {
-        self.version += 1;
-        let version = self.version.to_string();
-        let secret = self.secret.get_or_insert_with(|| SecretRead { uid: format!("uid-{version}"), ..blank() });
-        secret.annotations.retain(|key, _| !dress.obsolete.annotations.contains(key));
-        secret.annotations.extend(dress.annotations.clone());
-        secret.labels.retain(|key, _| !dress.obsolete.labels.contains(key));
-        secret.labels.extend(dress.labels.clone());
-        secret.chain.clone_from(&dress.chain);
-        if let Some((content, encoding)) = content {
-            secret.content = content;
-            secret.key_encoding = Some(encoding);
-        }
-        secret.resource_version = version;
-    }
-
-    /// Like `apply`: what was written must be what is wanted.
-    fn settle(&mut self, around: &Surroundings<'_>, done: &mut Done, now: Timestamp) {
-        let plan = plan::decide(&self.observed(around, true, now), now);
-        assert!(matches!(plan.act, Act::Nothing), "what was written does not satisfy the spec: {:?}", plan.act);
-        self.conclude(around, &plan, true, None, done, now);
-    }
-
-    fn conclude(&mut self, around: &Surroundings<'_>, plan: &Plan, read: bool, failure: Option<&Failure>, done: &mut Done, now: Timestamp) {
-        done.wake = plan.wake;
-        if let Some(status) = self.status(around, plan, read, failure, now)
-            && self.certificate.status.as_ref() != Some(&status)
-        {
-            self.certificate.status = Some(status);
-            done.status_writes += 1;
-        }
-        self.issuer_changed = false;
     }
 
     /// The status that a plan comes to.

@@ -2,10 +2,12 @@
 //!
 //! For tests. What is decided, said and read is the real thing; what stands in is the API server, and who writes to it.
 
+mod clerk;
 mod desk;
 mod office;
 
-pub(crate) use desk::{Crash, Desk, Done, Surroundings, blank};
+pub(crate) use clerk::{Crash, Done};
+pub(crate) use desk::{Desk, Surroundings, blank};
 pub(crate) use office::{Office, Seal, pool};
 
 use jiff::Timestamp;
