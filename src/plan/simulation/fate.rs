@@ -107,6 +107,9 @@ impl Fate {
             renew(world, 1, "New", 4 + u64::try_from(number).unwrap(), day(number * 900), 365 * 5);
             renew(world, 2, "Follow", 5 + u64::try_from(number).unwrap(), day(number * 1000), 365 * 5);
             renew(world, 4, "Late", 4, day(number * (365 * 3 + 20)), 365 * 3);
+            // The operator is restarted while the leaves of a new authority follow it.
+            world.at(day(number * 1000) + SignedDuration::from_secs(30), Event::Stop);
+            world.at(day(number * 1000) + SignedDuration::from_secs(50), Event::Start);
         }
     }
 }
