@@ -1,6 +1,7 @@
 //! Whose Secret it is, and what happens to it in the end.
 
 use super::*;
+use crate::plan::Act;
 
 #[test]
 fn a_secret_that_is_not_ours_is_never_touched() {
@@ -79,4 +80,21 @@ fn what_a_policy_asks_for_happens_to_the_secret_and_the_object_is_always_release
     edit(&mut changed, json!({"deletionPolicy": "Retain"}));
     reconcile(&mut changed, &around, noon());
     assert_eq!(finalizers(&changed), 0);
+}
+
+#[test]
+fn what_is_found_is_taken_over_only_where_it_would_be_issued() {
+    let office = Office::ca();
+    let mut desk = issued(plain(), &office);
+    desk.lines.clear();
+    // Its status must not speak for it.
+    desk.certificate.status = None;
+    let act = |around: &Surroundings<'_>| desk.decide(around, noon()).0.act;
+    assert!(matches!(act(&Surroundings::of(&office)), Act::Import(..)));
+    let elsewhere = Surroundings { admitted: false, ..Surroundings::of(&office) };
+    assert!(matches!(act(&elsewhere), Act::Nothing));
+    let wrong_clock = Surroundings { skew: Some(SignedDuration::from_mins(3)), ..Surroundings::of(&office) };
+    assert!(matches!(act(&wrong_clock), Act::Nothing));
+    let stricter = Office::new("ca", office.seal.clone(), json!({"allow": {"maxDuration": "1h"}}));
+    assert!(!matches!(act(&Surroundings::of(&stricter)), Act::Import(..)));
 }
