@@ -90,8 +90,9 @@ impl RsaLane {
         self.made.lock().unwrap_or_else(PoisonError::into_inner).retain(|_, made| add(made.at, KEPT) > now);
     }
 
-    /// Wipes what was made and not fetched: we do not lead any more.
+    /// Wipes what was made and not fetched, and forgets what was being made: we do not lead any more.
     pub fn clear(&self) {
+        self.set_making(None);
         self.made.lock().unwrap_or_else(PoisonError::into_inner).clear();
     }
 }
