@@ -5,7 +5,7 @@
 
 use std::sync::Arc;
 
-use chancery_pki::{CaConstraints, Certificate as X509, Chain, PrivateKey, RANDOM_OCTETS, SerialNumber, Template, verify_leaf};
+use chancery_pki::{Certificate as X509, Chain, PrivateKey, RANDOM_OCTETS, SerialNumber, Template, verify_leaf};
 use jiff::Timestamp;
 use k8s_openapi::{ByteString, api::core::v1::Secret};
 
@@ -33,7 +33,7 @@ pub(super) async fn issue(context: &Context, sight: &Sight, issue: &Issue, now: 
     if wanted.is_ca && issue.key == KeySource::New {
         authority::keep(context, sight, &key).await?;
     }
-    let template = template(wanted, issue)?;
+    let template = issue.template(wanted, serial()?);
     let register = authority.map_or(RegisterId::Common, |authority| RegisterId::Authority(authority.key_id));
     let recorded = record(context, sight, issue, &template, &key, register).await;
     recorded?;
@@ -80,21 +80,10 @@ async fn key(context: &Context, sight: &Sight, issue: &Issue) -> Result<Arc<Priv
     }
 }
 
-fn template(wanted: &Wanted, issue: &Issue) -> Result<Template, Fault> {
+fn serial() -> Result<SerialNumber, Fault> {
     let mut random = [0_u8; RANDOM_OCTETS];
     aws_lc_rs::rand::fill(&mut random).map_err(|_| failed("the system gives no random bits".to_owned()))?;
-    Ok(Template {
-        serial: SerialNumber::issued(0, random),
-        subject: wanted.subject.clone(),
-        sans: wanted.sans.iter().cloned().collect(),
-        not_before: issue.validity.not_before,
-        not_after: issue.validity.not_after,
-        usages: issue.resolved.usages.iter().copied().collect(),
-        ca: wanted.is_ca.then_some(CaConstraints { path_len: None }),
-        crl_distribution_points: Vec::new(),
-        ocsp_servers: Vec::new(),
-        issuing_certificate_urls: Vec::new(),
-    })
+    Ok(SerialNumber::issued(0, random))
 }
 
 async fn record(

@@ -34,8 +34,8 @@ const PANICKED: SignedDuration = SignedDuration::from_mins(1);
 /// Works until `over`, then ends what runs.
 pub(super) async fn serve(context: &Arc<Context>, reactor: &Reactor, beat: &Heartbeat, over: &CancellationToken) {
     let world = &context.world;
-    let opened = unless_over(open(context, over), beat, over).await;
-    if !opened || !world.registers.is_open() {
+    if !unless_over(open(context), beat, over).await {
+        end(context, reactor);
         return;
     }
     let queue = Arc::new(Queue::new(Arc::clone(&world.clock)));
@@ -130,24 +130,12 @@ async fn pulse(beat: &Heartbeat) {
     tokio::time::sleep(Duration::from_secs(5)).await;
 }
 
-/// Reads the registers; retried, since nothing can be signed without them. False when the term ended first.
-async fn open(context: &Context, over: &CancellationToken) -> bool {
+/// Reads the registers; retried, since nothing can be signed without them.
+async fn open(context: &Context) {
     let mut pause = Duration::from_millis(500);
-    loop {
-        let opened = tokio::select! {
-            biased;
-            () = over.cancelled() => return false,
-            opened = context.world.registers.open() => opened,
-        };
-        match opened {
-            Ok(()) => return true,
-            Err(error) => tracing::error!(%error, "the registers could not be opened, trying again"),
-        }
-        tokio::select! {
-            biased;
-            () = over.cancelled() => return false,
-            () = tokio::time::sleep(pause) => {}
-        }
+    while let Err(error) = context.world.registers.open().await {
+        tracing::error!(%error, "the registers could not be opened, trying again");
+        tokio::time::sleep(pause).await;
         pause = (pause * 2).min(Duration::from_secs(30));
     }
 }

@@ -12,7 +12,7 @@ use crate::api::{
 
 impl Cached for Certificate {
     fn name(&self) -> Name {
-        name_of(&self.metadata)
+        Name::of(&self.metadata)
     }
 
     fn uid(&self) -> &str {
@@ -69,7 +69,7 @@ impl IssuerObject {
 
 impl Cached for IssuerObject {
     fn name(&self) -> Name {
-        name_of(&self.metadata)
+        Name::of(&self.metadata)
     }
 
     fn uid(&self) -> &str {
@@ -98,7 +98,7 @@ impl NamespaceMark {
     pub fn of(namespace: &PartialObjectMeta<Namespace>) -> Self {
         let metadata = &namespace.metadata;
         Self {
-            name: Name::new("", metadata.name.as_deref().unwrap_or_default()),
+            name: Name::of(metadata),
             uid: metadata.uid.clone().unwrap_or_default(),
             resource_version: metadata.resource_version.clone().unwrap_or_default(),
             labels: metadata.labels.clone().unwrap_or_default(),
@@ -119,8 +119,4 @@ impl Cached for NamespaceMark {
     fn resource_version(&self) -> &str {
         &self.resource_version
     }
-}
-
-fn name_of(metadata: &ObjectMeta) -> Name {
-    Name::new(metadata.namespace.as_deref().unwrap_or_default(), metadata.name.as_deref().unwrap_or_default())
 }

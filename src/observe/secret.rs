@@ -142,7 +142,7 @@ impl Mark {
         let annotations = metadata.annotations.as_ref().unwrap_or(&none);
         let telling = [names::CERTIFICATE_NAME, names::CERT_MANAGER_CERTIFICATE_NAME, names::ALLOW_ADOPTION];
         Self {
-            name: Name::new(metadata.namespace.as_deref().unwrap_or_default(), metadata.name.as_deref().unwrap_or_default()),
+            name: Name::of(metadata),
             uid: metadata.uid.clone().unwrap_or_default().into(),
             resource_version: metadata.resource_version.clone().unwrap_or_default().into(),
             ownership: telling.iter().filter_map(|key| annotations.get(*key).map(|value| ((*key).to_owned(), value.clone()))).collect(),

@@ -1,10 +1,10 @@
 //! What a decision comes to: what is done, said and waited for.
 
-use chancery_pki::KeyId;
+use chancery_pki::{CaConstraints, KeyId, SerialNumber, Template};
 use jiff::Timestamp;
 
 use super::{checks::Violation, deletion, dress::Dress, observed::Held, renewal::Validity};
-use crate::api::Resolved;
+use crate::api::{Resolved, Wanted};
 
 /// What is done, said and waited for.
 #[derive(Debug)]
@@ -78,6 +78,22 @@ pub struct Issue {
 }
 
 impl Issue {
+    /// What is signed, under this serial. The issuer adds what is its own: where its lists and its answers are.
+    pub fn template(&self, wanted: &Wanted, serial: SerialNumber) -> Template {
+        Template {
+            serial,
+            subject: wanted.subject.clone(),
+            sans: wanted.sans.iter().cloned().collect(),
+            not_before: self.validity.not_before,
+            not_after: self.validity.not_after,
+            usages: self.resolved.usages.iter().copied().collect(),
+            ca: wanted.is_ca.then_some(CaConstraints { path_len: None }),
+            crl_distribution_points: Vec::new(),
+            ocsp_servers: Vec::new(),
+            issuing_certificate_urls: Vec::new(),
+        }
+    }
+
     /// The reason on the register's line and in the status.
     pub fn reason(&self) -> &'static str {
         self.violation.reason

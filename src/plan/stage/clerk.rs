@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
-use chancery_pki::{CaConstraints, KeyEncoding, PrivateKey, Template};
+use chancery_pki::{KeyEncoding, PrivateKey};
 use jiff::Timestamp;
 
 use super::{
@@ -101,18 +101,7 @@ impl Desk {
         if wanted.is_ca && issue.key == KeySource::New {
             self.copies.insert(key.public_key().key_id(), Arc::clone(&key));
         }
-        let template = Template {
-            serial: serial(),
-            subject: wanted.subject.clone(),
-            sans: wanted.sans.iter().cloned().collect(),
-            not_before: issue.validity.not_before,
-            not_after: issue.validity.not_after,
-            usages: issue.resolved.usages.iter().copied().collect(),
-            ca: wanted.is_ca.then_some(CaConstraints { path_len: None }),
-            crl_distribution_points: Vec::new(),
-            ocsp_servers: Vec::new(),
-            issuing_certificate_urls: Vec::new(),
-        };
+        let template = issue.template(&wanted, serial());
         let first = !self.lines.iter().any(|line| !line.voided);
         let reason = if first { reason::certificate::CREATED } else { issue.reason() };
         // The registers' time never goes back.
