@@ -31,13 +31,11 @@ pub(super) async fn keep(context: &Context, sight: &Sight, key: &PrivateKey) -> 
     secret.metadata.annotations =
         Some([(names::COPY_OF.to_owned(), sight.name.to_string()), (names::KEY_ID.to_owned(), key_id.to_string())].into());
     let line = |act, reason: &str| Entry {
-        act,
-        serial: None,
-        not_after: None,
         key_id: Some(key_id),
         owner: Some(owner(sight)),
         reason: reason.to_owned(),
         actor: super::ACTOR.to_owned(),
+        ..Entry::new(act)
     };
     let registers = &context.world.registers;
     let id = RegisterId::Authority(key_id);
@@ -83,13 +81,11 @@ pub async fn destroy_copy(context: &Context, key_id: &KeyId, owner: Option<Owner
         }
     }
     let entry = Entry {
-        act: Act::Destroyed,
-        serial: None,
-        not_after: None,
         key_id: Some(*key_id),
         owner,
         reason: "the last certificate of a key that is not used any more has ended".to_owned(),
         actor: super::ACTOR.to_owned(),
+        ..Entry::new(Act::Destroyed)
     };
     context.world.registers.append(RegisterId::Authority(*key_id), entry).await?;
     Ok(())

@@ -130,13 +130,13 @@ async fn import(context: &Context, sight: &Sight, held: &Held) -> Result<(), Fau
         return Err(Fault::Stale);
     }
     let entry = Entry {
-        act: Recorded::Imported,
         serial: Some(held.serial.clone()),
         not_after: Some(held.validity.not_after),
         key_id: Some(held.key_id),
         owner: Some(authority::owner(sight)),
         reason: crate::api::reason::certificate::FOUND.to_owned(),
         actor: super::ACTOR.to_owned(),
+        ..Entry::new(Recorded::Imported)
     };
     let register = held.authority.map_or(RegisterId::Common, RegisterId::Authority);
     context.world.registers.append(register, entry).await?;
@@ -176,13 +176,12 @@ async fn destroy(context: &Context, sight: &Sight, destroy: &Destroy) -> Result<
     let said = kept.is_some_and(|key_id| context.world.registers.index().key(&key_id).is_some_and(|key| key.is_retired()));
     if let (Some(key_id), false) = (key_id, destroy.recorded || said) {
         let entry = Entry {
-            act: if kept.is_some() { Recorded::Retired } else { Recorded::Destroyed },
             serial: current.map(|current| current.serial.clone()),
-            not_after: None,
             key_id: Some(key_id),
             owner: Some(authority::owner(sight)),
             reason: "the Certificate was deleted with deletionPolicy Delete".to_owned(),
             actor: super::ACTOR.to_owned(),
+            ..Entry::new(if kept.is_some() { Recorded::Retired } else { Recorded::Destroyed })
         };
         let register = kept.or(observed.history.authority).map_or(RegisterId::Common, RegisterId::Authority);
         // A register that does not take the line must not hold a namespace back.

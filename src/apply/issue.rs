@@ -96,13 +96,13 @@ async fn record(
 ) -> Result<(), Fault> {
     let first = sight.observed().history.current.is_none();
     let entry = Entry {
-        act: Act::Issued,
         serial: Some(template.serial.clone()),
         not_after: Some(template.not_after),
         key_id: Some(key.public_key().key_id()),
         owner: Some(authority::owner(sight)),
         reason: if first { reason::certificate::CREATED } else { issue.reason() }.to_owned(),
         actor: ACTOR.to_owned(),
+        ..Entry::new(Act::Issued)
     };
     context.world.registers.append(register, entry).await?;
     Ok(())
@@ -231,13 +231,11 @@ async fn void(context: &Context, sight: &Sight, serial: &SerialNumber, register:
         Fault::Failed(failure) => failure.reason.to_owned(),
     };
     let entry = Entry {
-        act: Act::Voided,
         serial: Some(serial.clone()),
-        not_after: None,
-        key_id: None,
         owner: Some(authority::owner(sight)),
         reason,
         actor: ACTOR.to_owned(),
+        ..Entry::new(Act::Voided)
     };
     if let Err(error) = context.world.registers.append(register, entry).await {
         tracing::warn!(certificate = %sight.name, %serial, %error, "a serial that was not delivered stays on record");

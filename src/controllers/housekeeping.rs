@@ -69,13 +69,11 @@ async fn retire(context: &Context, key_id: KeyId, owner: Option<Owner>) {
         return;
     }
     let entry = Entry {
-        act: Act::Retired,
-        serial: None,
-        not_after: None,
         key_id: Some(key_id),
         owner,
         reason: "its Certificate has another key, or is gone".to_owned(),
         actor: apply::ACTOR.to_owned(),
+        ..Entry::new(Act::Retired)
     };
     if let Err(error) = context.world.registers.append(RegisterId::Authority(key_id), entry).await {
         tracing::warn!(%key_id, %error, "a key could not be put on record as retired yet");

@@ -10,10 +10,15 @@ use jiff::Timestamp;
 
 use super::{
     layout::RegisterId,
-    line::{Act, Line, Owner},
+    line::{Act, Owner, Position, Written},
 };
 
+mod ledger;
 mod state;
+mod trail;
+
+pub use ledger::{Known, Ledger, Revocation, Standing};
+pub use trail::Stands;
 
 pub(super) use state::State;
 pub use state::{Current, ISSUANCES, KeyRecord, REISSUE_WINDOW};
@@ -61,6 +66,36 @@ impl Index {
     /// How many certificates of this namespace were issued again from `since` on, at most an hour back.
     pub fn reissues_in_namespace_since(&self, namespace: &str, since: Timestamp) -> usize {
         self.read().state.namespace(namespace).map_or(0, |namespace| namespace.reissues().since(since).count())
+    }
+
+    /// What an authority has issued and revoked, while `read` looks at it; empty for a register without lines.
+    pub fn ledger<R>(&self, register: &RegisterId, read: impl FnOnce(&Ledger) -> R) -> R {
+        let inner = self.read();
+        match inner.state.ledger(register) {
+            Some(ledger) => read(ledger),
+            None => read(&Ledger::default()),
+        }
+    }
+
+    /// All certificates of a Certificate that have not ended long ago and were not voided, oldest first.
+    pub fn certificates_of(&self, namespace: &str, name: &str) -> Vec<(RegisterId, SerialNumber, Known)> {
+        self.read().state.certificates_of(namespace, name)
+    }
+
+    /// The last line of a register that is known here.
+    pub fn position(&self, register: &RegisterId) -> Position {
+        self.read().state.position(register)
+    }
+
+    /// Whether a line that was seen once still stands in its place.
+    pub fn stands(&self, register: &RegisterId, position: &Position) -> Stands {
+        self.read().state.stands(register, position)
+    }
+
+    /// Whether a key may not be certified: by anyone, or by this authority.
+    pub fn is_blocked(&self, authority: Option<&KeyId>, key: &KeyId) -> bool {
+        let register = authority.map_or(RegisterId::Common, |authority| RegisterId::Authority(*authority));
+        self.read().state.is_blocked(&register, key)
     }
 
     /// When the first of them was issued.
@@ -132,10 +167,10 @@ impl Index {
     }
 
     /// Takes lines that stand, unless the registers were closed since.
-    pub(super) fn apply<'a>(&self, generation: u64, register: RegisterId, lines: impl Iterator<Item = &'a Line>) {
+    pub(super) fn apply<'a>(&self, generation: u64, register: RegisterId, lines: impl Iterator<Item = &'a Written>) {
         let mut inner = self.write();
         if inner.generation == generation {
-            lines.for_each(|line| inner.state.apply(register, line));
+            lines.for_each(|written| inner.state.apply(register, written));
         }
     }
 

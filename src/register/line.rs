@@ -5,13 +5,13 @@
 //! pure; it reads no clock.
 
 use aws_lc_rs::digest;
-use chancery_pki::{KeyId, SerialNumber};
+use chancery_pki::{CrlNumber, KeyId, Reason, SerialNumber};
 use jiff::Timestamp;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use thiserror::Error;
 
 /// The longest line that is ever written, in octets without its newline.
-pub const LINE_BYTES: usize = 1024;
+pub const LINE_BYTES: usize = 1280;
 
 /// The `previous` of the first line of a register.
 pub const NO_LINE: &str = "0000000000000000000000000000000000000000000000000000000000000000";
@@ -30,6 +30,8 @@ pub enum Act {
     Imported,
     /// An issued serial was not used: no certificate with it was handed out.
     Voided,
+    /// A revocation that nobody ordered by hand (a Certificate was deleted, say) is asked for, and waits for its list.
+    Pending,
     /// The certificate is revoked (RFC 5280 section 5.3.1).
     Revoked,
     /// The certificate is on hold.
@@ -62,6 +64,7 @@ impl Act {
             Self::Issued => "issued",
             Self::Imported => "imported",
             Self::Voided => "voided",
+            Self::Pending => "pending",
             Self::Revoked => "revoked",
             Self::Held => "held",
             Self::Released => "released",
@@ -111,9 +114,42 @@ pub struct Entry {
     /// Who did it; cut to 104 octets.
     #[serde(default)]
     pub actor: String,
+    /// Of a revocation: its reason code (RFC 5280 section 5.3.1); none for unspecified.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub code: Option<Reason>,
+    /// Of a revocation: when the key is known or believed to have become unsafe (RFC 5280 section 5.3.2).
+    #[serde(rename = "invalidityDate", default, skip_serializing_if = "Option::is_none")]
+    pub invalidity_date: Option<Timestamp>,
+    /// Of a revocation: it stands on no list before this time. None: from the line's own time on.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub from: Option<Timestamp>,
+    /// Of a revocation that was asked for by time: everything issued before this was to be revoked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub before: Option<Timestamp>,
+    /// Of a published list: its number.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub number: Option<CrlNumber>,
 }
 
 impl Entry {
+    /// An entry that says nothing yet but what happened.
+    pub fn new(act: Act) -> Self {
+        Self {
+            act,
+            serial: None,
+            not_after: None,
+            key_id: None,
+            owner: None,
+            reason: String::new(),
+            actor: String::new(),
+            code: None,
+            invalidity_date: None,
+            from: None,
+            before: None,
+            number: None,
+        }
+    }
+
     /// The entry as it will be written: texts cut to their limits, control characters replaced, what its act needs present.
     ///
     /// # Errors
@@ -130,7 +166,12 @@ impl Entry {
             {
                 return missing("keyID");
             }
-            Act::Issued | Act::Imported | Act::Voided if self.serial.is_none() => return missing("serial"),
+            Act::Issued | Act::Imported | Act::Voided | Act::Pending | Act::Revoked | Act::Held | Act::Released
+                if self.serial.is_none() =>
+            {
+                return missing("serial");
+            }
+            Act::Published if self.number.is_none() => return missing("number"),
             Act::Issued | Act::Imported | Act::Voided if self.owner.is_none() => return missing("owner"),
             _ => {}
         }

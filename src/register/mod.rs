@@ -37,7 +37,7 @@ pub(crate) mod memory;
 #[cfg(test)]
 mod tests;
 
-pub use index::{Current, ISSUANCES, Index, KeyRecord, REISSUE_WINDOW};
+pub use index::{Current, ISSUANCES, Index, KeyRecord, Known, Ledger, REISSUE_WINDOW, Revocation, Standing, Stands};
 pub use layout::{Document, HEAD_BYTES, LABEL, RegisterId};
 pub use line::{Act, BrokenAt, Entry, EntryError, LINE_BYTES, Line, NO_LINE, Owner, Position, Written, hash, read, verify};
 pub use store::{KubeStore, Store, StoreError};
@@ -162,7 +162,7 @@ impl Registers {
         let mut state = State::default();
         let mut registers = HashMap::new();
         for (id, documents) in by_register(documents) {
-            let slot = match replay(&id, &documents, &mut |written| state.apply(id, &written.line)) {
+            let slot = match replay(&id, &documents, &mut |written| state.apply(id, written)) {
                 Ok(replayed) => Slot::Idle(Box::new(self.writer(id, generation, replayed))),
                 Err(why) => {
                     tracing::error!(register = %id, why, "a register does not hold together and takes no more lines");

@@ -60,13 +60,13 @@ fn issued(number: u32, now: Timestamp, days: u32) -> Entry {
     let mut octets = [0; 13];
     octets[..4].copy_from_slice(&number.to_be_bytes());
     Entry {
-        act: Act::Issued,
         serial: Some(SerialNumber::issued(0, octets)),
         not_after: Some(now + Duration::from_hours(24) * days),
         key_id: Some(KeyId::of_spki(&number.to_be_bytes())),
         owner: Some(Owner { namespace: format!("ns-{}", number % 2), name: format!("web-{}", number % 7), uid: "u".into() }),
         reason: if number < 7 { "Created".into() } else { format!("Asked {}", "because ".repeat(17)) },
         actor: "test".into(),
+        ..Entry::new(Act::Issued)
     }
 }
 

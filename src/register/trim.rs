@@ -98,7 +98,7 @@ fn is_about_key(entry: &Entry) -> bool {
 /// When the line ceases to matter; none when it never does by time alone.
 fn end(line: &Line) -> Option<Timestamp> {
     let last = match (line.entry.act, line.entry.not_after) {
-        (Act::Unknown | Act::Blocked, _) | (Act::Revoked | Act::Held | Act::Released, None) => return None,
+        (Act::Unknown | Act::Blocked, _) | (Act::Revoked | Act::Held | Act::Released | Act::Pending, None) => return None,
         (_, not_after) => not_after.map_or(line.time, |not_after| not_after.max(line.time)),
     };
     last.checked_add(KEPT).ok()
@@ -117,15 +117,8 @@ mod tests {
 
     fn line(day: u32, act: Act, not_after: Option<u32>) -> Line {
         let owner = Owner { namespace: "default".into(), name: "web".into(), uid: "1".into() };
-        let entry = Entry {
-            act,
-            serial: None,
-            not_after: not_after.map(at),
-            key_id: Some(KeyId::of_spki(b"authority")),
-            owner: Some(owner),
-            reason: String::new(),
-            actor: String::new(),
-        };
+        let entry =
+            Entry { not_after: not_after.map(at), key_id: Some(KeyId::of_spki(b"authority")), owner: Some(owner), ..Entry::new(act) };
         Line { sequence: 1, time: at(day), previous: NO_LINE.into(), entry }
     }
 

@@ -301,7 +301,7 @@ impl Writer {
     fn stand(&mut self, lines: &[Written]) {
         let Some(last) = lines.last() else { return };
         (self.end, self.last_time) = (last.end(), last.line.time);
-        self.shared.index.apply(self.generation, self.id, lines.iter().map(|written| &written.line));
+        self.shared.index.apply(self.generation, self.id, lines.iter());
     }
 
     /// Deletes what the head has given up. It is tried again after the next seal where it fails.

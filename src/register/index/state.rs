@@ -1,7 +1,7 @@
 //! The index's tables, without locks: lines in, records out.
 
 use std::{
-    collections::{HashMap, HashSet},
+    collections::{BTreeSet, HashMap, HashSet},
     sync::Arc,
     time::Duration,
 };
@@ -9,9 +9,13 @@ use std::{
 use chancery_pki::{KeyId, SerialNumber};
 use jiff::Timestamp;
 
+use super::{
+    ledger::{Known, Ledger},
+    trail::{Stands, Trail},
+};
 use crate::register::{
     layout::RegisterId,
-    line::{Act, Entry, Line, Owner},
+    line::{Act, Entry, Line, Owner, Position, Written},
     trim::KEPT,
 };
 
@@ -115,6 +119,10 @@ pub(in crate::register) struct State {
     namespaces: HashMap<Box<str>, Namespace>,
     keys: HashMap<KeyId, KeyRecord>,
     last_not_after: HashMap<RegisterId, Timestamp>,
+    ledgers: HashMap<RegisterId, Ledger>,
+    trails: HashMap<RegisterId, Trail>,
+    /// Keys that may not be certified again, and the registers that say so.
+    blocked: HashMap<KeyId, BTreeSet<RegisterId>>,
     /// Reasons are few words said thousands of times.
     words: HashSet<Arc<str>>,
 }
@@ -137,6 +145,10 @@ impl Namespace {
 pub(super) struct OwnerRecord {
     /// Oldest first.
     issuances: Vec<Current>,
+    /// All that have not ended long ago, in the order of their registers' lines.
+    all: Vec<(RegisterId, SerialNumber)>,
+    /// As the last line named it.
+    owner: Option<Arc<Owner>>,
     reissues: Reissues,
 }
 
@@ -193,8 +205,15 @@ impl Reissues {
 }
 
 impl State {
-    pub(in crate::register) fn apply(&mut self, register: RegisterId, line: &Line) {
+    pub(in crate::register) fn apply(&mut self, register: RegisterId, written: &Written) {
+        self.trails.entry(register).or_default().push(written);
+        self.take(register, &written.line);
+    }
+
+    fn take(&mut self, register: RegisterId, line: &Line) {
         let order = (line.time, line.sequence, register);
+        let owner = line.entry.owner.as_ref().map(|owner| self.shared(owner));
+        self.ledgers.entry(register).or_default().apply(line, owner);
         match line.entry.act {
             Act::Issued | Act::Imported => self.issued(register, line),
             Act::Voided => self.voided(&line.entry),
@@ -202,7 +221,12 @@ impl State {
             Act::Copied => self.record_key(order, &line.entry, |record| &mut record.copied),
             Act::Retired => self.record_key(order, &line.entry, |record| &mut record.retired),
             Act::Destroyed => self.record_key(order, &line.entry, |record| &mut record.destroyed),
-            Act::Revoked | Act::Held | Act::Released | Act::Blocked | Act::Published | Act::Refused | Act::Unknown => {}
+            Act::Blocked => {
+                if let Some(key) = line.entry.key_id {
+                    self.blocked.entry(key).or_default().insert(register);
+                }
+            }
+            Act::Pending | Act::Revoked | Act::Held | Act::Released | Act::Published | Act::Refused | Act::Unknown => {}
         }
     }
 
@@ -227,6 +251,36 @@ impl State {
         self.namespaces.iter().flat_map(|(namespace, record)| {
             record.owners.iter().filter_map(move |(name, owner)| Some((&**namespace, &**name, owner.live().next()?)))
         })
+    }
+
+    pub(super) fn ledger(&self, register: &RegisterId) -> Option<&Ledger> {
+        self.ledgers.get(register)
+    }
+
+    /// All certificates of a Certificate that have not ended long ago and were not voided, oldest first.
+    pub(super) fn certificates_of(&self, namespace: &str, name: &str) -> Vec<(RegisterId, SerialNumber, Known)> {
+        let all = self.owner(namespace, name).map_or(&[][..], |record| &record.all);
+        let known = |(register, serial): &(RegisterId, SerialNumber)| {
+            Some((*register, serial.clone(), self.ledgers.get(register)?.get(serial)?.clone()))
+        };
+        let mut certificates: Vec<_> = all.iter().filter_map(known).collect();
+        certificates.sort_by_key(|(_, _, known)| known.issued);
+        certificates
+    }
+
+    /// Where a register ends.
+    pub(super) fn position(&self, register: &RegisterId) -> Position {
+        self.trails.get(register).map_or_else(Position::start, Trail::end)
+    }
+
+    /// Whether a line that was seen once still stands.
+    pub(super) fn stands(&self, register: &RegisterId, position: &Position) -> Stands {
+        self.trails.get(register).map_or_else(|| Trail::default().stands(position), |trail| trail.stands(position))
+    }
+
+    /// Whether a key is blocked for all, or for what this register's authority signs.
+    pub(super) fn is_blocked(&self, register: &RegisterId, key: &KeyId) -> bool {
+        self.blocked.get(key).is_some_and(|by| by.contains(&RegisterId::Common) || by.contains(register))
     }
 
     pub(super) fn last_not_after(&self, register: &RegisterId) -> Option<Timestamp> {
@@ -257,6 +311,13 @@ impl State {
     }
 
     pub(in crate::register) fn prune(&mut self, now: Timestamp) {
+        self.ledgers.retain(|_, ledger| {
+            ledger.prune(now);
+            !ledger.is_spent()
+        });
+        let ledgers = &self.ledgers;
+        let on_record =
+            |(register, serial): &(RegisterId, SerialNumber)| ledgers.get(register).is_some_and(|ledger| ledger.get(serial).is_some());
         let ended = |not_after: Timestamp| not_after.checked_add(KEPT).is_ok_and(|end| end < now);
         self.namespaces.retain(|_, namespace| {
             namespace.owners.retain(|_, owner| {
@@ -264,8 +325,9 @@ impl State {
                 if owner.issuances.iter().all(|issuance| ended(issuance.not_after)) {
                     owner.issuances = Vec::new();
                 }
+                owner.all.retain(on_record);
                 owner.reissues.prune(now);
-                !(owner.issuances.is_empty() && owner.reissues.0.is_empty())
+                !(owner.issuances.is_empty() && owner.all.is_empty() && owner.reissues.0.is_empty())
             });
             namespace.reissues.prune(now);
             !(namespace.owners.is_empty() && namespace.reissues.0.is_empty())
@@ -280,6 +342,7 @@ impl State {
     pub(super) fn lasting(&mut self, now: Timestamp) {
         self.prune(now);
         self.words.clear();
+        self.trails.values_mut().for_each(Trail::forget_the_past);
         for owner in self.namespaces.values_mut().flat_map(|namespace| namespace.owners.values_mut()) {
             owner.issuances.retain(|issuance| issuance.not_after + KEPT >= now);
         }
@@ -299,6 +362,10 @@ impl State {
             namespace.reissues.push(line.time, serial.clone());
         }
         let record = entry(&mut namespace.owners, &owner.name);
+        let place = (register, serial.clone());
+        if !record.all.contains(&place) {
+            record.all.push(place);
+        }
         if *act == Act::Issued && *reason != *CREATED {
             record.reissues.push(line.time, serial.clone());
         }
@@ -344,6 +411,15 @@ impl State {
             && record.owner.as_ref().is_none_or(|(before, _)| *before < order)
         {
             record.owner = Some((order, owner.clone()));
+        }
+    }
+
+    /// The owner as it is kept: once for all its certificates.
+    fn shared(&mut self, owner: &Owner) -> Arc<Owner> {
+        let record = entry(&mut entry(&mut self.namespaces, &owner.namespace).owners, &owner.name);
+        match &record.owner {
+            Some(known) if **known == *owner => Arc::clone(known),
+            _ => Arc::clone(record.owner.insert(Arc::new(owner.clone()))),
         }
     }
 

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::*;
-use crate::register::line::{Entry, NO_LINE};
+use crate::register::line::{Entry, Line, NO_LINE};
 
 const START: i64 = 1_795_000_000;
 
@@ -23,15 +23,18 @@ fn serial(number: u8) -> SerialNumber {
     SerialNumber::from_octets(&[1, number]).unwrap()
 }
 
+fn written(line: &Line) -> Written {
+    Written { text: line.to_text(), line: line.clone() }
+}
+
 fn line(sequence: u64, second: i64, act: Act, number: u8, reason: &str) -> Line {
     let entry = Entry {
-        act,
         serial: Some(serial(number)),
         not_after: Some(at(second) + Duration::from_hours(24)),
         key_id: Some(key("leaf")),
         owner: Some(owner("web")),
         reason: reason.into(),
-        actor: String::new(),
+        ..Entry::new(act)
     };
     Line { sequence, time: at(second), previous: NO_LINE.into(), entry }
 }
@@ -39,7 +42,7 @@ fn line(sequence: u64, second: i64, act: Act, number: u8, reason: &str) -> Line 
 fn index_of(registers: &[(RegisterId, Vec<Line>)]) -> Index {
     let index = Index::default();
     for (id, lines) in registers {
-        index.apply(0, *id, lines.iter());
+        index.apply(0, *id, lines.iter().map(written).collect::<Vec<_>>().iter());
     }
     index
 }
@@ -135,9 +138,9 @@ fn a_key_is_known_from_its_making_to_its_destruction() {
     assert_eq!(index.authority_made_by("default", "web"), Some(key("ca")));
     assert_eq!(index.authority_made_by("default", "other"), None);
     assert_eq!(index.living_keys(), [(key("ca"), Some(owner("web")))]);
-    index.apply(0, id, [about(3, Act::Retired)].iter());
+    index.apply(0, id, [written(&about(3, Act::Retired))].iter());
     assert!(index.copy_exists(&key("ca")) && index.key(&key("ca")).unwrap().is_retired());
-    index.apply(0, id, [about(4, Act::Destroyed)].iter());
+    index.apply(0, id, [written(&about(4, Act::Destroyed))].iter());
     assert!(!index.copy_exists(&key("ca")) && index.living_keys().is_empty());
     assert_eq!(index.authority_made_by("default", "web"), None);
     assert_eq!(index.key(&key("ca")).unwrap().destroyed(), Some(at(4)));
@@ -148,7 +151,7 @@ fn a_key_is_known_from_its_making_to_its_destruction() {
 fn lines_of_an_earlier_opening_are_not_taken() {
     let index = Index::default();
     index.restart(2, State::default());
-    index.apply(1, RegisterId::Common, [line(1, 0, Act::Issued, 1, "Created")].iter());
+    index.apply(1, RegisterId::Common, [written(&line(1, 0, Act::Issued, 1, "Created"))].iter());
     assert_eq!(index.owners(), 0);
 }
 

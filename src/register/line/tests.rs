@@ -4,13 +4,13 @@ use super::*;
 
 fn entry(act: Act) -> Entry {
     Entry {
-        act,
         serial: Some(SerialNumber::issued(0, [7; 13])),
         not_after: Some("2027-02-20T10:00:00Z".parse().unwrap()),
         key_id: Some(KeyId::of_spki(b"leaf")),
         owner: Some(Owner { namespace: "default".into(), name: "web".into(), uid: "u".into() }),
         reason: "Created".into(),
         actor: "chancery".into(),
+        ..Entry::new(act)
     }
 }
 
@@ -101,14 +101,20 @@ fn what_a_newer_version_wrote_is_read_and_chained() {
 #[test]
 fn the_longest_names_and_texts_fit_into_a_line() {
     let owner = Owner { namespace: "n".repeat(63), name: "m".repeat(253), uid: "d5e6b1a4-7a83-4b7e-9a51-3c3c2b6f1a11".into() };
+    let last: Timestamp = "9999-12-30T22:00:00.999999999Z".parse().unwrap();
     for filler in ["x", "\"", "\\", "\n", "ü", "\u{10348}"] {
         let long = Entry {
             serial: Some(SerialNumber::from_octets(&[0x7f; 20]).unwrap()),
-            not_after: Some("9999-12-30T22:00:00.999999999Z".parse().unwrap()),
+            not_after: Some(last),
             owner: Some(owner.clone()),
             reason: filler.repeat(5000),
             actor: filler.repeat(5000),
-            ..entry(Act::Published)
+            code: Some(Reason::CessationOfOperation),
+            invalidity_date: Some(last),
+            from: Some(last),
+            before: Some(last),
+            number: Some(CrlNumber::new(u128::MAX)),
+            ..entry(Act::Destroyed)
         };
         let checked = long.checked().unwrap();
         assert!(checked.longest_line() <= LINE_BYTES);

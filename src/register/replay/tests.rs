@@ -9,15 +9,7 @@ fn lines(count: u64) -> Vec<Written> {
     let mut end = Position::start();
     let mut lines = Vec::new();
     while end.sequence < count {
-        let entry = Entry {
-            act: Act::Refused,
-            serial: None,
-            not_after: None,
-            key_id: None,
-            owner: None,
-            reason: format!("line {}", end.sequence),
-            actor: String::new(),
-        };
+        let entry = Entry { reason: format!("line {}", end.sequence), ..Entry::new(Act::Refused) };
         let line = Line { sequence: end.sequence + 1, time: Timestamp::UNIX_EPOCH, previous: end.hash.clone(), entry };
         let written = Written { text: line.to_text(), line };
         end = written.end();

@@ -334,13 +334,13 @@ fn entry(stage: &Stage, act: Act, name: &str, key: KeyId, not_after: Timestamp) 
     let owner =
         Owner { namespace: stage.own.namespace.clone(), name: name.to_owned(), uid: "00000000-0000-0000-0000-000000000000".to_owned() };
     Entry {
-        act,
         serial: Some(SerialNumber::issued(0, [7; chancery_pki::RANDOM_OCTETS])),
         not_after: Some(not_after),
         key_id: Some(key),
         owner: Some(owner),
         reason: "Created".to_owned(),
         actor: "test".to_owned(),
+        ..Entry::new(act)
     }
 }
 

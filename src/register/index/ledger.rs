@@ -1,0 +1,255 @@
+//! What one authority has issued and revoked: every certificate that has not ended long ago, and how it stands.
+//!
+//! Filled line by line, in the order of the register. It decides nothing: which of it stands on a list is `lists`' business.
+
+use std::{
+    collections::{BTreeSet, HashMap},
+    sync::Arc,
+};
+
+use chancery_pki::{CrlNumber, KeyId, Reason, SerialNumber};
+use jiff::Timestamp;
+
+use crate::register::{
+    line::{Act, Entry, Line, Owner},
+    trim::KEPT,
+};
+
+/// The certificates of one register.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Ledger {
+    certificates: HashMap<SerialNumber, Known>,
+    /// The serials that are revoked or on hold, so that a list need not look through all.
+    listed: BTreeSet<SerialNumber>,
+    /// The serials whose revocation waits.
+    pending: BTreeSet<SerialNumber>,
+    /// The last published list's number, and when it was recorded.
+    published: Option<(CrlNumber, Timestamp)>,
+}
+
+/// What is on record of a certificate.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Known {
+    /// The end of its validity; none for one that was revoked and is not on record otherwise.
+    pub not_after: Option<Timestamp>,
+    /// Its key.
+    pub key_id: Option<KeyId>,
+    /// Whose it is.
+    pub owner: Option<Arc<Owner>>,
+    /// When it was recorded as issued or imported.
+    pub issued: Option<Timestamp>,
+    /// Whether it is revoked.
+    pub standing: Standing,
+}
+
+/// Whether a certificate is revoked.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Standing {
+    /// It is not.
+    Good,
+    /// It was on hold, and is not any more.
+    Released(Box<Revocation>),
+    /// Its revocation is asked for, and waits for its list.
+    Pending(Box<Revocation>),
+    /// It is on hold.
+    Held(Box<Revocation>),
+    /// It is revoked for good.
+    Revoked(Box<Revocation>),
+}
+
+/// A revocation, a hold or a release, as its line says it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Revocation {
+    /// Since when it is revoked: when that was recorded first.
+    pub time: Timestamp,
+    /// Why.
+    pub reason: Reason,
+    /// When the key is known or believed to have become unsafe.
+    pub invalidity_date: Option<Timestamp>,
+    /// It stands on no list before this time.
+    pub from: Timestamp,
+    /// The line that says so.
+    pub sequence: u64,
+    /// Everything issued before this was to be revoked; none where it was asked for otherwise.
+    pub before: Option<Timestamp>,
+}
+
+impl Known {
+    /// The revocation that a list made at `now` shows; none for a certificate that it does not show.
+    pub fn on_list(&self, now: Timestamp) -> Option<&Revocation> {
+        self.standing.revocation().filter(|revocation| revocation.from <= now)
+    }
+
+    /// Whether it has ended.
+    pub fn has_ended(&self, now: Timestamp) -> bool {
+        self.not_after.is_some_and(|not_after| not_after < now)
+    }
+}
+
+impl Standing {
+    /// The revocation or the hold that is in force, be it on a list yet or not.
+    pub fn revocation(&self) -> Option<&Revocation> {
+        match self {
+            Self::Held(revocation) | Self::Revoked(revocation) => Some(revocation),
+            Self::Good | Self::Released(_) | Self::Pending(_) => None,
+        }
+    }
+
+    /// Whether nothing speaks against the certificate, now or soon.
+    pub fn is_good(&self) -> bool {
+        matches!(self, Self::Good | Self::Released(_))
+    }
+}
+
+impl Ledger {
+    /// What is on record of a certificate.
+    pub fn get(&self, serial: &SerialNumber) -> Option<&Known> {
+        self.certificates.get(serial)
+    }
+
+    /// How many certificates are on record.
+    pub fn len(&self) -> usize {
+        self.certificates.len()
+    }
+
+    /// Whether none is.
+    pub fn is_empty(&self) -> bool {
+        self.certificates.is_empty()
+    }
+
+    /// All certificates, in no order.
+    pub fn certificates(&self) -> impl Iterator<Item = (&SerialNumber, &Known)> {
+        self.certificates.iter()
+    }
+
+    /// Those that are revoked or on hold, by ascending serial, with what says so.
+    pub fn revoked(&self) -> impl Iterator<Item = (&SerialNumber, &Known, &Revocation)> {
+        self.listed.iter().filter_map(|serial| {
+            let known = self.certificates.get(serial)?;
+            Some((serial, known, known.standing.revocation()?))
+        })
+    }
+
+    /// Those whose revocation waits, by ascending serial.
+    pub fn pending(&self) -> impl Iterator<Item = (&SerialNumber, &Known, &Revocation)> {
+        self.pending.iter().filter_map(|serial| match self.certificates.get(serial) {
+            Some(known @ Known { standing: Standing::Pending(revocation), .. }) => Some((serial, known, &**revocation)),
+            _ => None,
+        })
+    }
+
+    /// The certificates of a key. Looks through all there are.
+    pub fn by_key(&self, key: &KeyId) -> Vec<SerialNumber> {
+        self.certificates.iter().filter(|(_, known)| known.key_id.as_ref() == Some(key)).map(|(serial, _)| serial.clone()).collect()
+    }
+
+    /// The number of the last list that was, or was about to be, published.
+    pub fn last_number(&self) -> Option<CrlNumber> {
+        self.published.map(|(number, _)| number)
+    }
+
+    pub(super) fn apply(&mut self, line: &Line, owner: Option<Arc<Owner>>) {
+        let entry = &line.entry;
+        if entry.act == Act::Published {
+            let last = self.published.map_or(entry.number, |(number, _)| entry.number.max(Some(number)));
+            self.published = last.map(|number| (number, line.time));
+            return;
+        }
+        let Some(serial) = &entry.serial else { return };
+        match entry.act {
+            Act::Issued | Act::Imported => {
+                let known = self.certificates.entry(serial.clone()).or_insert_with(Known::unknown);
+                known.not_after = entry.not_after;
+                known.key_id = entry.key_id;
+                known.owner = owner;
+                known.issued = Some(line.time);
+            }
+            Act::Voided => {
+                if self.certificates.get(serial).is_some_and(|known| known.standing.revocation().is_none()) {
+                    self.certificates.remove(serial);
+                    self.pending.remove(serial);
+                }
+            }
+            Act::Pending | Act::Held | Act::Revoked | Act::Released => {
+                let known = self.certificates.entry(serial.clone()).or_insert_with(|| Known::of(entry, owner));
+                known.stand(line);
+                set(&mut self.listed, serial, known.standing.revocation().is_some());
+                set(&mut self.pending, serial, matches!(known.standing, Standing::Pending(_)));
+            }
+            Act::Blocked | Act::Published | Act::Made | Act::Copied | Act::Retired | Act::Destroyed | Act::Refused | Act::Unknown => {}
+        }
+    }
+
+    /// Forgets what ended long ago. What is revoked stays until a list was published after its end (RFC 5280 section 3.3).
+    pub(super) fn prune(&mut self, now: Timestamp) {
+        let published = self.published.map_or(Timestamp::MIN, |(_, time)| time);
+        let listed = &mut self.listed;
+        let pending = &mut self.pending;
+        self.certificates.retain(|serial, known| {
+            let Some(not_after) = known.not_after else { return true };
+            let ended = not_after.checked_add(KEPT).is_ok_and(|end| end < now);
+            let stays = !ended || (known.standing.revocation().is_some() && published <= not_after);
+            if !stays {
+                listed.remove(serial);
+                pending.remove(serial);
+            }
+            stays
+        });
+    }
+
+    /// Whether there is nothing in it that could be asked for.
+    pub(super) fn is_spent(&self) -> bool {
+        self.certificates.is_empty() && self.published.is_none()
+    }
+}
+
+impl Known {
+    fn unknown() -> Self {
+        Self { not_after: None, key_id: None, owner: None, issued: None, standing: Standing::Good }
+    }
+
+    /// What the line of a revocation says of a certificate that was issued elsewhere.
+    fn of(entry: &Entry, owner: Option<Arc<Owner>>) -> Self {
+        Self { not_after: entry.not_after, key_id: entry.key_id, owner, ..Self::unknown() }
+    }
+
+    fn stand(&mut self, line: &Line) {
+        let entry = &line.entry;
+        let revocation = |reason: Reason, time: Timestamp| {
+            Box::new(Revocation {
+                time,
+                reason,
+                invalidity_date: entry.invalidity_date,
+                from: entry.from.unwrap_or(line.time),
+                sequence: line.sequence,
+                before: entry.before,
+            })
+        };
+        let code = entry.code.unwrap_or_default();
+        // A list that was published says since when; that never changes.
+        let since = self.standing.revocation().map(|revocation| revocation.time);
+        let standing = match (entry.act, &self.standing) {
+            (Act::Pending, Standing::Good | Standing::Released(_)) => Standing::Pending(revocation(code, line.time)),
+            (Act::Held, Standing::Good | Standing::Released(_) | Standing::Pending(_)) => {
+                Standing::Held(revocation(Reason::CertificateHold, line.time))
+            }
+            (Act::Revoked, Standing::Revoked(_)) if code != Reason::KeyCompromise => return,
+            (Act::Revoked, _) => Standing::Revoked(revocation(code, since.unwrap_or(line.time))),
+            (Act::Released, Standing::Held(_)) => Standing::Released(revocation(Reason::RemoveFromCrl, line.time)),
+            _ => return,
+        };
+        self.standing = standing;
+    }
+}
+
+fn set(serials: &mut BTreeSet<SerialNumber>, serial: &SerialNumber, stands: bool) {
+    if stands {
+        serials.insert(serial.clone());
+    } else {
+        serials.remove(serial);
+    }
+}
+
+#[cfg(test)]
+#[path = "ledger_tests.rs"]
+mod tests;
