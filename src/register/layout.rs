@@ -8,7 +8,10 @@ use std::{collections::BTreeMap, fmt, str::FromStr};
 use chancery_pki::KeyId;
 use serde::{Deserialize, Serialize};
 
-use super::line::{NO_LINE, Position, Written};
+use super::{
+    line::{NO_LINE, Position, Written},
+    store::{Document, Selector},
+};
 
 /// The label on every ConfigMap of a register; its value is `common` or the first 32 digits of the authority's key identifier.
 pub const LABEL: &str = "chancery.dev/register";
@@ -45,6 +48,11 @@ impl RegisterId {
         self.to_string().chars().take(LABEL_DIGITS).collect()
     }
 
+    /// The label on the register's ConfigMaps.
+    fn labels(&self) -> BTreeMap<String, String> {
+        BTreeMap::from([(LABEL.to_owned(), self.label())])
+    }
+
     /// The name of the sealed segment whose first line has this sequence.
     pub fn segment_name(&self, first: u64) -> String {
         format!("{PREFIX}{self}-{first:0SEQUENCE_DIGITS$}")
@@ -68,6 +76,11 @@ impl FromStr for RegisterId {
     }
 }
 
+/// The ConfigMaps of one register, or of all.
+pub(super) fn selector(only: Option<RegisterId>) -> Selector {
+    Selector { label: LABEL, value: only.map(|id| id.label()) }
+}
+
 /// What a ConfigMap is, by its name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Part {
@@ -83,23 +96,6 @@ pub(super) fn part_of(name: &str) -> Option<(RegisterId, Part)> {
         Some((id, digits)) if digits.len() == SEQUENCE_DIGITS => Some((id.parse().ok()?, Part::Segment { first: digits.parse().ok()? })),
         Some(_) => None,
     }
-}
-
-/// What the registers see of a ConfigMap.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Document {
-    /// Its name.
-    pub name: String,
-    /// The value of its label [`LABEL`].
-    pub label: String,
-    /// Its data.
-    pub data: BTreeMap<String, String>,
-    /// Whether the API server refuses changes to its data.
-    pub immutable: bool,
-    /// Its uid; none before it exists.
-    pub uid: Option<String>,
-    /// The version that was read, under which it is replaced or deleted.
-    pub resource_version: Option<String>,
 }
 
 impl Document {
@@ -152,13 +148,13 @@ fn first_line() -> u64 {
 
 /// The head as it is to be written; `resource_version` is none where there is no head yet.
 pub(super) fn head(id: &RegisterId, link: &Link, lines: &[&[Written]], resource_version: Option<String>) -> Document {
-    Document { name: id.name(), label: id.label(), data: content(link, lines), resource_version, ..Document::default() }
+    Document { name: id.name(), labels: id.labels(), data: content(link, lines), resource_version, ..Document::default() }
 }
 
 /// The sealed segment of these lines.
 pub(super) fn segment(id: &RegisterId, link: &Link, lines: &[Written]) -> Document {
     let first = lines.first().map_or(link.sequence + 1, |written| written.line.sequence);
-    Document { name: id.segment_name(first), label: id.label(), data: content(link, &[lines]), immutable: true, ..Document::default() }
+    Document { name: id.segment_name(first), labels: id.labels(), data: content(link, &[lines]), immutable: true, ..Document::default() }
 }
 
 /// How many octets the lines take with their newlines.

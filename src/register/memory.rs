@@ -5,14 +5,16 @@ use std::{
     future::pending,
     sync::{
         Arc, Mutex, PoisonError,
-        atomic::{AtomicBool, AtomicU64, Ordering},
+        atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering},
     },
     time::Duration,
 };
 
 use futures::{FutureExt, future::BoxFuture};
 
-use super::{Document, RegisterId, Store, StoreError};
+use jiff::Timestamp;
+
+use super::{Document, Selector, Store, StoreError};
 
 /// What happens to a call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -41,6 +43,8 @@ pub(crate) struct Memory {
     documents: Mutex<BTreeMap<String, Document>>,
     versions: AtomicU64,
     delayed: Mutex<VecDeque<Write>>,
+    /// What its clock says, in seconds; zero for a moment that no test minds.
+    seconds: AtomicI64,
 }
 
 /// One caller's way to it.
@@ -91,6 +95,10 @@ impl Memory {
         self.documents.lock().unwrap().remove(name).unwrap();
     }
 
+    pub(crate) fn set_clock(&self, now: Timestamp) {
+        self.seconds.store(now.as_second(), Ordering::Relaxed);
+    }
+
     fn version(&self) -> String {
         self.versions.fetch_add(1, Ordering::Relaxed).to_string()
     }
@@ -102,7 +110,12 @@ impl Memory {
                 if documents.contains_key(&document.name) {
                     return Err(StoreError::AlreadyExists);
                 }
-                let made = Document { uid: Some(format!("uid-{}", self.version())), resource_version: Some(self.version()), ..document };
+                let made = Document {
+                    uid: Some(format!("uid-{}", self.version())),
+                    resource_version: Some(self.version()),
+                    created: Timestamp::from_second(self.seconds.load(Ordering::Relaxed)).ok(),
+                    ..document
+                };
                 documents.insert(made.name.clone(), made.clone());
                 Ok(made)
             }
@@ -114,7 +127,8 @@ impl Memory {
                 if standing.immutable {
                     return Err(StoreError::Refused { why: "immutable".to_owned() });
                 }
-                *standing = Document { uid: standing.uid.clone(), resource_version: Some(self.version()), ..document };
+                *standing =
+                    Document { uid: standing.uid.clone(), created: standing.created, resource_version: Some(self.version()), ..document };
                 Ok(standing.clone())
             }
             Write::Delete(document) => {
@@ -201,12 +215,20 @@ impl Client {
 }
 
 impl Store for Client {
-    fn list(&self, only: Option<RegisterId>) -> BoxFuture<'_, Result<Vec<Document>, StoreError>> {
+    fn list(&self, selector: Selector) -> BoxFuture<'_, Result<Vec<Document>, StoreError>> {
         async move {
             self.arrive().await;
             let mut documents = self.memory.documents();
-            documents.retain(|document| only.is_none_or(|id| document.label == id.label()));
+            documents.retain(|document| selector.matches(document));
             Ok(documents)
+        }
+        .boxed()
+    }
+
+    fn names(&self, selector: Selector) -> BoxFuture<'_, Result<Vec<Document>, StoreError>> {
+        async move {
+            let listed = self.list(selector).await?;
+            Ok(listed.into_iter().map(|document| Document { data: BTreeMap::new(), binary: BTreeMap::new(), ..document }).collect())
         }
         .boxed()
     }

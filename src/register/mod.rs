@@ -38,9 +38,9 @@ pub(crate) mod memory;
 mod tests;
 
 pub use index::{Current, ISSUANCES, Index, KeyRecord, Known, Ledger, REISSUE_WINDOW, Revocation, Standing, Stands};
-pub use layout::{Document, HEAD_BYTES, LABEL, RegisterId};
+pub use layout::{HEAD_BYTES, LABEL, RegisterId};
 pub use line::{Act, BrokenAt, Entry, EntryError, LINE_BYTES, Line, NO_LINE, Owner, Position, Written, hash, read, verify};
-pub use store::{KubeStore, Store, StoreError};
+pub use store::{Document, KubeStore, Selector, Store, StoreError};
 
 use append::{Queue, Waiting};
 use index::State;
@@ -153,7 +153,7 @@ impl Registers {
     /// When the ConfigMaps cannot be listed. The registers are closed then.
     pub async fn open(&self) -> Result<(), RegisterError> {
         let generation = self.begin();
-        let documents = match timeout(OPENING, self.shared.store.list(None)).await {
+        let documents = match timeout(OPENING, self.shared.store.list(layout::selector(None))).await {
             Ok(listed) => listed.map_err(|error| RegisterError::Unreadable { why: error.to_string() })?,
             Err(_) => {
                 return Err(RegisterError::Unreadable { why: format!("no answer within {} s", OPENING.as_secs()) });

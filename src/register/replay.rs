@@ -5,8 +5,9 @@
 use jiff::Timestamp;
 
 use super::{
-    layout::{self, Document, Link, Part, RegisterId},
+    layout::{self, Link, Part, RegisterId},
     line::{self, Line, Position, Written},
+    store::Document,
     trim::Kept,
 };
 

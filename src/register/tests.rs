@@ -126,7 +126,8 @@ async fn a_huge_batch_is_several_heads_and_sealed_segments() {
     assert_eq!(standing(&memory).len(), 1000);
     let documents = memory.documents();
     assert!((8..14).contains(&documents.len()), "{}", documents.len());
-    assert!(documents.iter().all(|document| document.immutable == (document.name != ID.name()) && document.label == "common"));
+    assert!(documents.iter().all(|document| document.immutable == (document.name != ID.name())
+        && Selector { label: LABEL, value: Some("common".into()) }.matches(document)));
     assert!(documents.iter().filter(|document| document.immutable).all(|document| document.lines().len() > 48 * 1024), "segments are full");
 }
 

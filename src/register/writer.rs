@@ -11,10 +11,10 @@ use tokio::time::{sleep, timeout};
 
 use super::{
     Batch, RegisterError, Shared,
-    layout::{self, Document, HEAD_BYTES, Link, RegisterId},
+    layout::{self, HEAD_BYTES, Link, RegisterId},
     line::{Entry, Line, Position, Written},
     replay::{self, Head, Replayed, Segment},
-    store::StoreError,
+    store::{Document, StoreError},
     trim,
 };
 
@@ -263,7 +263,8 @@ impl Writer {
 
     /// Another has sealed beyond what we know: its segments have to be read too.
     async fn replay_again(&mut self) -> Result<Vec<Written>, Setback> {
-        let mut documents = self.call(self.shared.store.list(Some(self.id))).await.map_err(|error| self.setback(error))?;
+        let mut documents =
+            self.call(self.shared.store.list(layout::selector(Some(self.id)))).await.map_err(|error| self.setback(error))?;
         documents.retain(|document| layout::part_of(&document.name).is_some_and(|(id, _)| id == self.id));
         let mut lines = Vec::new();
         let replayed = replay::replay(&self.id, &documents, &mut |written| lines.push(written.clone())).map_err(|why| self.forked(why))?;
