@@ -72,6 +72,8 @@ pub struct Revocation {
     pub sequence: u64,
     /// Everything issued before this was to be revoked; none where it was asked for otherwise.
     pub before: Option<Timestamp>,
+    /// When it was carried out, where nobody ordered it by hand: it had waited for its list.
+    pub automatic: Option<Timestamp>,
 }
 
 impl Known {
@@ -215,6 +217,7 @@ impl Known {
 
     fn stand(&mut self, line: &Line) {
         let entry = &line.entry;
+        let waited = matches!(self.standing, Standing::Pending(_)) && entry.act == Act::Revoked;
         let revocation = |reason: Reason, time: Timestamp| {
             Box::new(Revocation {
                 time,
@@ -223,6 +226,7 @@ impl Known {
                 from: entry.from.unwrap_or(line.time),
                 sequence: line.sequence,
                 before: entry.before,
+                automatic: waited.then_some(line.time),
             })
         };
         let code = entry.code.unwrap_or_default();
