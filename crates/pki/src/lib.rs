@@ -1,4 +1,4 @@
-//! Pure X.509 for Chancery: keys, names, certificates, chains and serial numbers.
+//! Pure X.509 for Chancery: keys, names, certificates, chains, serial numbers and revocation lists.
 //!
 //! Nothing here knows Kubernetes, runs a task, reads a clock or a file: the time and the random bits of a serial are
 //! arguments. (A key pair is drawn by the cryptographic provider from its own generator: it offers no other way.)
@@ -9,6 +9,8 @@ mod algorithm;
 mod certificate;
 mod certificate_parse;
 mod chain;
+mod crl;
+mod der_time;
 mod hex;
 mod issue;
 mod key_id;
@@ -17,10 +19,12 @@ mod pem;
 mod private_key;
 mod private_key_info;
 mod public_key;
+mod reason;
 mod san;
 mod serial;
 mod signer;
 mod template;
+mod tlv;
 mod usage;
 mod verify;
 
@@ -28,12 +32,14 @@ pub use algorithm::KeyAlgorithm;
 pub use certificate::{Certificate, key_matches, pem_bundle};
 pub use certificate_parse::CertificateError;
 pub use chain::{CHAIN_MAX, Chain, ChainError};
+pub use crl::{Crl, CrlError, CrlNumber, CrlNumberError, CrlScope, CrlTemplate, Revoked, cross_check, sign_crl};
 pub use issue::{IssueError, issue, self_sign};
 pub use key_id::{KeyId, KeyIdError};
 pub use name::{COMMON_NAME_MAX, Name, NameError, SubjectParts};
 pub use pem::PemError;
 pub use private_key::{KeyEncoding, KeyError, PrivateKey, RSA_BITS_MAX, RSA_BITS_MIN};
 pub use public_key::{PublicKey, PublicKeyError, VerifyError};
+pub use reason::{Reason, ReasonError};
 pub use san::{San, SanError};
 pub use serial::{RANDOM_OCTETS, SerialError, SerialNumber};
 pub use signer::{SignError, Signer};
