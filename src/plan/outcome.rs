@@ -91,6 +91,8 @@ impl Issue {
             crl_distribution_points: Vec::new(),
             ocsp_servers: Vec::new(),
             issuing_certificate_urls: Vec::new(),
+            freshest_crls: Vec::new(),
+            ocsp_no_check: false,
         }
     }
 

@@ -80,6 +80,8 @@ fn template(common_name: &str, duration: SignedDuration) -> Template {
         crl_distribution_points: Vec::new(),
         ocsp_servers: Vec::new(),
         issuing_certificate_urls: Vec::new(),
+        freshest_crls: Vec::new(),
+        ocsp_no_check: false,
     }
 }
 

@@ -54,6 +54,8 @@ pub(crate) struct Extensions {
     pub(crate) crl_distribution_points: Vec<String>,
     pub(crate) ocsp_servers: Vec<String>,
     pub(crate) issuing_certificate_urls: Vec<String>,
+    pub(crate) freshest_crls: Vec<String>,
+    pub(crate) ocsp_no_check: bool,
 }
 
 impl Certificate {
@@ -165,9 +167,19 @@ impl Certificate {
         self.ca().is_some() && (!self.0.extensions.has_key_usage || self.usages().contains(&Usage::CertSign))
     }
 
+    /// Whether its key may sign lists: it has no keyUsage, or one with `crl sign` (RFC 5280 section 4.2.1.3).
+    pub fn may_sign_lists(&self) -> bool {
+        !self.0.extensions.has_key_usage || self.usages().contains(&Usage::CrlSign)
+    }
+
     /// The subjectKeyIdentifier.
     pub fn subject_key_identifier(&self) -> Option<&[u8]> {
         self.0.extensions.subject_key_identifier.as_deref()
+    }
+
+    /// The authorityKeyIdentifier of what this one issues: its subjectKeyIdentifier, else that of its key.
+    pub(crate) fn identifier_for_issued(&self) -> Vec<u8> {
+        self.subject_key_identifier().map_or_else(|| self.public_key().subject_key_identifier().to_vec(), <[u8]>::to_vec)
     }
 
     /// The keyIdentifier of the authorityKeyIdentifier.
@@ -215,6 +227,16 @@ impl Certificate {
     /// The URIs of the issuer's certificate.
     pub fn issuing_certificate_urls(&self) -> &[String] {
         &self.0.extensions.issuing_certificate_urls
+    }
+
+    /// The URIs of the freshestCRL: deltas to the lists of the CRL distribution points.
+    pub fn freshest_crls(&self) -> &[String] {
+        &self.0.extensions.freshest_crls
+    }
+
+    /// Whether its own revocation is not to be asked for, as is said of an OCSP responder (RFC 6960 section 4.2.2.2.1).
+    pub fn has_ocsp_no_check(&self) -> bool {
+        self.0.extensions.ocsp_no_check
     }
 
     pub(crate) fn purposes(&self) -> &[Box<[u8]>] {

@@ -5,6 +5,7 @@
 
 use std::{collections::BTreeSet, net::IpAddr};
 
+use const_oid::db::{rfc5280, rfc6960};
 use der::{Decode, Header, Reader, SliceReader};
 use jiff::Timestamp;
 use spki::AlgorithmIdentifierOwned;
@@ -21,6 +22,7 @@ use x509_parser::{
 use crate::{
     CaConstraints, Name, NameError, PemError, PublicKey, PublicKeyError, San, SerialError, SerialNumber, Usage,
     certificate::{Extensions, Parts},
+    crl,
     usage::Meaning,
 };
 
@@ -201,6 +203,13 @@ fn extensions(parsed: &X509Certificate<'_>) -> Result<Extensions, CertificateErr
                         found.issuing_certificate_urls.push(uri);
                     }
                 }
+            }
+            ParsedExtension::UnsupportedExtension { .. } if extension.oid.as_bytes() == rfc5280::ID_CE_FRESHEST_CRL.as_bytes() => {
+                let uris = crl::distribution_points(extension.value);
+                found.freshest_crls = uris.map_err(|_| CertificateError::Extension { oid: oid() })?;
+            }
+            ParsedExtension::UnsupportedExtension { .. } if extension.oid.as_bytes() == rfc6960::ID_PKIX_OCSP_NOCHECK.as_bytes() => {
+                found.ocsp_no_check = true;
             }
             ParsedExtension::ParseError { .. } => return Err(CertificateError::Extension { oid: oid() }),
             _ => {}

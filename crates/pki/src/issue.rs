@@ -5,10 +5,13 @@
 
 use std::{collections::BTreeSet, time::Duration};
 
-use const_oid::{AssociatedOid, ObjectIdentifier, db::rfc5280};
+use const_oid::{
+    AssociatedOid, ObjectIdentifier,
+    db::{rfc5280, rfc6960},
+};
 use der::{
     AnyRef, DateTime, Decode, Encode, Sequence,
-    asn1::{BitStringRef, Ia5String, OctetString, UintRef},
+    asn1::{BitStringRef, Ia5String, Null, OctetString, UintRef},
     flagset::FlagSet,
 };
 use jiff::Timestamp;
@@ -19,7 +22,7 @@ use x509_cert::{
         Extension,
         pkix::{
             AccessDescription, AuthorityInfoAccessSyntax, AuthorityKeyIdentifier, BasicConstraints, CrlDistributionPoints,
-            ExtendedKeyUsage, KeyUsage, KeyUsages, SubjectAltName, SubjectKeyIdentifier,
+            ExtendedKeyUsage, FreshestCrl, KeyUsage, KeyUsages, SubjectAltName, SubjectKeyIdentifier,
             crl::dp::DistributionPoint,
             name::{DistributionPointName, GeneralName},
         },
@@ -63,11 +66,7 @@ pub fn issue(template: &Template, subject_key: &PublicKey, issuer: &Certificate,
     if template.ca.is_some() && issuer.ca().is_some_and(|ca| ca.path_len == Some(0)) {
         return Err(IssueError::IssuerPathLength { issuer: issuer.subject().to_string() });
     }
-    let authority = match issuer.subject_key_identifier() {
-        Some(identifier) => identifier.to_vec(),
-        None => issuer.public_key().subject_key_identifier().to_vec(),
-    };
-    sign(template, subject_key, issuer.subject(), Some(authority), signer)
+    sign(template, subject_key, issuer.subject(), Some(issuer.identifier_for_issued()), signer)
 }
 
 /// Why no certificate was issued.
@@ -268,14 +267,23 @@ fn extensions(
         extensions.push(extension(template.subject.is_empty(), &SubjectAltName(names?))?);
     }
     if !template.crl_distribution_points.is_empty() {
-        let names: Result<Vec<_>, _> = template.crl_distribution_points.iter().map(|text| uri(text)).collect();
-        let distribution_point = Some(DistributionPointName::FullName(names?));
-        extensions.push(extension(
-            false,
-            &CrlDistributionPoints(vec![DistributionPoint { distribution_point, reasons: None, crl_issuer: None }]),
-        )?);
+        let points = CrlDistributionPoints(vec![distribution_point(&template.crl_distribution_points)?]);
+        extensions.push(extension(false, &points)?);
+    }
+    if !template.freshest_crls.is_empty() {
+        extensions.push(extension(false, &FreshestCrl(vec![distribution_point(&template.freshest_crls)?]))?);
+    }
+    if template.ocsp_no_check {
+        let extn_value = OctetString::new(Null.to_der()?)?;
+        extensions.push(Extension { extn_id: rfc6960::ID_PKIX_OCSP_NOCHECK, critical: false, extn_value });
     }
     Ok(extensions)
+}
+
+/// Where a list is: all URIs lead to the same one.
+fn distribution_point(uris: &[String]) -> Result<DistributionPoint, IssueError> {
+    let names: Result<Vec<_>, _> = uris.iter().map(|text| uri(text)).collect();
+    Ok(DistributionPoint { distribution_point: Some(DistributionPointName::FullName(names?)), reasons: None, crl_issuer: None })
 }
 
 fn meanings(template: &Template) -> (FlagSet<KeyUsages>, Vec<ObjectIdentifier>) {

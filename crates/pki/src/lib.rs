@@ -1,4 +1,4 @@
-//! Pure X.509 for Chancery: keys, names, certificates, chains and serial numbers.
+//! Pure X.509 for Chancery: keys, names, certificates, chains, serial numbers and revocation lists.
 //!
 //! Nothing here knows Kubernetes, runs a task, reads a clock or a file: the time and the random bits of a serial are
 //! arguments. (A key pair is drawn by the cryptographic provider from its own generator: it offers no other way.)
@@ -10,6 +10,7 @@ mod certificate;
 mod certificate_parse;
 mod chain;
 mod crl;
+mod der_time;
 mod hex;
 mod issue;
 mod key_id;
@@ -23,6 +24,7 @@ mod san;
 mod serial;
 mod signer;
 mod template;
+mod tlv;
 mod usage;
 mod verify;
 
@@ -30,7 +32,7 @@ pub use algorithm::KeyAlgorithm;
 pub use certificate::{Certificate, key_matches, pem_bundle};
 pub use certificate_parse::CertificateError;
 pub use chain::{CHAIN_MAX, Chain, ChainError};
-pub use crl::{CrlNumber, CrlNumberError};
+pub use crl::{Crl, CrlError, CrlNumber, CrlNumberError, CrlScope, CrlTemplate, Revoked, cross_check, sign_crl};
 pub use issue::{IssueError, issue, self_sign};
 pub use key_id::{KeyId, KeyIdError};
 pub use name::{COMMON_NAME_MAX, Name, NameError, SubjectParts};

@@ -35,6 +35,11 @@ impl SerialNumber {
     /// # Errors
     /// When it is empty, negative or longer than 20 octets after its leading zeros.
     pub fn from_octets(octets: &[u8]) -> Result<Self, SerialError> {
+        Self::check(octets).map(|significant| Self(significant.into()))
+    }
+
+    /// As [`SerialNumber::from_octets`], but only the octets without leading zeros.
+    pub(crate) fn check(octets: &[u8]) -> Result<&[u8], SerialError> {
         if octets.first().is_some_and(|first| first & 0x80 != 0) {
             return Err(SerialError::Negative);
         }
@@ -42,7 +47,7 @@ impl SerialNumber {
         let significant = &octets[start..];
         match significant.len() {
             0 => Err(SerialError::Empty),
-            1..=20 => Ok(Self(significant.into())),
+            1..=20 => Ok(significant),
             octets => Err(SerialError::TooLong { octets }),
         }
     }

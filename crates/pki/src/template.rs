@@ -27,6 +27,11 @@ pub struct Template {
     pub ocsp_servers: Vec<String>,
     /// URIs of the issuer's certificate (RFC 5280 section 4.2.2.1).
     pub issuing_certificate_urls: Vec<String>,
+    /// URIs of the delta to the CRL that would revoke the certificate (RFC 5280 section 4.2.1.15): one distribution point.
+    pub freshest_crls: Vec<String>,
+    /// Says that nobody need ask whether this certificate is revoked (RFC 6960 section 4.2.2.2.1): only for one that signs
+    /// OCSP answers, and only for a short time.
+    pub ocsp_no_check: bool,
 }
 
 /// What a CA may do.

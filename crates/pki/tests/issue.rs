@@ -33,6 +33,8 @@ fn template(common_name: &str) -> Template {
         crl_distribution_points: Vec::new(),
         ocsp_servers: Vec::new(),
         issuing_certificate_urls: Vec::new(),
+        freshest_crls: Vec::new(),
+        ocsp_no_check: false,
     }
 }
 
@@ -91,6 +93,8 @@ fn assert_says(certificate: &Certificate, template: &Template) {
     assert_eq!(certificate.crl_distribution_points(), template.crl_distribution_points);
     assert_eq!(certificate.ocsp_servers(), template.ocsp_servers);
     assert_eq!(certificate.issuing_certificate_urls(), template.issuing_certificate_urls);
+    assert_eq!(certificate.freshest_crls(), template.freshest_crls);
+    assert_eq!(certificate.has_ocsp_no_check(), template.ocsp_no_check);
 }
 
 fn any_text() -> impl Strategy<Value = String> {
@@ -142,7 +146,7 @@ fn any_template() -> impl Strategy<Value = Template> {
         (any::<u16>(), any::<[u8; RANDOM_OCTETS]>(), any_subject(), vec(any_san(), 0..6)),
         (times, 0..1_000_000_000_i32),
         (sample::subsequence(Usage::ALL.to_vec(), 0..12), option::of(option::of(any::<u8>()))),
-        (urls(), urls(), urls()),
+        (urls(), urls(), urls(), urls(), any::<bool>()),
     )
         .prop_filter_map(
             "a certificate needs a name",
@@ -162,6 +166,8 @@ fn any_template() -> impl Strategy<Value = Template> {
                     crl_distribution_points: urls.0,
                     ocsp_servers: urls.1,
                     issuing_certificate_urls: urls.2,
+                    freshest_crls: urls.3,
+                    ocsp_no_check: urls.4,
                 })
             },
         )

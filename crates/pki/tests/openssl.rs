@@ -82,6 +82,8 @@ fn template(common_name: &str, serial: u8) -> Template {
         crl_distribution_points: Vec::new(),
         ocsp_servers: Vec::new(),
         issuing_certificate_urls: Vec::new(),
+        freshest_crls: Vec::new(),
+        ocsp_no_check: false,
     }
 }
 

@@ -33,6 +33,8 @@ fn template(common_name: &str, hours: i64) -> Template {
         crl_distribution_points: Vec::new(),
         ocsp_servers: Vec::new(),
         issuing_certificate_urls: Vec::new(),
+        freshest_crls: Vec::new(),
+        ocsp_no_check: false,
     }
 }
 
@@ -60,6 +62,9 @@ fn profiles(algorithm: KeyAlgorithm) -> Vec<(String, Certificate)> {
         issuing_certificate_urls: vec!["http://ca.example.com/a.crt".into()],
         ..template("www.example.com", 2160)
     };
+    let partitioned = Template { freshest_crls: vec!["http://crl.example.com/a-delta.crl".into()], ..server.clone() };
+    let responder =
+        Template { usages: vec![Usage::DigitalSignature, Usage::OcspSigning], ocsp_no_check: true, ..template("OCSP responder", 48) };
     let client = Template {
         sans: vec![San::Uri("spiffe://example.com/ns/a/sa/b".into()), San::Email("a@example.com".into())],
         usages: usages(&[Usage::ClientAuth, Usage::EmailProtection]),
@@ -77,6 +82,8 @@ fn profiles(algorithm: KeyAlgorithm) -> Vec<(String, Certificate)> {
         ("root", root.clone()),
         ("intermediate", middle.clone()),
         ("server", under(&server)),
+        ("server with a delta", under(&partitioned)),
+        ("OCSP responder", under(&responder)),
         ("client", under(&client)),
         ("without a subject", under(&nameless)),
         ("root beyond 2050", self_sign(&far, &root_key).unwrap()),

@@ -65,6 +65,8 @@ fn authority(name: &str, not_before: Timestamp, not_after: Timestamp, path_len: 
         crl_distribution_points: Vec::new(),
         ocsp_servers: Vec::new(),
         issuing_certificate_urls: Vec::new(),
+        freshest_crls: Vec::new(),
+        ocsp_no_check: false,
     }
 }
 
