@@ -9,9 +9,10 @@
 
 use std::collections::BTreeMap;
 
-use chancery_pki::Usage;
+use chancery_pki::{Reason, Usage};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use kube::{CustomResource, KubeSchema};
-use schemars::JsonSchema;
+use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::{
@@ -112,9 +113,13 @@ pub struct CertificateSpec {
     /// Annotations and labels to put on the Secret. A change of these makes no new certificate.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub secret_template: Option<SecretTemplate>,
-    /// What happens to the Secret when this object is deleted: Retain leaves it, Delete deletes it. Unset: Retain.
+    /// What happens when this object is deleted: Retain leaves the Secret, Delete deletes it, RevokeAndDelete deletes it and
+    /// revokes all certificates that were issued for this object and have not expired. Unset: Retain.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub deletion_policy: Option<DeletionPolicy>,
+    /// Which certificates of this object are to be revoked. Where the current one is among them it is replaced, with a new key.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub revocation: Option<RevocationSpec>,
     /// Why the stored spec could not be read; nothing else of the spec counts then.
     #[serde(skip)]
     pub unreadable: Option<SpecError>,
@@ -206,6 +211,32 @@ pub struct SecretTemplate {
     pub labels: BTreeMap<String, String>,
 }
 
+/// Which certificates of a Certificate are to be revoked.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct RevocationSpec {
+    /// All certificates that were issued for this object before this time, by the register's time; at most those issued before
+    /// the time was seen here. Each new time acts once.
+    #[schemars(schema_with = "schema::written_time")]
+    pub issued_before: Time,
+    /// Why, as RFC 5280 section 5.3.1 names it. Those who check certificates are told. Unset: unspecified.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "tenant_reasons")]
+    pub reason: Option<Reason>,
+    /// From when on the certificates were not to be trusted, where that is known: for example when the key was stolen.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "schema::written_time")]
+    pub invalidity_date: Option<Time>,
+}
+
+/// The reasons that a Certificate's owner may give. The others say something about the authority, or are a hold.
+pub const TENANT_REASONS: [Reason; 5] =
+    [Reason::Unspecified, Reason::KeyCompromise, Reason::AffiliationChanged, Reason::Superseded, Reason::CessationOfOperation];
+
+fn tenant_reasons(_: &mut SchemaGenerator) -> Schema {
+    schema::reasons(&TENANT_REASONS)
+}
+
 /// What happens to the Secret when its Certificate is deleted.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[schemars(description = "")] // else it would replace the field's own
@@ -215,4 +246,6 @@ pub enum DeletionPolicy {
     Retain,
     /// It is deleted, and its key with it.
     Delete,
+    /// The same, and all certificates that have not expired are revoked.
+    RevokeAndDelete,
 }

@@ -19,7 +19,7 @@ pub const MAX_ISSUED: usize = 21;
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase", remote = "Self")]
 pub struct CertificateStatus {
-    /// What holds: Ready, and where they apply Issuing, Stalled and Reconciling. A valid certificate whose renewal fails
+    /// What holds: Ready, and where they apply Issuing, Revoked, Stalled and Reconciling. A valid certificate whose renewal fails
     /// stays Ready, and the message says what fails.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(schema_with = "schema::conditions")]
@@ -77,6 +77,9 @@ pub struct CertificateStatus {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 253))]
     pub renew_handled: Option<String>,
+    /// The revocation that spec.revocation last asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub revocation: Option<RevocationStatus>,
     /// The current certificate, first, and at most 20 earlier ones. For people: the record is the register.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = MAX_ISSUED))]
@@ -144,6 +147,21 @@ pub struct SecretIdentity {
     /// The Secret's metadata.resourceVersion.
     #[schemars(length(max = 64))]
     pub resource_version: String,
+}
+
+/// What was revoked because the spec asked for it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct RevocationStatus {
+    /// The time that the spec gave.
+    #[schemars(schema_with = "schema::time")]
+    pub issued_before: Time,
+    /// The time that counts: that one, or when it was first seen here where that was sooner.
+    #[schemars(schema_with = "schema::time")]
+    pub effective_time: Time,
+    /// How many certificates it revoked.
+    #[schemars(range(min = 0))]
+    pub certificates: i64,
 }
 
 /// A certificate that was issued.

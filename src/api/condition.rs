@@ -15,9 +15,11 @@ pub const STALLED: &str = "Stalled";
 pub const RECONCILING: &str = "Reconciling";
 /// On an issuer: True when its remaining life is below the longest duration asked of it.
 pub const AUTHORITY_ENDING: &str = "AuthorityEnding";
+/// On a Certificate: True when every certificate that is revoked stands on a published list; False while that is asked for and not so.
+pub const REVOKED: &str = "Revoked";
 
 /// The types that we write. A condition of another type is somebody else's and is left alone.
-const OURS: [&str; 5] = [READY, ISSUING, STALLED, RECONCILING, AUTHORITY_ENDING];
+const OURS: [&str; 6] = [READY, ISSUING, STALLED, RECONCILING, AUTHORITY_ENDING, REVOKED];
 /// How many conditions a status may have, by the schema.
 const MAX_CONDITIONS: usize = 16;
 /// The longest message, in characters: what fits a terminal is shorter, and a cluster has many objects.

@@ -9,7 +9,7 @@ use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::{
 use kube::CustomResourceExt;
 use serde_json::json;
 
-use super::{certificate::Certificate, issuer::ClusterIssuer, issuer::Issuer};
+use super::{certificate::Certificate, issuer::ClusterIssuer, issuer::Issuer, revocation_list::RevocationList};
 
 /// The definitions of all kinds.
 pub fn definitions() -> Vec<CustomResourceDefinition> {
@@ -17,6 +17,7 @@ pub fn definitions() -> Vec<CustomResourceDefinition> {
         finished(Certificate::crd(), &CERTIFICATE_COLUMNS),
         of_one_namespace(finished(Issuer::crd(), &ISSUER_COLUMNS)),
         finished(ClusterIssuer::crd(), &ISSUER_COLUMNS),
+        finished(RevocationList::crd(), &LIST_COLUMNS),
     ]
 }
 
@@ -83,6 +84,19 @@ const ISSUER_COLUMNS: [Column; 8] = [
     ("Message", MESSAGE, "Why it can sign or not, for people.", true),
 ];
 
+const LIST_COLUMNS: [Column; 10] = [
+    ("Ready", READY, "Whether what was recorded is published.", false),
+    ("Reason", REASON, "Why it is published or not.", false),
+    ("Issuer", ".spec.issuerRef.name", "The issuer whose authority signs it.", false),
+    ("Entries", ".status.entries", "How many certificates are on the published list.", false),
+    ("Next-Update", ".status.nextUpdate", "When it must be replaced at the latest.", false),
+    ("Pending", ".status.pendingRevocations", "How many revocations are on no published list yet.", false),
+    AGE,
+    ("Authority", ".status.authority", "The keyID of the key that signs it.", true),
+    ("Number", ".status.number", "The number of the newest list.", true),
+    ("Message", MESSAGE, "Why it is published or not, for people.", true),
+];
+
 fn columns(columns: &[Column]) -> Vec<CustomResourceColumnDefinition> {
     let column = |&(name, json_path, description, wide): &Column| CustomResourceColumnDefinition {
         name: name.to_owned(),
@@ -90,7 +104,7 @@ fn columns(columns: &[Column]) -> Vec<CustomResourceColumnDefinition> {
         description: Some(description.to_owned()),
         type_: match name {
             "Age" => "date",
-            "Revision" => "integer",
+            "Revision" | "Entries" | "Pending" => "integer",
             _ => "string",
         }
         .to_owned(),

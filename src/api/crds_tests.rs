@@ -30,7 +30,7 @@ fn the_files_in_crds_are_what_the_code_gives() {
 #[test]
 fn one_stream_holds_all_definitions() {
     let text = render().unwrap();
-    assert_eq!(text.matches("\nkind: CustomResourceDefinition").count(), 3);
+    assert_eq!(text.matches("\nkind: CustomResourceDefinition").count(), 4);
 }
 
 /// Calls `see` with each schema below the root's spec and status, and its path.
@@ -105,7 +105,7 @@ fn kinds_are_found_by_their_own_short_names_and_by_their_issuer() {
     let names: Vec<_> = definitions().into_iter().map(|definition| definition.spec.names).collect();
     assert_eq!(
         names.iter().map(|names| names.short_names.clone().unwrap().concat()).collect::<Vec<_>>(),
-        ["ccert", "cissuer", "cclusterissuer"]
+        ["ccert", "cissuer", "cclusterissuer", "crl"]
     );
     assert!(names.iter().all(|names| names.categories.as_deref() == Some(&["chancery".to_owned()])));
     let selectable = definitions()[0].spec.versions[0].selectable_fields.clone().unwrap();

@@ -199,6 +199,12 @@ pub(super) fn at_least(least: &str) -> Rule {
         .message(format!("must be at least {least}, as Go writes durations: 2160h or 90m").as_str())
 }
 
+/// The CEL rule of a duration field: at least `least` and at most `most`.
+pub(super) fn between(least: &str, most: &str) -> Rule {
+    Rule::new(format!("{} && duration(self) >= duration('{least}') && duration(self) <= duration('{most}')", readable("self")))
+        .message(format!("must be between {least} and {most}, as Go writes durations: 168h or 90m").as_str())
+}
+
 /// The CEL rule between two duration fields, each optional: `one` is less than `other` (by `comparison`, `<` or `<=`).
 /// `present` says when both are there. It holds where either is no duration, which is for that field's rule to say.
 pub(super) fn relation(present: &str, one: &str, comparison: &str, other: &str) -> String {

@@ -19,17 +19,26 @@ pub mod private_key;
 mod readable;
 pub mod reason;
 pub mod resolve;
+pub mod revocation_list;
+pub mod revocation_list_status;
 mod schema;
 pub mod selector;
 
-pub use certificate::{Certificate, CertificateSpec, DeletionPolicy, IssuerRef, SecretTemplate, Subject};
-pub use certificate_status::{CertificateStatus, IssuedCertificate, ResolvedKey, ResolvedSpec, SecretIdentity};
-pub use check::certificate::{IssuerKey, IssuerKind, Renewal, Wanted, check};
+pub use certificate::{Certificate, CertificateSpec, DeletionPolicy, IssuerRef, RevocationSpec, SecretTemplate, Subject, TENANT_REASONS};
+pub use certificate_status::{CertificateStatus, IssuedCertificate, ResolvedKey, ResolvedSpec, RevocationStatus, SecretIdentity};
+pub use check::certificate::{IssuerKey, IssuerKind, Renewal, Wanted, WantedRevocation, check};
 pub use check::error::SpecError;
 pub use check::issuer::{Allow, Defaults, Kind, Refusal, Scope, WantedIssuer, check_issuer};
+pub use check::revocation_list::{CopyName, Order, OrderAct, Target, WantedList, check_list};
 pub use duration::GoDuration;
 pub use issuer::{ClusterIssuer, ClusterIssuerSpec, Issuer, IssuerSpec, OnAuthorityChange};
 pub use issuer_status::IssuerStatus;
 pub use private_key::{Algorithm, Encoding, PrivateKeySpec, RotationPolicy};
 pub use resolve::{DEFAULT_DURATION, Defaulted, Resolved, encoding_name, resolve, unwritten};
+pub use revocation_list::{
+    CertificateTarget, CopyTarget, DeltaSpec, Distribution, OWNER_REASONS, OcspSpec, OrderSpec, RevocationList, RevocationListSpec,
+};
+pub use revocation_list_status::{
+    DeltaStatus, FormerAuthority, RefusedOrder, RegisterAnchor, ResolvedList, RevocationListStatus, ShardStatus,
+};
 pub use selector::NamespaceSelector;

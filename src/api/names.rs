@@ -19,6 +19,10 @@ pub const FINALIZER: &str = "chancery.dev/cleanup";
 
 /// On a Certificate: each new value asks for a new certificate.
 pub const RENEW: &str = "chancery.dev/renew";
+/// On a Certificate: `true` asks for the revocation lists of its chain in its Secret, as [`CA_CRL_KEY`].
+pub const CA_CRL: &str = "chancery.dev/ca-crl";
+/// On a RevocationList: its owner has seen that the store went back in time, and lets it go on from the head whose number this is.
+pub const CONFIRM_ROLLBACK: &str = "chancery.dev/confirm-rollback";
 /// On a Secret that is not ours: its owner lets the Certificate of this name write it.
 pub const ALLOW_ADOPTION: &str = "chancery.dev/allow-adoption";
 
@@ -90,6 +94,8 @@ pub const TLS_CERTIFICATE: &str = "tls.crt";
 pub const TLS_KEY: &str = "tls.key";
 /// In a Secret: the root, PEM.
 pub const CA_CERTIFICATE: &str = "ca.crt";
+/// In a Secret, where it is asked for: the revocation lists of the certificate's chain, PEM.
+pub const CA_CRL_KEY: &str = "ca.crl";
 /// The type of Secrets that we create.
 pub const SECRET_TYPE: &str = "kubernetes.io/tls";
 
@@ -97,6 +103,8 @@ pub const SECRET_TYPE: &str = "kubernetes.io/tls";
 pub const AUTHORITY: &str = "chancery.dev/authority";
 /// A digest of the chain that stands with the certificate: it tells, without reading the Secret, that the chain is an old one.
 pub const CHAIN: &str = "chancery.dev/authority-chain";
+/// On a Secret with [`CA_CRL_KEY`]: the numbers of the lists in it; it tells, without reading the Secret, that they are old ones.
+pub const CRL_NUMBER: &str = "chancery.dev/ca-crl-number";
 /// cert-manager's annotation of the same meaning as [`CERTIFICATE_NAME`].
 pub const CERT_MANAGER_CERTIFICATE_NAME: &str = "cert-manager.io/certificate-name";
 /// What the name of a Secret with a copy of an authority's key begins with; the key's name follows.
@@ -104,8 +112,25 @@ pub const AUTHORITY_COPY: &str = "chancery-authority-";
 /// On the Secret with a copy of an authority's key: whose it is.
 pub const COPY_OF: &str = "chancery.dev/copy-of";
 
+/// Label of the ConfigMaps with what is published of an authority: the head that names the current chunks, and the chunks.
+pub const LIST: &str = "chancery.dev/list";
+/// What the names of those ConfigMaps begin with; the authority's key id follows.
+pub const LIST_PREFIX: &str = "chancery-list-";
+/// Label of a ConfigMap that holds a copy of a list; never read back.
+pub const LIST_COPY: &str = "chancery.dev/list-copy";
+/// What the names of the Secrets with keys of OCSP responders begin with; the first hexadecimal digit of the authority's key id follows.
+pub const DELEGATES_PREFIX: &str = "chancery-ocsp-";
+/// Label of a ConfigMap in the operator's namespace with a signed list, whose entries are to be taken into the register.
+pub const IMPORT: &str = "chancery.dev/crl-import";
+/// In such a ConfigMap (`binaryData`), as in a chunk: the list, DER.
+pub const LIST_DER: &str = "crl";
+/// In such a ConfigMap (`data`), instead: the list, PEM.
+pub const LIST_PEM: &str = "crl.pem";
+/// On such a ConfigMap: why it was not taken in.
+pub const IMPORT_REFUSED: &str = "chancery.dev/refused";
+
 /// All annotations that may stand on a Secret because we put them: those that are not wanted any more are taken off.
-pub const SECRET_ANNOTATIONS: [&str; 24] = [
+pub const SECRET_ANNOTATIONS: [&str; 25] = [
     ISSUER_NAME,
     ISSUER_KIND,
     ISSUER_GROUP,
@@ -130,4 +155,5 @@ pub const SECRET_ANNOTATIONS: [&str; 24] = [
     SECRET_TEMPLATE,
     AUTHORITY,
     CHAIN,
+    CRL_NUMBER,
 ];

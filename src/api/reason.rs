@@ -53,6 +53,20 @@ pub mod certificate {
     pub const NOT_YET_VALID: &str = "NotYetValid";
     /// The certificate has expired.
     pub const EXPIRED: &str = "Expired";
+    /// Its certificate is revoked; a new one is made, with another key. On the condition Revoked: all that were to be are on published lists.
+    pub const REVOKED: &str = "Revoked";
+    /// There is no list of the authority that signed: the register knows of the revocation, and nobody else does.
+    pub const NO_REVOCATION_LIST: &str = "NoRevocationList";
+    /// No authority signed the certificate (selfSigned), so nobody could list it.
+    pub const NOT_REVOCABLE: &str = "NotRevocable";
+    /// The revocation is recorded and not on a published list yet.
+    pub const AWAITING_PUBLICATION: &str = "AwaitingPublication";
+    /// The certificate is on hold: on the list until it is released.
+    pub const ON_HOLD: &str = "OnHold";
+    /// The certificate's key is blocked: it is not certified again.
+    pub const KEY_BLOCKED: &str = "KeyBlocked";
+    /// No certificate was issued before the time that is asked for.
+    pub const NOTHING_TO_REVOKE: &str = "NothingToRevoke";
     /// It is time to renew.
     pub const RENEWAL_DUE: &str = "RenewalDue";
     /// The first certificate of this object, in the register.
@@ -105,6 +119,42 @@ pub mod issuer {
     pub const LIFE_SUFFICIENT: &str = "LifeSufficient";
 }
 
+/// Why a RevocationList is published or not.
+pub mod list {
+    /// Every order that was taken is on the published list.
+    pub const PUBLISHED: &str = "Published";
+    /// A new list is being made.
+    pub const PUBLISHING: &str = "Publishing";
+    /// An older RevocationList covers the same authority; this one does nothing.
+    pub const AUTHORITY_COVERED: &str = "AuthorityCovered";
+    /// A ClusterIssuer's list belongs into the operator's namespace.
+    pub const WRONG_NAMESPACE: &str = "WrongNamespace";
+    /// There is no such issuer.
+    pub const ISSUER_NOT_FOUND: &str = "IssuerNotFound";
+    /// The issuer's authority is not known, or does not hold.
+    pub const ISSUER_NOT_READY: &str = "IssuerNotReady";
+    /// The issuer is selfSigned: it has no authority that could sign a list.
+    pub const NOT_AN_AUTHORITY: &str = "NotAnAuthority";
+    /// The authority's key is gone, and so is its copy: no list can be signed.
+    pub const AUTHORITY_KEY_MISSING: &str = "AuthorityKeyMissing";
+    /// The key usage of the authority's certificate lacks crl sign.
+    pub const MAY_NOT_SIGN_LISTS: &str = "MayNotSignLists";
+    /// What is stored is older than what was published: a store went back in time. Nothing new is published.
+    pub const ROLLED_BACK: &str = "RolledBack";
+    /// The register cannot be read or written; nothing new is published.
+    pub const REGISTER_UNAVAILABLE: &str = "RegisterUnavailable";
+    /// Our clock and the API server's differ; nothing is signed.
+    pub const CLOCK_SKEW: &str = "ClockSkew";
+    /// The list that was made would lose entries, or is wrong in another way; the one before it stays.
+    pub const GUARD_TRIPPED: &str = "GuardTripped";
+    /// Some orders cannot be carried out; the status names them. The others are.
+    pub const ORDERS_REFUSED: &str = "OrdersRefused";
+    /// Automatic revocations beyond the maximum wait for a person.
+    pub const HELD_BACK: &str = "HeldBack";
+    /// So many octets were written that the next list waits for a moment.
+    pub const BYTES_SPENT: &str = "BytesSpent";
+}
+
 /// Reasons of Events.
 pub mod event {
     /// A first certificate was made.
@@ -117,6 +167,18 @@ pub mod event {
     pub const REFUSED: &str = "Refused";
     /// An attempt failed.
     pub const FAILED: &str = "Failed";
+    /// Certificates were revoked: recorded, and on a list as soon as there is one.
+    pub const REVOKED: &str = "Revoked";
+    /// Certificates were put on hold.
+    pub const HELD: &str = "Held";
+    /// Certificates on hold were released.
+    pub const RELEASED: &str = "Released";
+    /// A list was published.
+    pub const PUBLISHED: &str = "ListPublished";
+    /// Automatic revocations wait for a person.
+    pub const HELD_BACK: &str = "HeldBack";
+    /// A key was blocked: it is not certified again.
+    pub const KEY_BLOCKED: &str = "KeyBlocked";
     /// A private key was destroyed.
     pub const KEY_DESTROYED: &str = "KeyDestroyed";
 }

@@ -2,6 +2,7 @@
 //!
 //! Patterns are RE2, as the API server reads them. Each bound is also a bound on the cost of the CEL rules around it.
 
+use chancery_pki::Reason;
 use schemars::{Schema, SchemaGenerator, json_schema};
 
 /// An object's name: a DNS-1123 subdomain.
@@ -20,6 +21,16 @@ pub(super) const COUNTRY: &str = "^[A-Za-z]{2}$";
 pub(super) const PRINTABLE: &str = "^[A-Za-z0-9 '()+,./:=?-]*$";
 /// The value of a label.
 const LABEL_VALUE: &str = "^(([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9])?$";
+/// Octets as pairs of hexadecimal digits, with or without colons: a serial number of at most 20 octets and a leading zero.
+pub(super) const SERIAL: &str = "^[0-9a-fA-F]{2}(:?[0-9a-fA-F]{2}){0,20}$";
+/// A key id: 32 octets in hexadecimal digits.
+pub(super) const KEY_ID: &str = "^[0-9a-fA-F]{64}$";
+/// The name of a namespace: a DNS-1123 label.
+pub(super) const NAMESPACE: &str = "^[a-z0-9]([-a-z0-9]*[a-z0-9])?$";
+/// A URL that begins with `http://` and others can be made below: without user, query, fragment, and slash at the end.
+pub(super) const BASE_URL: &str = r"^http://([a-zA-Z0-9]([-a-zA-Z0-9.]*[a-zA-Z0-9])?|\[[0-9a-fA-F:.]+\])(:[0-9]{1,5})?(/([a-zA-Z0-9._~!$&'()*+,;=:@-]|%[0-9a-fA-F]{2})+)*$";
+/// A point in time, RFC 3339, that every reader reads: `format` alone lets offsets of 99 hours through.
+const TIME: &str = r"^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]{1,9})?(Z|[+-]([01][0-9]|2[0-3]):[0-5][0-9])$";
 
 /// How many DNS names one certificate may ask for.
 pub(super) const MAX_DNS_NAMES: usize = 1000;
@@ -29,6 +40,16 @@ pub(super) const MAX_OTHER_NAMES: usize = 250;
 pub(super) const MAX_SUBJECT_VALUES: usize = 16;
 /// How many annotations, and how many labels, a template or a selector may have.
 pub(super) const MAX_MAP_ENTRIES: usize = 64;
+/// How many orders a RevocationList may hold.
+pub(super) const MAX_ORDERS: usize = 1000;
+/// Into how many parts a list may be split.
+pub(super) const MAX_SHARDS: i32 = 1024;
+/// How many ConfigMaps may hold copies of a list.
+pub(super) const MAX_COPIES: usize = 16;
+/// The longest URL that others are made below, in octets.
+pub(super) const MAX_BASE_URL: usize = 512;
+/// How many automatic revocations an hour may be allowed.
+pub(super) const MAX_AUTOMATIC: i32 = 100_000;
 /// How many usages exist, each once.
 pub(super) const MAX_USAGES: usize = 23;
 /// How many URLs of one kind an issuer may put into certificates.
@@ -86,6 +107,17 @@ pub(super) fn conditions(_: &mut SchemaGenerator) -> Schema {
             },
         },
     })
+}
+
+/// A point in time that a person writes, RFC 3339.
+pub(super) fn written_time(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({ "type": "string", "format": "date-time", "maxLength": 64, "pattern": TIME })
+}
+
+/// One of these reasons of revocation, by its name.
+pub(super) fn reasons(reasons: &[Reason]) -> Schema {
+    let names: Vec<&str> = reasons.iter().map(|reason| reason.as_str()).collect();
+    json_schema!({ "type": "string", "enum": names })
 }
 
 /// A point in time, RFC 3339.

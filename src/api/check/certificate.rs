@@ -2,13 +2,13 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use chancery_pki::{KeyAlgorithm, KeyEncoding, Name, San, SubjectParts, Usage};
-use jiff::SignedDuration;
+use chancery_pki::{KeyAlgorithm, KeyEncoding, Name, Reason, San, SubjectParts, Usage};
+use jiff::{SignedDuration, Timestamp};
 use kube::ResourceExt;
 
 use super::{error::SpecError, shared, text};
 use crate::api::{
-    certificate::{Certificate, CertificateSpec, DeletionPolicy, IssuerRef, SecretTemplate, Subject},
+    certificate::{Certificate, CertificateSpec, DeletionPolicy, IssuerRef, RevocationSpec, SecretTemplate, Subject, TENANT_REASONS},
     names,
     private_key::RotationPolicy,
     schema,
@@ -55,6 +55,21 @@ pub struct Wanted {
     pub deletion: DeletionPolicy,
     /// The value of the annotation `chancery.dev/renew`.
     pub renew: Option<String>,
+    /// Whether the annotation `chancery.dev/ca-crl` asks for revocation lists in the Secret.
+    pub ca_crl: bool,
+    /// What its owner wants to be revoked.
+    pub revocation: Option<WantedRevocation>,
+}
+
+/// What of a Certificate is to be revoked: all certificates that were issued for it before a time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct WantedRevocation {
+    /// Those issued before this, by the register's time.
+    pub issued_before: Timestamp,
+    /// Why: one of [`TENANT_REASONS`].
+    pub reason: Reason,
+    /// From when on they were not to be trusted.
+    pub invalidity_date: Option<Timestamp>,
 }
 
 /// When a certificate is to be renewed.
@@ -158,10 +173,12 @@ pub fn check(certificate: &Certificate) -> Result<Wanted, SpecError> {
         template: template(spec.secret_template.clone().unwrap_or_default())?,
         deletion: spec.deletion_policy.unwrap_or_default(),
         renew: renew(certificate)?,
+        ca_crl: ca_crl(certificate)?,
+        revocation: spec.revocation.as_ref().map(revocation).transpose()?,
     })
 }
 
-fn issuer(reference: &IssuerRef, namespace: String) -> Result<IssuerKey, SpecError> {
+pub(super) fn issuer(reference: &IssuerRef, namespace: String) -> Result<IssuerKey, SpecError> {
     text::subdomain(&reference.name).map_err(|problem| SpecError::new("spec.issuerRef.name", problem))?;
     let group = reference.group.as_deref().unwrap_or_default();
     if !["", names::GROUP, names::CERT_MANAGER_GROUP].contains(&group) {
@@ -315,6 +332,29 @@ fn renew(certificate: &Certificate) -> Result<Option<String>, SpecError> {
         }
         value => Ok(value.cloned()),
     }
+}
+
+fn ca_crl(certificate: &Certificate) -> Result<bool, SpecError> {
+    match certificate.annotations().get(names::CA_CRL).map(String::as_str) {
+        Some("true") => Ok(true),
+        None | Some("" | "false") => Ok(false),
+        Some(other) => Err(SpecError::new(
+            format!("metadata.annotations[{}]", names::CA_CRL),
+            format!("{} is neither \"true\" nor \"false\"", text::quoted(other)),
+        )),
+    }
+}
+
+fn revocation(spec: &RevocationSpec) -> Result<WantedRevocation, SpecError> {
+    let reason = spec.reason.unwrap_or_default();
+    if !TENANT_REASONS.contains(&reason) {
+        return Err(SpecError::new(
+            "spec.revocation.reason",
+            format!("{reason} cannot be given here: use one of {}", shared::names(&TENANT_REASONS)),
+        ));
+    }
+    let invalidity_date = spec.invalidity_date.as_ref().map(|time| time.0);
+    Ok(WantedRevocation { issued_before: spec.issued_before.0, reason, invalidity_date })
 }
 
 #[cfg(test)]

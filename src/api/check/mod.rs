@@ -6,5 +6,6 @@
 pub mod certificate;
 pub mod error;
 pub mod issuer;
+pub mod revocation_list;
 pub(super) mod shared;
 pub(super) mod text;

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use chancery_pki::{KeyAlgorithm, KeyEncoding, Usage};
+use chancery_pki::{KeyAlgorithm, KeyEncoding, Reason, Usage};
 use jiff::SignedDuration;
 
 use super::error::SpecError;
@@ -49,6 +49,26 @@ pub(super) fn duration(field: &str, duration: Option<GoDuration>, least: SignedD
         return Err(SpecError::new(field, format!("{duration} is too short: must be at least {least}")));
     }
     Ok(Some(duration.get()))
+}
+
+/// A duration of at least `least` and at most `most`.
+pub(super) fn within(
+    field: &str,
+    written: Option<GoDuration>,
+    least: SignedDuration,
+    most: SignedDuration,
+) -> Result<Option<SignedDuration>, SpecError> {
+    let duration = duration(field, written, least)?;
+    if let Some(long) = duration.filter(|duration| *duration > most) {
+        let [long, most] = [long, most].map(|duration| GoDuration::try_from(duration).unwrap_or_default());
+        return Err(SpecError::new(field, format!("{long} is too long: must be at most {most}")));
+    }
+    Ok(duration)
+}
+
+/// Reasons of revocation as a message lists them.
+pub(super) fn names(reasons: &[Reason]) -> String {
+    reasons.iter().map(|reason| reason.as_str()).collect::<Vec<_>>().join(", ")
 }
 
 /// A time before expiry, which must be shorter than the lifetime where that is known.

@@ -12,21 +12,33 @@ pub(super) fn quoted(value: &str) -> String {
     format!("{shortened:?}{more}")
 }
 
+/// A DNS-1123 label: the name of a namespace.
+pub(super) fn label(value: &str) -> Result<(), String> {
+    if value.len() > 63 {
+        return Err("has more than 63 characters".to_owned());
+    }
+    if is_label(value) {
+        return Ok(());
+    }
+    Err(format!("{} is no namespace: use lower-case letters, digits and -", quoted(value)))
+}
+
+fn is_label(label: &str) -> bool {
+    !label.is_empty()
+        && label.bytes().all(|octet| matches!(octet, b'a'..=b'z' | b'0'..=b'9' | b'-'))
+        && !label.starts_with('-')
+        && !label.ends_with('-')
+}
+
 /// A DNS-1123 subdomain: the name of a Kubernetes object.
 pub(super) fn subdomain(value: &str) -> Result<(), String> {
-    let label = |label: &str| {
-        !label.is_empty()
-            && label.bytes().all(|octet| matches!(octet, b'a'..=b'z' | b'0'..=b'9' | b'-'))
-            && !label.starts_with('-')
-            && !label.ends_with('-')
-    };
     if value.is_empty() {
         return Err("is empty".to_owned());
     }
     if value.len() > 253 {
         return Err("has more than 253 characters".to_owned());
     }
-    if value.split('.').all(label) {
+    if value.split('.').all(is_label) {
         return Ok(());
     }
     Err(format!("{} is no object name: use lower-case letters, digits, - and .", quoted(value)))
@@ -113,6 +125,16 @@ mod tests {
         }
         for bad in ["", "A", "a_b", "-a", "a-", "a..b", ".a", "a.", "a/b", "a b", "\u{e4}", &"a".repeat(254)] {
             assert!(subdomain(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn namespaces_are_labels() {
+        for good in ["a", "a-b", "0", &"a".repeat(63)] {
+            assert_eq!(label(good), Ok(()), "{good}");
+        }
+        for bad in ["", "A", "a.b", "-a", "a-", "a/b", &"a".repeat(64)] {
+            assert!(label(bad).is_err(), "{bad}");
         }
     }
 
