@@ -11,6 +11,7 @@ pub mod deletion;
 pub mod dress;
 pub mod issuer;
 pub mod limits;
+pub mod list;
 pub mod observed;
 mod obtain;
 mod outcome;

@@ -17,6 +17,8 @@ mod ledger;
 mod state;
 mod trail;
 
+#[cfg(test)]
+pub(crate) use ledger::test_ledger;
 pub use ledger::{Known, Ledger, Revocation, Standing};
 pub use trail::Stands;
 

@@ -37,6 +37,8 @@ pub(crate) mod memory;
 #[cfg(test)]
 mod tests;
 
+#[cfg(test)]
+pub(crate) use index::test_ledger;
 pub use index::{Current, ISSUANCES, Index, KeyRecord, Known, Ledger, REISSUE_WINDOW, Revocation, Standing, Stands};
 pub use layout::{HEAD_BYTES, LABEL, RegisterId};
 pub use line::{Act, BrokenAt, Entry, EntryError, LINE_BYTES, Line, NO_LINE, Owner, Position, Written, hash, read, verify};

@@ -246,6 +246,17 @@ impl Known {
     }
 }
 
+/// A ledger of these entries, each written at its time, for the tests of those who read ledgers.
+#[cfg(test)]
+pub(crate) fn test_ledger(entries: impl Iterator<Item = (Timestamp, Entry)>) -> Ledger {
+    let mut ledger = Ledger::default();
+    for (sequence, (time, entry)) in (1..).zip(entries) {
+        let owner = entry.owner.clone().map(Arc::new);
+        ledger.apply(&Line { sequence, time, previous: crate::register::NO_LINE.to_owned(), entry }, owner);
+    }
+    ledger
+}
+
 fn set(serials: &mut BTreeSet<SerialNumber>, serial: &SerialNumber, stands: bool) {
     if stands {
         serials.insert(serial.clone());

@@ -1,0 +1,23 @@
+//! Decisions about one RevocationList: whether it may act, what its orders come to, and how many of the revocations that nobody
+//! ordered by hand are carried out.
+//!
+//! Pure. What is published when is decided in `plan::publication`; here it is only decided what goes on record.
+
+use chancery_pki::Reason;
+use jiff::{SignedDuration, Timestamp};
+
+use super::renewal::add;
+
+pub mod automatic;
+pub mod orders;
+pub mod standing;
+
+/// How long planned revocations wait where no list says it.
+pub const DEFAULT_GRACE: SignedDuration = SignedDuration::from_mins(10);
+
+/// From when on a revocation may stand on a list; none: at once. A reason that tells of no danger leaves those who use the certificate
+/// the time to take its successor.
+pub fn listed_from(reason: Reason, grace: SignedDuration, now: Timestamp) -> Option<Timestamp> {
+    let planned = matches!(reason, Reason::AffiliationChanged | Reason::Superseded | Reason::CessationOfOperation);
+    (planned && grace > SignedDuration::ZERO).then(|| add(now, grace))
+}
