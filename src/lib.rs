@@ -8,6 +8,7 @@ pub mod cluster;
 pub mod controllers;
 pub mod issuers;
 pub mod lease;
+pub mod lists;
 pub mod observe;
 pub mod plan;
 pub mod register;

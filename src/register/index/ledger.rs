@@ -4,6 +4,7 @@
 
 use std::{
     collections::{BTreeSet, HashMap},
+    ops::RangeBounds,
     sync::Arc,
 };
 
@@ -126,7 +127,12 @@ impl Ledger {
 
     /// Those that are revoked or on hold, by ascending serial, with what says so.
     pub fn revoked(&self) -> impl Iterator<Item = (&SerialNumber, &Known, &Revocation)> {
-        self.listed.iter().filter_map(|serial| {
+        self.revoked_in(..)
+    }
+
+    /// Those of them whose serials lie within.
+    pub fn revoked_in(&self, serials: impl RangeBounds<SerialNumber>) -> impl Iterator<Item = (&SerialNumber, &Known, &Revocation)> {
+        self.listed.range(serials).filter_map(|serial| {
             let known = self.certificates.get(serial)?;
             Some((serial, known, known.standing.revocation()?))
         })
