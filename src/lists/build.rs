@@ -8,7 +8,7 @@ use std::{
 };
 
 use chancery_pki::{Certificate, Crl, CrlError, CrlNumber, CrlTemplate, KeyId, Revoked, SerialNumber, Signer, sign_crl};
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 use thiserror::Error;
 
 use super::{
@@ -18,10 +18,13 @@ use super::{
     head::{Head, ListName, Settings, Shard},
     place::Kind,
     publisher::Published,
-    read::{self, Lists},
+    read::Lists,
     select::{self, Rules, Selection},
 };
-use crate::register::Position;
+use crate::{
+    plan::renewal::add,
+    register::{Position, hash},
+};
 
 /// What is to be published, and when: made by `plan::publication`.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -46,7 +49,8 @@ pub struct Edition {
     pub rebase: BTreeSet<u16>,
     /// The shards whose deltas alone are made.
     pub deltas: BTreeSet<u16>,
-    /// Whether a person has confirmed that thisUpdate may go back.
+    /// Whether a person has confirmed that the register, or a clock, went back: neither lines nor thisUpdate are compared with those of
+    /// the lists that stand. Their entries are.
     pub confirmed: bool,
 }
 
@@ -206,7 +210,8 @@ impl Maker<'_> {
         // What was published stays published, whatever a clock says.
         let by = before.map_or(edition.now, |before| before.built_at.max(edition.now));
         let entries = (self.from.entries)(shard);
-        let rules = Rules { entries: &entries, knows: self.from.knows, standing, by, this_update: edition.this_update };
+        let rules =
+            Rules { entries: &entries, knows: self.from.knows, standing, by, this_update: edition.this_update, afresh: edition.confirmed };
         let selection = rules.select().map_err(not_made)?;
 
         let distribution_point = self.head.distribution_point(shard);
@@ -247,10 +252,13 @@ impl Maker<'_> {
         if edition.settings.delta.is_none() {
             return Ok(None);
         }
-        let standing = lists.and_then(|lists| lists.delta.as_ref()).filter(|_| !edition.rebase.contains(&shard));
+        let standing = lists.and_then(|lists| lists.delta.as_ref()).filter(|_| !edition.confirmed && !edition.rebase.contains(&shard));
         let delta = match standing {
             Some(standing) => Delta::continued(standing, selection, edition.now),
-            None => Ok(Delta::anew(edition.number, lists.and_then(|lists| lists.full.number()), selection, edition.now)),
+            None => {
+                let before = lists.and_then(|lists| lists.full.number()).filter(|_| !edition.confirmed);
+                Ok(Delta::anew(edition.number, before, selection, edition.now))
+            }
         };
         let delta = delta.map_err(|why| BuildError::NotMade { shard, kind: Kind::Delta, why })?;
         self.sign_delta(shard, &delta, before).map(Some)
@@ -306,7 +314,7 @@ impl Maker<'_> {
             next_update: list.next_update().unwrap_or(Timestamp::MAX),
             entries: list.len(),
             bytes: list.as_der().len(),
-            sha256: read::sha256(list.as_der()),
+            sha256: hash(list.as_der()),
             sequence: self.edition.register.sequence,
             built_at,
             live: 0,
@@ -314,8 +322,4 @@ impl Maker<'_> {
             delta: None,
         }
     }
-}
-
-fn add(time: Timestamp, by: SignedDuration) -> Timestamp {
-    time.checked_add(by).unwrap_or(Timestamp::MAX)
 }

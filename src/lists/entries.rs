@@ -2,12 +2,13 @@
 
 use std::collections::BTreeMap;
 
-use chancery_pki::{RANDOM_OCTETS, Revoked, SerialNumber};
+use chancery_pki::{CrlError, RANDOM_OCTETS, Revoked, SerialNumber};
 use jiff::Timestamp;
 
 use super::{
     head::{Head, Shard},
     place::shard_of,
+    read::Lists,
 };
 use crate::register::{Known, Ledger, Revocation, Standing};
 
@@ -46,11 +47,6 @@ impl ListEntry {
         let ours = SerialNumber::issued(shard, [0; RANDOM_OCTETS])..=SerialNumber::issued(shard, [u8::MAX; RANDOM_OCTETS]);
         ledger.revoked_in(ours).filter_map(entry).collect()
     }
-
-    /// Whether it was there to be put on this list; if so it is on it, or had gone from it.
-    pub(super) fn is_known_to(&self, list: &Shard) -> bool {
-        list.holds(self.sequence, self.from)
-    }
 }
 
 /// What the register says of a certificate that is not among the entries of its list, and was.
@@ -79,6 +75,13 @@ impl Knows {
             Some(Standing::Held(_) | Standing::Revoked(_)) => Self::Revoked,
         }
     }
+}
+
+/// What stands on the lists and the register does not account for: it went back. To be recorded before anything new is published.
+pub fn unaccounted(lists: &BTreeMap<u16, Lists>, ledger: &Ledger) -> Result<Vec<Revoked>, CrlError> {
+    let lost = |revoked: &Revoked| matches!(Knows::of(ledger, &revoked.serial), Knows::Nothing | Knows::Good | Knows::Pending);
+    let entries = lists.values().flat_map(|lists| lists.full.entries());
+    entries.filter(|entry| entry.as_ref().map_or(true, lost)).collect()
 }
 
 /// How a register compares with the list of one shard as it stands.

@@ -3,9 +3,8 @@
 //! Nothing is taken on the head's word: length and hash, then the signature of the head's authority, then what the list
 //! says of itself. Whether the authority is the right one is known by its key, whose hash is in the head's name.
 
-use std::{collections::BTreeMap, fmt::Write as _};
+use std::collections::BTreeMap;
 
-use aws_lc_rs::digest;
 use chancery_pki::{Crl, CrlError};
 use thiserror::Error;
 
@@ -13,7 +12,10 @@ use super::{
     head::{Head, Shard},
     place::Kind,
 };
-use crate::{api::names::LIST_DER, register::Document};
+use crate::{
+    api::names::LIST_DER,
+    register::{Document, hash},
+};
 
 /// The lists of one shard.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -110,16 +112,6 @@ pub(super) fn chunk(document: &Document) -> Option<&[u8]> {
     document.binary.get(LIST_DER).map(Vec::as_slice)
 }
 
-/// The SHA-256 as it stands in a head.
-pub(super) fn sha256(octets: &[u8]) -> String {
-    let mut text = String::with_capacity(64);
-    for octet in digest::digest(&digest::SHA256, octets).as_ref() {
-        // Writing to a String cannot fail.
-        let _ = write!(text, "{octet:02x}");
-    }
-    text
-}
-
 fn read_list<'a>(head: &Head, shard: u16, kind: Kind, named: &Shard, chunks: &dyn Fn(&str) -> Option<&'a [u8]>) -> Result<Crl, ReadError> {
     let issuer = head.issuer()?;
     let mut der = Vec::new();
@@ -130,7 +122,7 @@ fn read_list<'a>(head: &Head, shard: u16, kind: Kind, named: &Shard, chunks: &dy
     let differs = |what| ReadError::NotAsNamed { shard, kind, what };
     let same = |same: bool, what| if same { Ok(()) } else { Err(differs(what)) };
     same(der.len() == named.bytes, "its length")?;
-    same(sha256(&der) == named.sha256, "its SHA-256")?;
+    same(hash(&der) == named.sha256, "its SHA-256")?;
     let list = Crl::from_der(der).map_err(|why| ReadError::Unreadable { shard, kind, why })?;
     same(list.issuer() == issuer.subject(), "its issuer")?;
     same(list.is_signed_by(issuer.public_key()), "who signed it")?;

@@ -61,6 +61,8 @@ pub(super) struct Rules<'a> {
     pub(super) by: Timestamp,
     /// The thisUpdate of the list to be made.
     pub(super) this_update: Timestamp,
+    /// The register went back: its lines are not those that the list was made from.
+    pub(super) afresh: bool,
 }
 
 impl<'a> Rules<'a> {
@@ -87,9 +89,8 @@ impl<'a> Rules<'a> {
             Knows::Released => Leave::Released,
             Knows::Pending if revoked.reason == Reason::CertificateHold => Leave::Released,
             Knows::Good | Knows::Pending => Leave::Contradicted,
-            // It stands in another shard now, and here as well for those who look here.
-            Knows::Revoked => self.by_the_others(),
-            Knows::Nothing => self.by_the_others(),
+            // What stands in another shard now stays here as well, for those who look here.
+            Knows::Revoked | Knows::Nothing => self.by_the_others(),
         }
     }
 
@@ -97,7 +98,7 @@ impl<'a> Rules<'a> {
         selection.entries.push(Cow::Borrowed(&entry.revoked));
         selection.live += usize::from(entry.not_after.is_none_or(|end| end > self.by));
         selection.until = selection.until.max(entry.not_after);
-        if self.standing.is_none_or(|standing| !entry.is_known_to(standing.shard)) {
+        if self.standing.is_none_or(|standing| !self.is_known_to(entry, standing.shard)) {
             selection.added.push(&entry.revoked);
         }
     }
@@ -134,7 +135,11 @@ impl<'a> Rules<'a> {
     /// Whether the certificate had expired when the list that stands was made, and that list was to show it.
     fn has_ended(&self, entry: &ListEntry) -> bool {
         let Some(standing) = self.standing else { return false };
-        entry.is_known_to(standing.shard) && entry.not_after.is_some_and(|end| end < self.shown_at(standing.shard))
+        self.is_known_to(entry, standing.shard) && entry.not_after.is_some_and(|end| end < self.shown_at(standing.shard))
+    }
+
+    fn is_known_to(&self, entry: &ListEntry, list: &Shard) -> bool {
+        !self.afresh && list.holds(entry.sequence, entry.from)
     }
 
     /// The register does not say when the certificate expires; the last of all that were on the list with it is late enough.

@@ -18,6 +18,7 @@ mod outcome;
 pub mod ownership;
 #[cfg(test)]
 mod properties;
+pub mod publication;
 pub mod recorded;
 pub mod renewal;
 #[cfg(test)]

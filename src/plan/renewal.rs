@@ -124,7 +124,8 @@ pub fn add(time: Timestamp, span: SignedDuration) -> Timestamp {
     time.saturating_add(span).unwrap_or(time)
 }
 
-fn whole_second(time: Timestamp) -> Timestamp {
+/// Parts of a second cut off, as X.509 keeps times.
+pub fn whole_second(time: Timestamp) -> Timestamp {
     Timestamp::from_second(time.as_second()).unwrap_or(time)
 }
 

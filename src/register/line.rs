@@ -324,11 +324,11 @@ pub fn verify(text: &str) -> Result<(), BrokenAt> {
     read(&after, text).map(|_| ())
 }
 
-/// The SHA-256 of a line's text, in lower-case hexadecimal.
-pub fn hash(text: &str) -> String {
+/// The SHA-256 of a line's text, or of other octets, in lower-case hexadecimal.
+pub fn hash(text: impl AsRef<[u8]>) -> String {
     use std::fmt::Write as _;
     let mut hexadecimal = String::with_capacity(NO_LINE.len());
-    for octet in digest::digest(&digest::SHA256, text.as_bytes()).as_ref() {
+    for octet in digest::digest(&digest::SHA256, text.as_ref()).as_ref() {
         // Writing to a String cannot fail.
         let _ = write!(hexadecimal, "{octet:02x}");
     }

@@ -37,6 +37,17 @@ pub(crate) enum Fault {
     DiesAfter,
 }
 
+/// What came to be, in its order.
+#[derive(Clone, Debug)]
+pub(crate) enum Event {
+    /// A document was made or replaced.
+    Put(Document),
+    /// It was deleted.
+    Gone(Document),
+    /// All was put back as it once was.
+    Restored(Vec<Document>),
+}
+
 /// The API server.
 #[derive(Debug, Default)]
 pub(crate) struct Memory {
@@ -45,6 +56,7 @@ pub(crate) struct Memory {
     delayed: Mutex<VecDeque<Write>>,
     /// What its clock says, in seconds; zero for a moment that no test minds.
     seconds: AtomicI64,
+    events: Mutex<Vec<Event>>,
 }
 
 /// One caller's way to it.
@@ -95,6 +107,25 @@ impl Memory {
         self.documents.lock().unwrap().remove(name).unwrap();
     }
 
+    /// All writes that callers have made since the last time that this was asked.
+    pub(crate) fn take_events(&self) -> Vec<Event> {
+        std::mem::take(&mut *self.events.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Puts these documents in the place of all that are selected.
+    pub(crate) fn restore(&self, documents: Vec<Document>, selected: impl Fn(&Document) -> bool) {
+        let mut standing = self.documents.lock().unwrap_or_else(PoisonError::into_inner);
+        standing.retain(|_, document| !selected(document));
+        for document in documents.into_iter().filter(|document| selected(document)) {
+            standing.insert(document.name.clone(), Document { resource_version: Some(self.version()), ..document });
+        }
+        self.record(Event::Restored(standing.values().cloned().collect()));
+    }
+
+    fn record(&self, event: Event) {
+        self.events.lock().unwrap_or_else(PoisonError::into_inner).push(event);
+    }
+
     pub(crate) fn set_clock(&self, now: Timestamp) {
         self.seconds.store(now.as_second(), Ordering::Relaxed);
     }
@@ -117,6 +148,7 @@ impl Memory {
                     ..document
                 };
                 documents.insert(made.name.clone(), made.clone());
+                self.record(Event::Put(made.clone()));
                 Ok(made)
             }
             Write::Replace(document) => {
@@ -137,7 +169,9 @@ impl Memory {
                 if document.resource_version != standing.resource_version || document.uid != standing.uid {
                     return Err(StoreError::Conflict);
                 }
-                documents.remove(&document.name).ok_or(StoreError::NotFound)
+                let gone = documents.remove(&document.name).ok_or(StoreError::NotFound)?;
+                self.record(Event::Gone(gone.clone()));
+                Ok(gone)
             }
         }
     }
