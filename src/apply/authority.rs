@@ -4,10 +4,10 @@ use chancery_pki::{KeyEncoding, KeyId, PrivateKey};
 use k8s_openapi::api::core::v1::Secret;
 use kube::Api;
 
-use super::{Context, Fault};
+use super::{Context, Fault, failed};
 use crate::{
     api::{names, reason},
-    cluster::CallError,
+    cluster::{CallError, CallErrorKind},
     observe::{Cached as _, Mark, Name, Sight, Wiped, data},
     plan::status::Failure,
     register::{Act, Entry, Owner, Register as _, RegisterId},
@@ -21,6 +21,15 @@ pub(super) fn name_of(key_id: &KeyId) -> String {
 /// Copies a CA's new key, and puts both on record in that authority's register. The first line stands before the copy does:
 /// of a process that dies in between, no copy is left that nobody knows of.
 pub(super) async fn keep(context: &Context, sight: &Sight, key: &PrivateKey) -> Result<(), Fault> {
+    let owner = owner(sight);
+    let key_id = key.public_key().key_id();
+    context.world.registers.append(RegisterId::Authority(key_id), line(Act::Made, key_id, Some(&owner), "a CA's key was made")).await?;
+    copy(context, key, Some(&owner), &sight.name.to_string()).await
+}
+
+/// Copies an authority's key to the operator's namespace, and puts that on record. Where a copy stands already, it is the work of a
+/// process that died before it could say so.
+pub(super) async fn copy(context: &Context, key: &PrivateKey, owner: Option<&Owner>, copy_of: &str) -> Result<(), Fault> {
     let key_id = key.public_key().key_id();
     let pem = key.to_pem(KeyEncoding::Pkcs8).map_err(|error| failed(format!("the CA's key cannot be written down: {error}")))?;
     let mut secret = Secret { data: Some(data([(names::TLS_KEY, pem.as_bytes().to_vec())])), ..Secret::default() };
@@ -29,21 +38,19 @@ pub(super) async fn keep(context: &Context, sight: &Sight, key: &PrivateKey) -> 
     secret.metadata.namespace = Some(context.world.namespace.clone());
     secret.metadata.labels = Some([(names::MANAGED.to_owned(), names::MANAGED_VALUE.to_owned())].into());
     secret.metadata.annotations =
-        Some([(names::COPY_OF.to_owned(), sight.name.to_string()), (names::KEY_ID.to_owned(), key_id.to_string())].into());
-    let line = |act, reason: &str| Entry {
-        key_id: Some(key_id),
-        owner: Some(owner(sight)),
-        reason: reason.to_owned(),
-        actor: super::ACTOR.to_owned(),
-        ..Entry::new(act)
-    };
-    let registers = &context.world.registers;
-    let id = RegisterId::Authority(key_id);
-    registers.append(id, line(Act::Made, "a CA's key was made")).await?;
-    let written = context.writer.create_secret(&Wiped::new(secret)).await?;
-    context.world.secrets.wrote(Mark::of_metadata(&written.object().metadata));
-    registers.append(id, line(Act::Copied, "copied to the operator's namespace")).await?;
+        Some([(names::COPY_OF.to_owned(), copy_of.to_owned()), (names::KEY_ID.to_owned(), key_id.to_string())].into());
+    match context.writer.create_secret(&Wiped::new(secret)).await {
+        Ok(written) => context.world.secrets.wrote(Mark::of_metadata(&written.object().metadata)),
+        Err(error) if error.kind == CallErrorKind::AlreadyExists => drop(restore(context, &key_id).await?),
+        Err(error) => return Err(Fault::from(error)),
+    }
+    let entry = line(Act::Copied, key_id, owner, "copied to the operator's namespace");
+    context.world.registers.append(RegisterId::Authority(key_id), entry).await?;
     Ok(())
+}
+
+fn line(act: Act, key_id: KeyId, owner: Option<&Owner>, reason: &str) -> Entry {
+    Entry { key_id: Some(key_id), owner: owner.cloned(), reason: reason.to_owned(), actor: super::ACTOR.to_owned(), ..Entry::new(act) }
 }
 
 /// The key of an authority, from its copy.
@@ -107,8 +114,4 @@ fn missing(name: &str) -> Fault {
         ),
         retry: true,
     })
-}
-
-fn failed(message: String) -> Fault {
-    Fault::Failed(Failure { reason: reason::FAILED, message, retry: true })
 }

@@ -9,6 +9,7 @@ mod event;
 mod issue;
 mod issuer;
 mod lane;
+mod lists;
 mod writer;
 
 use std::sync::Arc;
@@ -19,6 +20,7 @@ use crate::{
     plan::status::Failure,
     register::RegisterError,
 };
+use chancery_pki::KeyId;
 use kube::Client;
 
 pub use authority::destroy_copy;
@@ -26,6 +28,7 @@ pub use certificate::reconcile;
 pub(crate) use certificate::slim;
 pub use issuer::reconcile as reconcile_issuer;
 pub use lane::RsaLane;
+pub use lists::{Press, keep_published, read_publications, reconcile as reconcile_list};
 pub use writer::Writer;
 
 /// Who acts, on the register's lines.
@@ -45,14 +48,30 @@ pub struct Context {
     pub metrics: crate::telemetry::Metrics,
     /// Where RSA keys are made.
     pub rsa: RsaLane,
+    /// Where lists are published.
+    pub press: Press,
     /// Told of each Secret that we wrote or deleted: no watch will show it as a change any more.
     pub wrote_secret: Box<dyn Fn(&Name) + Send + Sync>,
+    /// Told of each authority for whose list something was put on record.
+    pub revoked: Box<dyn Fn(&KeyId) + Send + Sync>,
+    /// Told of the Certificates whose revocations came to stand on a list.
+    pub published: Box<dyn Fn(&[Name]) + Send + Sync>,
 }
 
 impl std::fmt::Debug for Context {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         formatter.debug_struct("Context").field("writer", &self.writer).finish_non_exhaustive()
     }
+}
+
+/// Runs what needs a processor for long off the async threads.
+pub(crate) async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T, Fault> {
+    tokio::task::spawn_blocking(work).await.map_err(|error| failed(format!("the work was broken off: {error}")))
+}
+
+/// What did not work, for people.
+pub(crate) fn failed(message: String) -> Fault {
+    Fault::Failed(Failure { reason: crate::api::reason::FAILED, message, retry: true })
 }
 
 /// Why a decision was not carried out.

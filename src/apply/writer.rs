@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use k8s_openapi::api::core::v1::Secret;
+use k8s_openapi::api::core::v1::{ConfigMap, Secret};
 use kube::{
     Api, Client, ResourceExt as _,
     api::{DeleteParams, Patch, PatchParams, PostParams, Preconditions},
@@ -10,7 +10,7 @@ use kube::{
 use serde_json::json;
 
 use crate::{
-    api::{Certificate, ClusterIssuer, Issuer, IssuerKind, names},
+    api::{Certificate, ClusterIssuer, Issuer, IssuerKind, RevocationList, names},
     cluster::CallError,
     lease::Fence,
     observe::{IssuerObject, Wiped},
@@ -104,6 +104,48 @@ impl Writer {
         let params = PatchParams { field_manager: Some(names::FIELD_MANAGER.to_owned()), ..PatchParams::default() };
         let written = api.patch(&name, &params, &Patch::Merge(&patch)).await;
         written.map_err(CallError::of("patch", "Certificate", Some(&namespace), &name))
+    }
+
+    /// Writes a RevocationList's status under the resourceVersion in it.
+    ///
+    /// # Errors
+    /// When it changed meanwhile, or the call fails.
+    pub async fn list_status(&self, list: &RevocationList) -> Result<RevocationList, CallError> {
+        let (namespace, name) = key(list);
+        self.check("update the status of", "RevocationList", &namespace, &name)?;
+        let api = Api::<RevocationList>::namespaced(self.client.clone(), &namespace);
+        let written = api.replace_status(&name, &params(), list).await;
+        written.map_err(CallError::of("update the status of", "RevocationList", Some(&namespace), &name))
+    }
+
+    /// Creates a ConfigMap, or replaces the version in it where it has one: a copy of a list.
+    ///
+    /// # Errors
+    /// When it changed meanwhile, or the call fails.
+    pub async fn config_map(&self, map: &ConfigMap) -> Result<ConfigMap, CallError> {
+        let (namespace, name) = key(map);
+        let api = Api::<ConfigMap>::namespaced(self.client.clone(), &namespace);
+        let (verb, written) = if map.metadata.resource_version.is_some() {
+            self.check("update", "ConfigMap", &namespace, &name)?;
+            ("update", api.replace(&name, &params(), map).await)
+        } else {
+            self.check("create", "ConfigMap", &namespace, &name)?;
+            ("create", api.create(&params(), map).await)
+        };
+        written.map_err(CallError::of(verb, "ConfigMap", Some(&namespace), &name))
+    }
+
+    /// Deletes exactly the version of a ConfigMap that was read: a list that was handed in.
+    ///
+    /// # Errors
+    /// When it changed meanwhile, or the call fails.
+    pub async fn delete_config_map(&self, map: &ConfigMap) -> Result<(), CallError> {
+        let (namespace, name) = key(map);
+        self.check("delete", "ConfigMap", &namespace, &name)?;
+        let api = Api::<ConfigMap>::namespaced(self.client.clone(), &namespace);
+        let preconditions = Preconditions { uid: map.metadata.uid.clone(), resource_version: map.metadata.resource_version.clone() };
+        let deleted = api.delete(&name, &DeleteParams::default().preconditions(preconditions)).await;
+        deleted.map(drop).map_err(CallError::of("delete", "ConfigMap", Some(&namespace), &name))
     }
 
     /// Writes an issuer's status under the resourceVersion in it.

@@ -37,6 +37,10 @@ async fn once(context: &Context) {
             continue;
         }
         retire(context, key_id, owner.clone()).await;
+        // It has a list to sign yet.
+        if context.world.lists.coverage(&key_id).is_some() {
+            continue;
+        }
         if ended(index.authority_last_not_after(&key_id), index.key(&key_id).and_then(|key| key.retired()), now)
             && let Err(fault) = apply::destroy_copy(context, &key_id, owner).await
         {
@@ -48,7 +52,9 @@ async fn once(context: &Context) {
 /// Whether the Certificate that made the key still has it.
 fn is_in_use(context: &Context, key_id: &KeyId, owner: Option<&Owner>) -> bool {
     let Some(owner) = owner else {
-        return true;
+        // An imported key, which was copied when it signed its first list.
+        let covered = context.world.lists.coverage(key_id).is_some_and(|coverage| coverage.current);
+        return covered || context.world.book.of_authority(key_id).is_some();
     };
     if !context.world.scope.serves(&owner.namespace) {
         // Another operator's, or nobody's: nothing can be said of it from here.

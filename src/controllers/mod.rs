@@ -14,6 +14,7 @@ use std::{
     time::Duration,
 };
 
+use chancery_pki::KeyId;
 use jiff::Timestamp;
 use queue::Queue;
 
@@ -26,15 +27,21 @@ pub(crate) enum Key {
     Certificate(Name),
     /// An issuer.
     Issuer(IssuerKey),
+    /// A RevocationList: its orders, what it publishes, its status.
+    List(Name),
+    /// What is published of an authority that no RevocationList covers any more.
+    Publication(KeyId),
 }
 
 impl Key {
-    /// The queue that it stands in: its namespace's; issuers have their own beside it, since Certificates wait for them. No
+    /// The queue that it stands in: its namespace's; issuers and lists have their own beside it, since Certificates wait for them. No
     /// namespace has a name with a slash.
     fn lane(&self) -> String {
         match self {
             Self::Certificate(name) => name.namespace.to_string(),
             Self::Issuer(key) => format!("{}/issuers", key.namespace.as_deref().unwrap_or_default()),
+            Self::List(name) => format!("{}/lists", name.namespace),
+            Self::Publication(_) => "/lists".to_owned(),
         }
     }
 }

@@ -17,13 +17,14 @@ use super::{
     watch::{self, Watched},
 };
 use crate::{
-    api::{Certificate, ClusterIssuer, Issuer},
-    apply::{Context, RsaLane, Writer, slim},
+    api::{Certificate, ClusterIssuer, Issuer, RevocationList, names},
+    apply::{Context, Press, RsaLane, Writer, slim},
     cluster::{Clock, Cluster, ConnectError, MAX_SKEW, Options, Recorder},
     lease::{self, Elector, TermsError},
-    observe::{IssuerObject, Mark, NamespaceMark, Scope, World},
+    lists::{self, Publisher},
+    observe::{Cached as _, Change, IssuerObject, Mark, NamespaceMark, PartMark, Scope, World},
     plan::renewal::add,
-    register::{Batch, RegisterId, Registers},
+    register::{Batch, KubeStore, RegisterId, Registers},
     telemetry::{Append, Health, Metrics, Role, Server, ServerError},
 };
 
@@ -101,21 +102,26 @@ pub async fn run(settings: Settings, clock: Arc<dyn Clock>, stop: CancellationTo
     let reactor = Reactor { world: Arc::clone(&world), work: Arc::new(Work::default()) };
     metrics.watch_queue("work", reactor.work.clone());
     let waking = reactor.clone();
+    let (recorded, published) = (reactor.clone(), reactor.clone());
+    let store = KubeStore::new(Api::<ConfigMap>::namespaced(cluster.client.clone(), &settings.namespace));
     let context = Arc::new(Context {
         world,
         client: cluster.client.clone(),
+        press: Press::new(Publisher::new(Arc::new(store), Arc::clone(&fence))),
         writer: Writer::new(cluster.client.clone(), fence),
         recorder,
         metrics: metrics.clone(),
         rsa: RsaLane::new(Arc::clone(&clock)),
         wrote_secret: Box::new(move |secret| waking.issuers_of(secret)),
+        revoked: Box::new(move |authority| recorded.revoked(authority)),
+        published: Box::new(move |owners| published.listed(owners)),
     });
 
     let (running, end_http, end_events, end_election) =
         (CancellationToken::new(), CancellationToken::new(), CancellationToken::new(), CancellationToken::new());
     let http = tokio::spawn(server.run(end_http.clone()));
     let events = tokio::spawn(delivery.run(end_events.clone(), EVENTS));
-    let watches = tokio::spawn(watch(settings, cluster, reactor.clone(), health.clone(), running.clone()));
+    let watches = tokio::spawn(watch(settings, cluster, reactor.clone(), Arc::clone(&context), health.clone(), running.clone()));
     let beat = health.heartbeat("term");
 
     tokio::select! {
@@ -159,6 +165,7 @@ pub async fn run(settings: Settings, clock: Arc<dyn Clock>, stop: CancellationTo
         metrics.leader(false);
         // What is told of Certificates is the leader's to tell.
         metrics.certificates().clear();
+        metrics.lists().clear();
         if !stop.is_cancelled() {
             tracing::warn!("the lease is lost: standing by");
         }
@@ -214,7 +221,7 @@ impl crate::register::Observer for Counted {
 }
 
 /// Feeds the caches for ever; `running` says when each watch has shown all there is.
-async fn watch(settings: Settings, cluster: Cluster, reactor: Reactor, health: Health, running: CancellationToken) {
+async fn watch(settings: Settings, cluster: Cluster, reactor: Reactor, context: Arc<Context>, health: Health, running: CancellationToken) {
     let client = &cluster.client;
     let world = &reactor.world;
     let scopes: Vec<Option<String>> =
@@ -250,6 +257,31 @@ async fn watch(settings: Settings, cluster: Cluster, reactor: Reactor, health: H
             what: "issuers",
         };
         feeds.push(Box::pin(watched.feed(&world.issuers, IssuerObject::namespaced, |change| reactor.issuer(&change), Arc::clone(&done))));
+    }
+    // The lists of ClusterIssuers stand in the operator's own namespace.
+    for (number, scope) in scopes.iter().enumerate() {
+        let watched = Watched {
+            api: namespaced::<RevocationList>(client, scope.as_deref()),
+            config: config(scope),
+            number,
+            scope: scope.clone().map_or(watch::Scope::Namespaces, watch::Scope::Namespace),
+            synced: health.gate("revocationlists"),
+            what: "revocationlists",
+        };
+        feeds.push(Box::pin(watched.feed(&world.revocation_lists, |list| list, |change| reactor.list(&change), Arc::clone(&done))));
+    }
+    // What is published, and lists that are handed in: only that they change, not what they hold.
+    for (label, cache, gate) in [(names::LIST, &world.list_parts, "lists"), (names::IMPORT, &world.imports, "imports")] {
+        let watched = Watched {
+            api: Api::<PartialObjectMeta<ConfigMap>>::namespaced(client.clone(), &settings.namespace),
+            config: watcher::Config::default().labels(label),
+            number: 0,
+            scope: watch::Scope::Namespace(settings.namespace.clone()),
+            synced: health.gate(gate),
+            what: gate,
+        };
+        let changed = |change| list_part(&context, &reactor, label, &change);
+        feeds.push(Box::pin(watched.feed(cache, |part| PartMark::of(&part), changed, Arc::clone(&done))));
     }
     for (number, scope) in secret_scopes.iter().enumerate() {
         let watched = Watched {
@@ -294,6 +326,23 @@ async fn watch(settings: Settings, cluster: Cluster, reactor: Reactor, health: H
         }
     };
     tokio::join!(complete, futures::future::join_all(feeds));
+}
+
+/// A part of what is published changed, or a list was handed in.
+fn list_part(context: &Context, reactor: &Reactor, label: &str, change: &Change<PartMark>) {
+    let (name, stands) = match change {
+        Change::Applied { now, .. } => (now.name(), Some(now.resource_version())),
+        Change::Deleted(mark) => (mark.name(), None),
+    };
+    if label == names::IMPORT {
+        context.press.import(&name.name, stands.is_some());
+        reactor.list_part(&name);
+    } else if let Some((authority, part)) = lists::part_of(&name.name)
+        && context.press.is_news(&authority, part, &name.name, stands)
+    {
+        context.press.doubt(&authority);
+        reactor.list_part(&name);
+    }
 }
 
 fn namespaced<K>(client: &kube::Client, scope: Option<&str>) -> Api<K>

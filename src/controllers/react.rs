@@ -2,11 +2,13 @@
 
 use std::sync::Arc;
 
+use chancery_pki::KeyId;
 use jiff::Timestamp;
 
 use super::{Key, Work};
 use crate::{
-    api::{Certificate, DEFAULT_DURATION, IssuerKey, Kind, OnAuthorityChange, check, names},
+    api::{Certificate, DEFAULT_DURATION, IssuerKey, Kind, OnAuthorityChange, RevocationList, check, check_list, names},
+    lists,
     observe::{Cached as _, Change, IssuerObject, Mark, Name, Named, NamespaceMark, World},
     register::KeyRecord,
 };
@@ -91,6 +93,9 @@ impl Reactor {
         self.issuers_of(&name);
         if *name.namespace == *self.world.namespace {
             self.owner_of_copy(&name);
+            if name.name.starts_with(names::DELEGATES_PREFIX) {
+                self.all_lists();
+            }
         }
         let certificates = self.world.links().of_secret(&name);
         for certificate in &certificates {
@@ -128,6 +133,76 @@ impl Reactor {
         self.work.push(Key::Issuer(key), 0);
     }
 
+    /// A RevocationList changed.
+    pub(crate) fn list(&self, change: &Change<RevocationList>) {
+        match change {
+            Change::Applied { now, .. } => {
+                let name = now.name();
+                // What cannot be read names nobody; its own condition says so.
+                let issuer = check_list(now).ok().map(|wanted| wanted.issuer);
+                self.world.links_mut().list(&name, issuer);
+                self.push_list(&name);
+            }
+            Change::Deleted(list) => {
+                let name = list.name();
+                let issuer = self.world.links().issuer_of_list(&name).cloned();
+                self.world.links_mut().list(&name, None);
+                self.work.forget(&Key::List(name.clone()));
+                // One more look sees to what it published.
+                self.push_list(&name);
+                // Another list may cover the authority now.
+                if let Some(issuer) = issuer {
+                    self.lists_of_issuer(&issuer);
+                }
+            }
+        }
+    }
+
+    /// What belongs to a list, or was handed in as one, changed.
+    pub(crate) fn list_part(&self, name: &Name) {
+        match lists::part_of(&name.name) {
+            Some((authority, _)) => self.revoked(&authority),
+            // A list that was handed in says itself whose it is.
+            None => self.all_lists(),
+        }
+    }
+
+    /// Something of an authority was recorded that belongs on its list.
+    pub(crate) fn revoked(&self, authority: &KeyId) {
+        match self.world.lists.coverage(authority) {
+            Some(coverage) => match &coverage.list {
+                Some(list) => self.push_list(list),
+                None => self.work.push(Key::Publication(*authority), 0),
+            },
+            // What is about to be covered, or never will be.
+            None => self.all_lists(),
+        }
+    }
+
+    /// Certificates whose revocations came to stand on a list have something to look at.
+    pub(crate) fn listed(&self, owners: &[Name]) {
+        for owner in owners {
+            self.push_certificate(owner);
+        }
+    }
+
+    fn all_lists(&self) {
+        for list in self.world.revocation_lists.all() {
+            self.push_list(&list.name());
+        }
+    }
+
+    fn lists_of_issuer(&self, issuer: &IssuerKey) {
+        let lists = self.world.links().lists_of_issuer(issuer);
+        for list in &lists {
+            self.push_list(list);
+        }
+    }
+
+    fn push_list(&self, name: &Name) {
+        self.work.push(Key::List(name.clone()), 0);
+    }
+
     /// A namespace changed.
     pub(crate) fn namespace(&self, change: &Change<NamespaceMark>) {
         let Change::Applied { before, now } = change else {
@@ -149,6 +224,7 @@ impl Reactor {
         let mut certificates: Vec<(i64, Name)> =
             self.world.links().of_issuer(key).into_iter().map(|name| (self.priority(&name), name)).collect();
         certificates.sort();
+        self.lists_of_issuer(key);
         self.line_up(key);
         for (priority, name) in certificates {
             if self.failed(&name) {

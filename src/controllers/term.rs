@@ -49,6 +49,17 @@ pub(super) async fn serve(context: &Arc<Context>, reactor: &Reactor, beat: &Hear
         end(context, reactor);
         return;
     }
+    // Then what is published: certificates carry where their lists are, and say whether a revocation stands on one.
+    if !unless_over(publications(context), beat, over).await {
+        end(context, reactor);
+        return;
+    }
+    for authority in world.lists.all().iter().map(|coverage| coverage.head.authority) {
+        reactor.revoked(&authority);
+    }
+    for list in world.revocation_lists.all() {
+        reactor.work.push(Key::List(crate::observe::Cached::name(&*list)), 0);
+    }
     for certificate in world.certificates.all() {
         reactor.push_certificate(&crate::observe::Cached::name(&*certificate));
     }
@@ -99,6 +110,8 @@ pub(super) async fn serve(context: &Arc<Context>, reactor: &Reactor, beat: &Hear
 fn end(context: &Context, reactor: &Reactor) {
     reactor.work.end();
     context.world.book.clear();
+    context.world.lists.clear();
+    context.press.clear();
     context.world.vouch_for_none();
     context.rsa.clear();
     context.world.registers.reset();
@@ -121,6 +134,16 @@ async fn work_on(context: &Context, reactor: &Reactor, key: &Key) {
     match key {
         Key::Certificate(name) => certificate(context, reactor, name).await,
         Key::Issuer(key) => issuer(context, reactor, key, true).await,
+        Key::List(name) => {
+            let begun = tokio::time::Instant::now();
+            let done = apply::reconcile_list(context, name).boxed().await;
+            of_lists(context, reactor, key, &name.to_string(), begun, done);
+        }
+        Key::Publication(authority) => {
+            let begun = tokio::time::Instant::now();
+            let done = apply::keep_published(context, authority).boxed().await;
+            of_lists(context, reactor, key, &authority.to_string(), begun, done);
+        }
     }
 }
 
@@ -135,6 +158,16 @@ async fn open(context: &Context) {
     let mut pause = Duration::from_millis(500);
     while let Err(error) = context.world.registers.open().await {
         tracing::error!(%error, "the registers could not be opened, trying again");
+        tokio::time::sleep(pause).await;
+        pause = (pause * 2).min(Duration::from_secs(30));
+    }
+}
+
+/// Reads what is published; retried, since what is not known cannot be kept up.
+async fn publications(context: &Context) {
+    let mut pause = Duration::from_millis(500);
+    while let Err(fault) = apply::read_publications(context).await {
+        tracing::error!(?fault, "what is published could not be read, trying again");
         tokio::time::sleep(pause).await;
         pause = (pause * 2).min(Duration::from_secs(30));
     }
@@ -215,6 +248,34 @@ async fn issuer(context: &Context, reactor: &Reactor, key: &crate::api::IssuerKe
     };
     if let Some(at) = again {
         reactor.work.push_at(Key::Issuer(key.clone()), 0, at);
+    }
+}
+
+fn of_lists(
+    context: &Context,
+    reactor: &Reactor,
+    key: &Key,
+    name: &str,
+    begun: tokio::time::Instant,
+    done: Result<Option<Timestamp>, Fault>,
+) {
+    context.metrics.reconcile("list", begun.elapsed(), done.as_ref().err().map(class));
+    let now = context.world.now();
+    let again = match done {
+        Ok(wake) => wake,
+        Err(Fault::NotLeading | Fault::KeyPending) => Some(add(now, FENCED)),
+        Err(Fault::Stale) => Some(add(now, ISSUER_STALE)),
+        Err(Fault::Failed(failure)) => {
+            tracing::warn!(list = name, message = failure.message, "could not be reconciled");
+            Some(add(now, SignedDuration::from_mins(1)))
+        }
+        Err(Fault::Unavailable(message)) => {
+            tracing::warn!(list = name, message, "the API server did not take it");
+            Some(add(now, SignedDuration::from_secs(2)))
+        }
+    };
+    if let Some(at) = again {
+        reactor.work.push_at(key.clone(), 0, at);
     }
 }
 

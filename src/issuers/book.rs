@@ -5,6 +5,7 @@ use std::{
     sync::{Arc, Mutex, PoisonError, RwLock},
 };
 
+use chancery_pki::KeyId;
 use jiff::{SignedDuration, Timestamp};
 
 use super::Issuer;
@@ -63,6 +64,14 @@ impl Book {
     /// The issuer of that name.
     pub fn get(&self, key: &IssuerKey) -> Option<Arc<Entry>> {
         self.entries.read().unwrap_or_else(PoisonError::into_inner).get(key).cloned()
+    }
+
+    /// An issuer whose authority has this key, with that key at hand.
+    pub fn of_authority(&self, authority: &KeyId) -> Option<Arc<Entry>> {
+        let has = |entry: &&Arc<Entry>| {
+            entry.signer.is_some() && entry.view.backing.as_ref().ok().and_then(Backing::authority) == Some(*authority)
+        };
+        self.entries.read().unwrap_or_else(PoisonError::into_inner).values().find(has).cloned()
     }
 
     /// Takes in an issuer; returns what it was before.

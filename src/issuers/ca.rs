@@ -94,6 +94,10 @@ impl Issuer for CertificateAuthority {
         };
         issue(&template, subject.public_key(), self.view.chain.leaf(), &self.key)
     }
+
+    fn key(&self) -> Option<&PrivateKey> {
+        Some(&self.key)
+    }
 }
 
 /// Adds the certificates of `ca.crt` that belong to the chain: the root often stands only there.

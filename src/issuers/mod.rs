@@ -22,4 +22,9 @@ pub trait Issuer: Send + Sync + fmt::Debug {
     /// # Errors
     /// When the template cannot be a certificate, or the signer fails.
     fn sign(&self, template: &Template, subject: &PrivateKey) -> Result<X509, IssueError>;
+
+    /// The authority's own key, for its lists and for the copy of it; none for an issuer without an authority.
+    fn key(&self) -> Option<&PrivateKey> {
+        None
+    }
 }

@@ -12,7 +12,7 @@ use std::{
 };
 
 use chancery_pki::KeyId;
-use futures::{StreamExt, TryStreamExt, stream};
+use futures::{FutureExt, StreamExt, TryStreamExt, stream};
 use jiff::{SignedDuration, Timestamp};
 use thiserror::Error;
 use tokio::time::{Instant, sleep, timeout};
@@ -70,6 +70,13 @@ pub struct Standing {
     chunks: BTreeMap<String, Version>,
     /// The chunks that the head before this one named.
     superseded: BTreeMap<String, Version>,
+}
+
+impl Standing {
+    /// The resourceVersion of the head; none where there is none.
+    pub fn head_version(&self) -> Option<&str> {
+        self.head.as_ref()?.resource_version.as_deref()
+    }
 }
 
 /// Exactly this version of exactly this object.
@@ -144,7 +151,9 @@ impl Publisher {
             Err(why) => return Ok(Standing { unreadable: Some(why.to_string()), head: version, ..Standing::default() }),
         };
         let names = head.all_chunk_names();
-        let found: Vec<Option<Document>> = stream::iter(names).map(|name| self.get(name)).buffered(AT_ONCE).try_collect().await?;
+        // Boxed, since a closure over borrowed names would not be general enough for a task that may move between threads.
+        let reads: Vec<_> = names.into_iter().map(|name| self.get(name).boxed()).collect();
+        let found: Vec<Option<Document>> = stream::iter(reads).buffered(AT_ONCE).try_collect().await?;
         let found: HashMap<String, Document> = found.into_iter().flatten().map(|chunk| (chunk.name.clone(), chunk)).collect();
         let chunk = |name: &str| found.get(name).and_then(read::chunk);
         let (mut lists, mut damaged) = (BTreeMap::new(), BTreeMap::new());
@@ -172,8 +181,8 @@ impl Publisher {
         let named = next.head.all_chunk_names();
         let kept = standing.chunks.iter().filter(|(name, _)| named.contains(*name));
         let mut chunks: BTreeMap<String, Version> = kept.map(|(name, version)| (name.clone(), version.clone())).collect();
-        let written: Vec<(String, Version)> =
-            stream::iter(chunk_places(next)).map(|(name, octets)| self.chunk(next, name, octets)).buffered(AT_ONCE).try_collect().await?;
+        let writes: Vec<_> = chunk_places(next).into_iter().map(|(name, octets)| self.chunk(next, name, octets).boxed()).collect();
+        let written: Vec<(String, Version)> = stream::iter(writes).buffered(AT_ONCE).try_collect().await?;
         chunks.extend(written);
         if start.elapsed() > PUBLISHING {
             return Err(ListError::TooSlow);

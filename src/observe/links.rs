@@ -28,9 +28,32 @@ pub struct Links {
     by_issuer: HashMap<IssuerKey, BTreeSet<Name>>,
     issuers: HashMap<IssuerKey, Name>,
     issuers_by_secret: HashMap<Name, BTreeSet<IssuerKey>>,
+    lists: HashMap<Name, IssuerKey>,
+    lists_by_issuer: HashMap<IssuerKey, BTreeSet<Name>>,
 }
 
 impl Links {
+    /// Takes in which issuer a RevocationList names now; none when it names none or is gone.
+    pub fn list(&mut self, list: &Name, issuer: Option<IssuerKey>) {
+        if let Some(before) = self.lists.remove(list) {
+            remove(&mut self.lists_by_issuer, &before, list);
+        }
+        if let Some(issuer) = issuer {
+            self.lists_by_issuer.entry(issuer.clone()).or_default().insert(list.clone());
+            self.lists.insert(list.clone(), issuer);
+        }
+    }
+
+    /// The RevocationLists that name an issuer.
+    pub fn lists_of_issuer(&self, issuer: &IssuerKey) -> Vec<Name> {
+        self.lists_by_issuer.get(issuer).into_iter().flatten().cloned().collect()
+    }
+
+    /// The issuer that a RevocationList names.
+    pub fn issuer_of_list(&self, list: &Name) -> Option<&IssuerKey> {
+        self.lists.get(list)
+    }
+
     /// Takes in what a Certificate names now; none when it is gone. Returns what it named before.
     pub fn certificate(&mut self, certificate: &Name, named: Option<Named>) -> Option<Named> {
         let before = self.named.remove(certificate);

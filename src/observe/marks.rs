@@ -2,15 +2,67 @@
 
 use std::collections::BTreeMap;
 
-use k8s_openapi::{api::core::v1::Namespace, apimachinery::pkg::apis::meta::v1::ObjectMeta};
+use k8s_openapi::{
+    api::core::v1::{ConfigMap, Namespace},
+    apimachinery::pkg::apis::meta::v1::ObjectMeta,
+};
 use kube::api::PartialObjectMeta;
 
 use super::cache::{Cached, Name};
 use crate::api::{
-    Certificate, ClusterIssuer, Issuer, IssuerKey, IssuerKind, IssuerSpec, IssuerStatus, Scope, SpecError, WantedIssuer, check_issuer,
+    Certificate, ClusterIssuer, Issuer, IssuerKey, IssuerKind, IssuerSpec, IssuerStatus, RevocationList, Scope, SpecError, WantedIssuer,
+    check_issuer,
 };
 
 impl Cached for Certificate {
+    fn name(&self) -> Name {
+        Name::of(&self.metadata)
+    }
+
+    fn uid(&self) -> &str {
+        self.metadata.uid.as_deref().unwrap_or_default()
+    }
+
+    fn resource_version(&self) -> &str {
+        self.metadata.resource_version.as_deref().unwrap_or_default()
+    }
+}
+
+/// That a ConfigMap exists, and in which version.
+#[derive(Clone, Debug)]
+pub struct PartMark {
+    name: Name,
+    uid: String,
+    resource_version: String,
+}
+
+impl PartMark {
+    /// Of a ConfigMap's metadata.
+    pub fn of(map: &PartialObjectMeta<ConfigMap>) -> Self {
+        let metadata = &map.metadata;
+        Self {
+            name: Name::of(metadata),
+            uid: metadata.uid.clone().unwrap_or_default(),
+            resource_version: metadata.resource_version.clone().unwrap_or_default(),
+        }
+    }
+}
+
+impl Cached for PartMark {
+    fn name(&self) -> Name {
+        self.name.clone()
+    }
+
+    fn uid(&self) -> &str {
+        &self.uid
+    }
+
+    fn resource_version(&self) -> &str {
+        &self.resource_version
+    }
+}
+
+impl Cached for RevocationList {
     fn name(&self) -> Name {
         Name::of(&self.metadata)
     }

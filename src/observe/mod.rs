@@ -4,16 +4,20 @@
 
 mod cache;
 mod certificate;
+mod coverage;
 mod issuer;
 mod links;
+mod list;
 mod marks;
 mod secret;
 mod world;
 
 pub use cache::{Cache, Cached, Change, Name};
 pub use certificate::{SecretSight, Sight};
+pub use coverage::{Coverage, Coverages, Pem, Urls};
 pub use issuer::IssuerSight;
 pub use links::{Links, Named};
-pub use marks::{IssuerObject, NamespaceMark};
+pub use list::ListSight;
+pub use marks::{IssuerObject, NamespaceMark, PartMark};
 pub use secret::{Mark, Wiped, data, read};
 pub use world::{Memory, Scope, World};

@@ -11,12 +11,13 @@ use chancery_pki::KeyId;
 
 use super::{
     cache::{Cache, Cached as _, Name},
+    coverage::Coverages,
     links::Links,
-    marks::{IssuerObject, NamespaceMark},
+    marks::{IssuerObject, NamespaceMark, PartMark},
     secret::Mark,
 };
 use crate::{
-    api::{Certificate, IssuerKey, IssuerKind, condition, names},
+    api::{Certificate, IssuerKey, IssuerKind, RevocationList, condition, names},
     cluster::{Clock, ClockSkew},
     issuers::Book,
     register::Registers,
@@ -50,6 +51,14 @@ pub struct World {
     pub issuers: Cache<IssuerObject>,
     /// Namespaces; empty where only some are watched.
     pub namespaces: Cache<NamespaceMark>,
+    /// RevocationLists.
+    pub revocation_lists: Cache<RevocationList>,
+    /// The ConfigMaps of what is published.
+    pub list_parts: Cache<PartMark>,
+    /// The ConfigMaps with lists that were handed in.
+    pub imports: Cache<PartMark>,
+    /// What is published of which authority.
+    pub lists: Coverages,
     /// The issuers as they were looked at.
     pub book: Book,
     /// The registers.
@@ -88,6 +97,10 @@ impl World {
             secrets: Cache::default(),
             issuers: Cache::default(),
             namespaces: Cache::default(),
+            revocation_lists: Cache::default(),
+            list_parts: Cache::default(),
+            imports: Cache::default(),
+            lists: Coverages::default(),
             book: Book::default(),
             registers,
             namespace,

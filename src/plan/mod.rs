@@ -7,6 +7,7 @@ mod assess;
 pub mod budget;
 pub mod checks;
 mod decide;
+pub mod delegate;
 pub mod deletion;
 pub mod dress;
 pub mod issuer;

@@ -39,10 +39,18 @@ pub(super) struct Waiting {
     pub(super) answer: oneshot::Sender<Result<Line, RegisterError>>,
 }
 
+/// What a worker is asked for.
+enum Asked {
+    /// To append a line.
+    Line(Box<Waiting>),
+    /// To read what others may have written.
+    Look(oneshot::Sender<Result<(), RegisterError>>),
+}
+
 /// The way to a register's worker.
 #[derive(Clone, Debug)]
 pub(super) struct Queue {
-    sender: mpsc::UnboundedSender<Waiting>,
+    sender: mpsc::UnboundedSender<Asked>,
     broken: Arc<Mutex<Option<String>>>,
 }
 
@@ -57,7 +65,12 @@ impl Queue {
 
     /// False when the worker is gone.
     pub(super) fn push(&self, waiting: Waiting) -> bool {
-        self.sender.send(waiting).is_ok()
+        self.sender.send(Asked::Line(Box::new(waiting))).is_ok()
+    }
+
+    /// Has the register read again; false when the worker is gone.
+    pub(super) fn look(&self, answer: oneshot::Sender<Result<(), RegisterError>>) -> bool {
+        self.sender.send(Asked::Look(answer)).is_ok()
     }
 
     /// Why the last write found the register broken; none when it did not.
@@ -66,18 +79,25 @@ impl Queue {
     }
 }
 
-async fn work(mut writer: Writer, mut receiver: mpsc::UnboundedReceiver<Waiting>, broken: Arc<Mutex<Option<String>>>) {
+async fn work(mut writer: Writer, mut receiver: mpsc::UnboundedReceiver<Asked>, broken: Arc<Mutex<Option<String>>>) {
     let mut queue = Batches::default();
     let mut next_start = Instant::now();
     while let Some(first) = receiver.recv().await {
-        queue.push(first);
-        while !queue.is_empty() {
+        let mut looks = Vec::new();
+        queue.take_in(first, &mut looks);
+        while !queue.is_empty() || !looks.is_empty() {
+            if queue.is_empty() {
+                let outcome = writer.look().await;
+                // Who no longer waits has dropped its end.
+                looks.drain(..).for_each(|answer| drop(answer.send(outcome.clone())));
+                continue;
+            }
             // A full write gains nothing by waiting.
             if queue.bytes < BATCH_BYTES {
                 sleep_until(next_start).await;
             }
-            while let Ok(waiting) = receiver.try_recv() {
-                queue.push(waiting);
+            while let Ok(asked) = receiver.try_recv() {
+                queue.take_in(asked, &mut looks);
             }
             next_start = Instant::now() + GAP;
             let (entries, answers) = queue.take(writer.room());
@@ -109,6 +129,13 @@ struct Batches {
 }
 
 impl Batches {
+    fn take_in(&mut self, asked: Asked, looks: &mut Vec<oneshot::Sender<Result<(), RegisterError>>>) {
+        match asked {
+            Asked::Line(waiting) => self.push(*waiting),
+            Asked::Look(answer) => looks.push(answer),
+        }
+    }
+
     fn push(&mut self, waiting: Waiting) {
         let bytes = waiting.entry.longest_line() + 1;
         self.bytes += bytes;

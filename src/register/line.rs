@@ -120,7 +120,8 @@ pub struct Entry {
     /// Of a revocation: when the key is known or believed to have become unsafe (RFC 5280 section 5.3.2).
     #[serde(rename = "invalidityDate", default, skip_serializing_if = "Option::is_none")]
     pub invalidity_date: Option<Timestamp>,
-    /// Of a revocation: it stands on no list before this time. None: from the line's own time on.
+    /// Of a revocation: it stands on no list before this time, where that lies ahead; where it lies back, since when the certificate
+    /// is revoked. None: the line's own time is both.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub from: Option<Timestamp>,
     /// Of a revocation that was asked for by time: everything issued before this was to be revoked.

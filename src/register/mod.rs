@@ -230,7 +230,21 @@ impl Registers {
         open.generation
     }
 
+    /// Reads a register again: a leader before us may have written lines after it was opened, by a request that was late.
+    ///
+    /// # Errors
+    /// When it cannot be read, or does not hold together.
+    pub async fn look(&self, id: RegisterId) -> Result<(), RegisterError> {
+        let (answer, done) = oneshot::channel();
+        self.with_queue(id, |queue| queue.look(answer))?;
+        done.await.unwrap_or(Err(RegisterError::Closed))
+    }
+
     fn enqueue(&self, id: RegisterId, waiting: Waiting) -> Result<(), RegisterError> {
+        self.with_queue(id, |queue| queue.push(waiting))
+    }
+
+    fn with_queue(&self, id: RegisterId, ask: impl FnOnce(&Queue) -> bool) -> Result<(), RegisterError> {
         let mut open = self.opened();
         let generation = open.generation;
         let registers = open.registers.as_mut().ok_or(RegisterError::Closed)?;
@@ -243,7 +257,7 @@ impl Registers {
             }
             None => Queue::to(self.writer(id, generation, Replayed::none())),
         };
-        let taken = queue.push(waiting);
+        let taken = ask(&queue);
         registers.insert(id, Slot::Busy(queue));
         if taken { Ok(()) } else { Err(RegisterError::Closed) }
     }

@@ -96,6 +96,19 @@ impl Writer {
         }
     }
 
+    /// Reads what another may have written, and takes it in.
+    pub(super) async fn look(&mut self) -> Result<(), RegisterError> {
+        match self.read_again().await {
+            Ok(_) => {
+                self.doubtful = false;
+                Ok(())
+            }
+            Err(Setback::Final(error)) => Err(error),
+            Err(Setback::Late) => Err(self.unavailable("another writes to it".to_owned())),
+            Err(Setback::Silence(why)) => Err(self.unavailable(why)),
+        }
+    }
+
     async fn step(&mut self, entries: &[Entry], attempt: &mut Option<Attempt>) -> Result<Vec<Line>, Setback> {
         if self.doubtful {
             let known = self.end.sequence;

@@ -17,7 +17,10 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::Registry;
 
-use super::certificates::CertificateSeries;
+use super::{
+    certificates::CertificateSeries,
+    lists::{ListSeries, Publication},
+};
 use crate::cluster::Limiter;
 
 /// Handles to all metrics; clones count into the same ones.
@@ -28,6 +31,14 @@ pub struct Metrics(Arc<Families>);
 struct Families {
     registry: Registry,
     certificates: CertificateSeries,
+    lists: ListSeries,
+    publications: Counter,
+    published_lists: Counter,
+    published_bytes: Counter,
+    publication_seconds: Histogram,
+    publication_delay: Histogram,
+    guard_trips: Counter,
+    rollbacks: Counter,
     sampled: Sampled,
     issuances: Family<IssuanceLabels, Counter>,
     issuance_seconds: Family<IssuerLabel, Histogram>,
@@ -89,6 +100,7 @@ impl Metrics {
         let r = &mut registry;
         let certificates = CertificateSeries::new(certificate_series);
         let sampled = Sampled::default();
+        let lists = ListSeries::default();
         let families = Families {
             issuances: family(r, "issuances", "Attempts at a certificate by kind of issuer, reason and outcome"),
             issuance_seconds: seconds(r, "issuance_duration_seconds", "From the decision to issue to the Secret's write"),
@@ -110,11 +122,23 @@ impl Metrics {
             events: family(r, "events", "Events posted, failed and dropped"),
             leader: one(r, "leader", "1 while this process holds the lease", Gauge::default()),
             clock_skew: one(r, "clock_skew_seconds", "Our clock minus the API server's", Gauge::default()),
+            publications: one(r, "publications", "Publications of revocation lists", Counter::default()),
+            published_lists: one(r, "published_lists", "Revocation lists published, deltas included", Counter::default()),
+            published_bytes: one(r, "published_bytes", "Octets written for revocation lists", Counter::default()),
+            publication_seconds: one(r, "publication_build_seconds", "Building, signing and checking lists", Histogram::new(SECONDS)),
+            publication_delay: {
+                let delays = Histogram::new([0.1, 0.25, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0, 60.0, 300.0, 3600.0]);
+                one(r, "revocation_publication_seconds", "From a revocation to the published list", delays)
+            },
+            guard_trips: one(r, "publication_guard_trips", "Lists that were made and not fit to be published", Counter::default()),
+            rollbacks: one(r, "publication_rollbacks", "Looks that found a register older than what was published", Counter::default()),
             certificates: certificates.clone(),
+            lists: lists.clone(),
             sampled: sampled.clone(),
             registry: Registry::default(),
         };
         registry.register_collector(Box::new(certificates));
+        registry.register_collector(Box::new(lists));
         registry.register_collector(Box::new(sampled));
         Self(Arc::new(Families { registry, ..families }))
     }
@@ -122,6 +146,30 @@ impl Metrics {
     /// The series of single Certificates.
     pub fn certificates(&self) -> &CertificateSeries {
         &self.0.certificates
+    }
+
+    /// The series of single RevocationLists.
+    pub fn lists(&self) -> &ListSeries {
+        &self.0.lists
+    }
+
+    /// Counts one publication of lists.
+    pub fn published(&self, publication: &Publication) {
+        self.0.publications.inc();
+        self.0.published_lists.inc_by(publication.lists as u64);
+        self.0.published_bytes.inc_by(publication.bytes);
+        self.0.publication_seconds.observe(publication.took.as_secs_f64());
+        publication.delays.iter().for_each(|delay| self.0.publication_delay.observe(*delay));
+    }
+
+    /// Counts a list that was made and was not fit to be published.
+    pub fn guard_tripped(&self) {
+        self.0.guard_trips.inc();
+    }
+
+    /// Counts a look that found a register older than what was published.
+    pub fn rolled_back(&self) {
+        self.0.rollbacks.inc();
     }
 
     /// Counts one attempt at a certificate.

@@ -5,11 +5,13 @@
 mod certificates;
 mod health;
 mod http;
+mod lists;
 mod logs;
 mod metrics;
 
 pub use certificates::{CertificateSeries, CertificateState, Readiness};
 pub use health::{Gate, Health, Heartbeat, Role};
 pub use http::{Server, ServerError};
+pub use lists::{ListSeries, ListState, Publication};
 pub use logs::{LogError, LogFormat, init_logs};
 pub use metrics::{Append, Issuance, Metrics, QueueGauge};

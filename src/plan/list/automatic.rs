@@ -52,7 +52,8 @@ pub fn carry_out(ledger: &Ledger, limits: Limits, actor: &str, now: Timestamp) -
         if !confirmed {
             room -= 1;
         }
-        carried.entries.push(entry(serial, known.not_after, known.key_id, known.owner.as_deref(), revocation, actor));
+        let asked = entry(serial, known.not_after, known.key_id, known.owner.as_deref(), revocation, actor);
+        carried.entries.push(Entry { from: (revocation.from > now).then_some(revocation.from), ..asked });
     }
     if carried.waiting > 0 {
         // Where nothing at all is allowed, only a person helps.
@@ -78,7 +79,6 @@ fn entry(
         actor: actor.to_owned(),
         code: Some(asked.reason),
         invalidity_date: asked.invalidity_date,
-        from: Some(asked.from),
         ..Entry::new(Act::Revoked)
     }
 }

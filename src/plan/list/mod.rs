@@ -11,6 +11,7 @@ use super::renewal::add;
 pub mod automatic;
 pub mod orders;
 pub mod standing;
+pub mod status;
 
 /// How long planned revocations wait where no list says it.
 pub const DEFAULT_GRACE: SignedDuration = SignedDuration::from_mins(10);

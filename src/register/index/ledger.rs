@@ -236,15 +236,17 @@ impl Known {
             })
         };
         let code = entry.code.unwrap_or_default();
+        // One that is taken back from a list that was published once keeps the date that stood there.
+        let dated = entry.from.map_or(line.time, |from| from.min(line.time));
         // A list that was published says since when; that never changes.
         let since = self.standing.revocation().map(|revocation| revocation.time);
         let standing = match (entry.act, &self.standing) {
             (Act::Pending, Standing::Good | Standing::Released(_)) => Standing::Pending(revocation(code, line.time)),
             (Act::Held, Standing::Good | Standing::Released(_) | Standing::Pending(_)) => {
-                Standing::Held(revocation(Reason::CertificateHold, line.time))
+                Standing::Held(revocation(Reason::CertificateHold, dated))
             }
             (Act::Revoked, Standing::Revoked(_)) if code != Reason::KeyCompromise => return,
-            (Act::Revoked, _) => Standing::Revoked(revocation(code, since.unwrap_or(line.time))),
+            (Act::Revoked, _) => Standing::Revoked(revocation(code, since.unwrap_or(dated))),
             (Act::Released, Standing::Held(_)) => Standing::Released(revocation(Reason::RemoveFromCrl, line.time)),
             _ => return,
         };

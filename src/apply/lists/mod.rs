@@ -1,0 +1,226 @@
+//! One reconcile of one RevocationList: what it orders goes on record, what is on record is published, and its status says so.
+//!
+//! What is decided is decided in `plan::list` and `plan::publication`; here it is carried out.
+
+mod copies;
+mod delegate;
+mod import;
+mod keys;
+mod note;
+mod press;
+mod publication;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use chancery_pki::KeyId;
+use futures::future::join_all;
+use jiff::{SignedDuration, Timestamp};
+
+use super::{Context, Fault};
+use crate::{
+    api::{WantedList, reason},
+    cluster::{CallErrorKind, MAX_SKEW},
+    lists::Settings,
+    observe::{ListSight, Name},
+    plan::{
+        list::{
+            automatic::{self, Limits},
+            orders::{self, Authority, Orderer},
+            standing::{self, Standing},
+            status::{self, Said},
+        },
+        observed::Obstacle,
+        renewal::add,
+    },
+    register::{Ledger, Register as _, RegisterId},
+};
+
+pub use press::Press;
+pub use publication::{keep as keep_published, read as read_publications};
+
+/// When it is looked at again whether the clocks are right.
+const SKEWED: SignedDuration = SignedDuration::from_secs(30);
+
+/// One reconcile of one RevocationList. Returns when to look again if nothing happens before.
+///
+/// # Errors
+/// When the API server does not answer, another leads, or another wrote.
+pub async fn reconcile(context: &Context, name: &Name) -> Result<Option<Timestamp>, Fault> {
+    let world = &context.world;
+    let now = world.now();
+    let Some(sight) = ListSight::gather(world, name) else {
+        return gone(context, name).await;
+    };
+    let mut said = Said { wanted: sight.wanted.as_ref().ok(), ..Said::default() };
+    let mut wake = None;
+    let covered = match standing::of(&sight.seen(world)) {
+        Standing::Wait => return Ok(None),
+        Standing::Obstructed(obstacle) => {
+            said.obstacle = Some((obstacle, false));
+            None
+        }
+        Standing::Covers(wanted, authority) => Some((wanted, authority.clone())),
+    };
+    let authority = covered.as_ref().map(|(_, view)| view.key_id);
+    said.authority = authority;
+    let former = publication::of_list(world, name, authority);
+    let all: Vec<KeyId> = authority.into_iter().chain(former.iter().copied()).collect();
+    if let (Some((wanted, view)), None) = (&covered, obstruct(context, &all)) {
+        import::take(context, &sight, view, now).await?;
+        let ordered = order(context, &sight, wanted, &all, now).await?;
+        said.refused = ordered.refused;
+        said.done = ordered.done;
+        said.held_back = ordered.waiting;
+        soonest(&mut wake, ordered.again);
+    }
+    let mut heads = BTreeMap::new();
+    for key_id in &all {
+        let own = covered.as_ref().filter(|(_, view)| view.key_id == *key_id);
+        let order = publication::Order {
+            authority: *key_id,
+            chain: own.map(|(_, view)| view.chain.certificates().to_vec()),
+            settings: sight.wanted.as_ref().ok().map(settings),
+            list: Some(&sight),
+            current: own.is_some(),
+        };
+        let done = publication::publish(context, &order, now).await?;
+        soonest(&mut wake, done.wake);
+        said.pending += done.pending;
+        said.oldest = [said.oldest, done.oldest].into_iter().flatten().min();
+        if said.obstacle.is_none() || own.is_some() {
+            said.obstacle = done.obstacle.or(said.obstacle.take());
+        }
+        if let Some(coverage) = world.lists.coverage(key_id) {
+            heads.insert(*key_id, coverage);
+        }
+    }
+    said.built_in = authority.and_then(|authority| context.press.built_in(&authority));
+    if let (Some((wanted, _)), Some(coverage)) = (&covered, authority.and_then(|authority| heads.get(&authority)))
+        && let Err(obstacle) = copies::keep(context, &sight, wanted, coverage).await?
+    {
+        said.obstacle.get_or_insert((obstacle, false));
+    }
+    said.head = authority.and_then(|authority| heads.get(&authority)).map(|coverage| &*coverage.head);
+    said.former = former
+        .iter()
+        .filter_map(|key_id| Some((&*heads.get(key_id)?.head, world.registers.index().authority_last_not_after(key_id))))
+        .collect();
+    write_status(context, &sight, &said, now).await?;
+    Ok(wake)
+}
+
+/// A list that is gone: what it published goes on, as long as its certificates live.
+async fn gone(context: &Context, name: &Name) -> Result<Option<Timestamp>, Fault> {
+    let mut wake = None;
+    for authority in publication::of_list(&context.world, name, None) {
+        soonest(&mut wake, keep_published(context, &authority).await?);
+    }
+    Ok(wake)
+}
+
+fn soonest(wake: &mut Option<Timestamp>, other: Option<Timestamp>) {
+    *wake = [*wake, other].into_iter().flatten().min();
+}
+
+/// How a list is published.
+fn settings(wanted: &WantedList) -> Settings {
+    Settings {
+        validity: wanted.validity,
+        refresh: wanted.refresh,
+        delta: wanted.delta,
+        shards: wanted.shards,
+        base_url: wanted.base_url.clone(),
+        ocsp: wanted.ocsp,
+        grace: wanted.grace,
+        debounce: wanted.debounce,
+        max_automatic: wanted.max_automatic,
+    }
+}
+
+/// What keeps anything from being recorded or signed for these authorities, and whether waiting helps.
+fn obstruct(context: &Context, authorities: &[KeyId]) -> Option<(Obstacle, bool)> {
+    let world = &context.world;
+    let broken = world.registers.broken();
+    if let Some(why) = authorities.iter().find_map(|authority| broken.get(&Some(*authority))) {
+        return Some((Obstacle { reason: reason::list::REGISTER_UNAVAILABLE, message: why.clone() }, false));
+    }
+    let skew = world.skew.check(MAX_SKEW).err()?;
+    let message = format!(
+        "nothing is recorded or signed while this machine's clock and the API server's differ by {} minutes: set the clocks right",
+        skew.skew.abs().as_mins()
+    );
+    Some((Obstacle { reason: reason::list::CLOCK_SKEW, message }, true))
+}
+
+/// What the orders came to.
+#[derive(Default)]
+struct Ordered {
+    refused: BTreeMap<usize, String>,
+    done: usize,
+    waiting: usize,
+    again: Option<Timestamp>,
+}
+
+/// Puts on record what the orders and what nobody ordered come to.
+async fn order(context: &Context, sight: &ListSight, wanted: &WantedList, authorities: &[KeyId], now: Timestamp) -> Result<Ordered, Fault> {
+    let world = &context.world;
+    let index = world.registers.index();
+    let actor = format!("RevocationList {}", sight.name);
+    let ledgers: Vec<(KeyId, Ledger)> =
+        authorities.iter().map(|key_id| (*key_id, index.ledger(&RegisterId::Authority(*key_id), Ledger::clone))).collect();
+    let known: Vec<Authority<'_>> = ledgers
+        .iter()
+        .map(|(key_id, ledger)| Authority { key_id: *key_id, ledger, exclusive: index.key(key_id).is_some_and(|key| key.is_made()) })
+        .collect();
+    let orderer = Orderer {
+        namespace: &sight.name.namespace,
+        everywhere: *sight.name.namespace == *world.namespace,
+        actor: &actor,
+        grace: wanted.grace,
+    };
+    let outcome = orders::decide(&wanted.orders, &orderer, &known, &|authority, key| index.is_blocked(authority, key), now);
+    let mut lines = outcome.lines;
+    let ordered: BTreeSet<_> = lines.iter().filter_map(|(_, entry)| entry.serial.clone()).collect();
+    let mut result = Ordered { refused: outcome.refused, done: outcome.done, ..Ordered::default() };
+    let limits = Limits { most: wanted.max_automatic, confirmed_before: wanted.confirm_before };
+    for (key_id, ledger) in &ledgers {
+        let carried = automatic::carry_out(ledger, limits, &actor, now);
+        result.waiting += carried.waiting;
+        soonest(&mut result.again, carried.again);
+        let entries = carried.entries.into_iter().filter(|entry| entry.serial.as_ref().is_none_or(|serial| !ordered.contains(serial)));
+        lines.extend(entries.map(|entry| (RegisterId::Authority(*key_id), entry)));
+    }
+    drop(known);
+    drop(ledgers);
+    let appended = join_all(lines.iter().map(|(register, entry)| world.registers.append(*register, entry.clone()))).await;
+    note::recorded(context, sight, &lines);
+    for line in appended {
+        line?;
+    }
+    Ok(result)
+}
+
+async fn write_status(context: &Context, sight: &ListSight, said: &Said<'_>, now: Timestamp) -> Result<(), Fault> {
+    let status = status::of(&sight.object, said, now);
+    context.metrics.lists().set(&sight.name.namespace, &sight.name.name, note::state(&status));
+    if sight.object.status.as_ref() == Some(&status) {
+        return Ok(());
+    }
+    note::obstructed(context, sight, &status);
+    let mut object = (*sight.object).clone();
+    object.status = Some(status);
+    match context.writer.list_status(&object).await {
+        Ok(written) => context.world.revocation_lists.wrote(written),
+        // It was stored under other rules, and is so far from today's that the API server takes no write of its status.
+        Err(error) if error.kind == CallErrorKind::Invalid && sight.wanted.is_err() => {
+            tracing::warn!(list = %sight.name, %error, "refused, and its status cannot be written");
+        }
+        Err(error) => return Err(Fault::from(error)),
+    }
+    Ok(())
+}
+
+/// When it is looked at again while the clocks differ.
+fn skewed(now: Timestamp) -> Timestamp {
+    add(now, SKEWED)
+}

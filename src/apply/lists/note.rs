@@ -1,0 +1,109 @@
+//! What is told of lists: Events on the RevocationList, log lines, and what metrics show of it.
+
+use k8s_openapi::api::core::v1::ObjectReference;
+
+use super::Context;
+use crate::{
+    api::{RevocationListStatus, condition, names, reason::event},
+    cluster::{Note, Severity},
+    lists::{Built, Published},
+    observe::ListSight,
+    plan::publication::Obstacle as Obstruction,
+    register::{Act, Entry, RegisterId},
+    telemetry::ListState,
+};
+
+/// How many serials an Event names.
+const SERIALS: usize = 5;
+
+/// Says what went on record: one Event for each kind of act.
+pub(super) fn recorded(context: &Context, sight: &ListSight, lines: &[(RegisterId, Entry)]) {
+    let acts = [
+        (Act::Revoked, event::REVOKED, "Revoke", "revoked"),
+        (Act::Held, event::HELD, "Hold", "put on hold"),
+        (Act::Released, event::RELEASED, "Release", "released"),
+    ];
+    for (act, reason, action, word) in acts {
+        let serials: Vec<String> =
+            lines.iter().filter(|(_, entry)| entry.act == act).filter_map(|(_, entry)| Some(entry.serial.as_ref()?.to_string())).collect();
+        if serials.is_empty() {
+            continue;
+        }
+        let more = if serials.len() > SERIALS { format!(" and {} more", serials.len() - SERIALS) } else { String::new() };
+        let shown = serials.iter().take(SERIALS).cloned().collect::<Vec<_>>().join(", ");
+        tracing::info!(list = %sight.name, count = serials.len(), word, "recorded");
+        say(context, sight, Severity::Normal, reason, action, format!("{word}: serial {shown}{more}"));
+    }
+    for (_, entry) in lines.iter().filter(|(_, entry)| entry.act == Act::Blocked) {
+        let key = entry.key_id.map(|key| key.to_string()).unwrap_or_default();
+        say(context, sight, Severity::Normal, event::KEY_BLOCKED, "Block", format!("key {key} is not certified again"));
+    }
+}
+
+/// Says that lists were published, where certificates came or went.
+pub(super) fn published(context: &Context, list: Option<&ListSight>, built: &Built, before: Option<&Published>) {
+    let entries = |head: &crate::lists::Head| head.shards.values().map(|shard| shard.entries).sum::<usize>();
+    let (now, then) = (entries(&built.head), before.map(|before| entries(&before.head)));
+    tracing::info!(authority = %built.head.authority, number = %built.head.number, lists = built.made.len(), entries = now, "published");
+    let Some(list) = list.filter(|_| then != Some(now)) else { return };
+    let text = format!("number {}, {} certificates of authority {}", built.head.number, now, built.head.authority);
+    say(context, list, Severity::Normal, event::PUBLISHED, "Publish", text);
+}
+
+/// Counts what keeps a list from being published.
+pub(super) fn blocked(context: &Context, obstacle: &Obstruction) {
+    if matches!(obstacle, Obstruction::RolledBack { .. }) {
+        context.metrics.rolled_back();
+    }
+}
+
+/// An Event for an obstacle, and for what waits for a person; once for each that is new.
+pub(super) fn obstructed(context: &Context, sight: &ListSight, status: &RevocationListStatus) {
+    let old = sight.object.status.as_ref().map(|status| status.conditions.as_slice()).unwrap_or_default();
+    let is_new = |kind: &str| {
+        let now = condition::find(&status.conditions, kind)?;
+        let before = condition::find(old, kind);
+        before.is_none_or(|before| before.reason != now.reason || before.status != now.status).then_some(now)
+    };
+    if let Some(stalled) = is_new(condition::STALLED) {
+        say(context, sight, Severity::Warning, event::FAILED, "Publish", format!("{}: {}", stalled.reason, stalled.message));
+    }
+    if let Some(waiting) = is_new(condition::HELD_BACK) {
+        say(context, sight, Severity::Warning, event::HELD_BACK, "Revoke", waiting.message.clone());
+    }
+}
+
+/// What metrics show of a list.
+pub(super) fn state(status: &RevocationListStatus) -> ListState {
+    ListState {
+        ready: condition::is_true(&status.conditions, condition::READY),
+        next_update: status.next_update.as_ref().map(|time| time.0),
+        last_published: status.last_published.as_ref().map(|time| time.0),
+        entries: status.entries.unwrap_or(0),
+        bytes: status.shards.iter().map(|shard| shard.bytes).sum(),
+        pending: status.pending_revocations.unwrap_or(0),
+        oldest_pending: status.oldest_pending.as_ref().map(|time| time.0),
+        held_back: status.held_back.unwrap_or(0),
+    }
+}
+
+/// Says something about a list.
+pub(super) fn say(context: &Context, list: &ListSight, severity: Severity, reason: &str, action: &str, text: String) {
+    let metadata = &list.object.metadata;
+    context.recorder.record(Note {
+        regarding: ObjectReference {
+            api_version: Some(format!("{}/{}", names::GROUP, names::VERSION)),
+            kind: Some("RevocationList".to_owned()),
+            namespace: metadata.namespace.clone(),
+            name: metadata.name.clone(),
+            uid: metadata.uid.clone(),
+            resource_version: metadata.resource_version.clone(),
+            field_path: None,
+        },
+        related: None,
+        severity,
+        reason: reason.to_owned(),
+        action: action.to_owned(),
+        text,
+    });
+}
