@@ -33,7 +33,7 @@ pub(super) async fn issue(context: &Context, sight: &Sight, issue: &Issue, now: 
     if wanted.is_ca && issue.key == KeySource::New {
         authority::keep(context, sight, &key).await?;
     }
-    let template = issue.template(wanted, serial()?);
+    let template = issue.template(wanted, serial(1)?);
     let register = authority.map_or(RegisterId::Common, |authority| RegisterId::Authority(authority.key_id));
     let recorded = record(context, sight, issue, &template, &key, register).await;
     recorded?;
@@ -80,10 +80,14 @@ async fn key(context: &Context, sight: &Sight, issue: &Issue) -> Result<Arc<Priv
     }
 }
 
-fn serial() -> Result<SerialNumber, Fault> {
+/// A new serial, in one of so many parts of its authority's list.
+fn serial(shards: u16) -> Result<SerialNumber, Fault> {
     let mut random = [0_u8; RANDOM_OCTETS];
-    aws_lc_rs::rand::fill(&mut random).map_err(|_| failed("the system gives no random bits".to_owned()))?;
-    Ok(SerialNumber::issued(0, random))
+    let mut draw = [0_u8; 4];
+    let filled = aws_lc_rs::rand::fill(&mut random).and_then(|()| aws_lc_rs::rand::fill(&mut draw));
+    filled.map_err(|_| failed("the system gives no random bits".to_owned()))?;
+    let shard = u16::try_from(u32::from_be_bytes(draw) % u32::from(shards.max(1))).unwrap_or(0);
+    Ok(SerialNumber::issued(shard, random))
 }
 
 async fn record(

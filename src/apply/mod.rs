@@ -9,6 +9,7 @@ mod event;
 mod issue;
 mod issuer;
 mod lane;
+mod revoke;
 mod writer;
 
 use std::sync::Arc;

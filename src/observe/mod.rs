@@ -7,6 +7,7 @@ mod certificate;
 mod issuer;
 mod links;
 mod marks;
+mod revocation;
 mod secret;
 mod world;
 

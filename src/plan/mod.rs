@@ -20,6 +20,7 @@ pub mod ownership;
 mod properties;
 pub mod recorded;
 pub mod renewal;
+pub mod revocation;
 #[cfg(test)]
 mod simulation;
 #[cfg(test)]
