@@ -188,6 +188,17 @@ impl Desk {
         self.blocked.contains(key) || self.lines.iter().any(|line| line.recorded.key_id == Some(*key) && !line.standing.is_good())
     }
 
+    /// The line of the current certificate.
+    pub(crate) fn current(&self) -> Option<&Line> {
+        self.lines.iter().rfind(|line| !line.voided)
+    }
+
+    /// Whether the current certificate is on hold and has not ended.
+    pub(crate) fn is_held(&self, now: Timestamp) -> bool {
+        let held = |line: &&Line| matches!(line.standing, Standing::Held(_)) && line.recorded.not_after.is_some_and(|end| end >= now);
+        self.current().filter(held).is_some()
+    }
+
     /// The authority's owner revokes the current certificate, or puts it on hold.
     pub(crate) fn stand(&mut self, standing: impl FnOnce(Box<Revocation>) -> Standing, reason: Reason, now: Timestamp) {
         self.sequence += 1;
