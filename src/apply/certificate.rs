@@ -1,10 +1,10 @@
 //! One reconcile of one Certificate: look, decide, do, and say what came of it.
 
-use std::sync::Arc;
+use std::{collections::BTreeMap, sync::Arc};
 
 use jiff::Timestamp;
 
-use super::{Context, Fault, authority, event, issue};
+use super::{Context, Fault, authority, event, issue, revoke};
 use crate::{
     api::{Certificate, CertificateStatus, Resolved, condition, names},
     cluster::CallErrorKind,
@@ -14,6 +14,7 @@ use crate::{
         deletion::Destroy,
         dress::{self, Dress},
         observed::Held,
+        revocation,
         status::{self, Failure, Said},
     },
     register::{Act as Recorded, Entry, Register as _, RegisterId},
@@ -21,7 +22,7 @@ use crate::{
 };
 
 /// How often one reconcile looks again because what it saw was not enough.
-const LOOKS: usize = 3;
+const LOOKS: usize = 4;
 
 /// One reconcile of one Certificate. Returns when to look again if nothing happens before.
 ///
@@ -36,6 +37,7 @@ pub async fn reconcile(context: &Context, name: &Name) -> Result<Option<Timestam
         return Ok(None);
     }
     let mut read = false;
+    let mut given_up = BTreeMap::new();
     for _ in 0..LOOKS {
         let now = world.now();
         let Some(mut sight) = Sight::gather(world, &context.client, name, read).await? else {
@@ -43,6 +45,7 @@ pub async fn reconcile(context: &Context, name: &Name) -> Result<Option<Timestam
             world.forget_all(name);
             return Ok(None);
         };
+        sight.give_up(&given_up);
         let plan = plan::decide(&sight.observed(), now);
         match plan.act {
             Act::Read => read = true,
@@ -52,6 +55,8 @@ pub async fn reconcile(context: &Context, name: &Name) -> Result<Option<Timestam
                 self::destroy(context, &sight, &destroy).await?;
                 return finalizer(context, &sight, Finalizer::Remove).await;
             }
+            Act::Revoke(wanted) => revoke::revoke(context, &sight, &wanted).await?,
+            Act::Pend(certificates) => given_up = revoke::pend(context, &sight, &certificates).await?,
             Act::Dress(dress) => {
                 dressed(context, &mut sight, &dress).await?;
                 return settle(context, &mut sight, now).await;
@@ -148,6 +153,11 @@ async fn finalizer(context: &Context, sight: &Sight, change: Finalizer) -> Resul
     finalizers.retain(|finalizer| finalizer != names::FINALIZER);
     if change == Finalizer::Add {
         finalizers.push(names::FINALIZER.to_owned());
+    } else if sight.certificate.metadata.deletion_timestamp.is_some()
+        && let Some(message) = revocation::left_behind(&sight.observed())
+    {
+        tracing::error!(certificate = %sight.name, message, "released");
+        event::left_behind(&context.recorder, &sight.certificate, message);
     }
     let written = context.writer.certificate_finalizers(&sight.certificate, &finalizers).await?;
     let lives = written.metadata.deletion_timestamp.is_none();
@@ -179,7 +189,7 @@ async fn destroy(context: &Context, sight: &Sight, destroy: &Destroy) -> Result<
             serial: current.map(|current| current.serial.clone()),
             key_id: Some(key_id),
             owner: Some(authority::owner(sight)),
-            reason: "the Certificate was deleted with deletionPolicy Delete".to_owned(),
+            reason: "the Certificate was deleted, and its deletionPolicy is not Retain".to_owned(),
             actor: super::ACTOR.to_owned(),
             ..Entry::new(if kept.is_some() { Recorded::Retired } else { Recorded::Destroyed })
         };
@@ -236,6 +246,7 @@ async fn conclude(
         recorded: observed.history.current.as_ref(),
         failure,
         issuer_changed: observed.issuer_changed,
+        told: revocation::tell(&observed, now),
     };
     let status = status::of(&sight.certificate, &said, now);
     note(context, &sight.name, &status);

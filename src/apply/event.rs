@@ -1,6 +1,6 @@
 //! Events: one for each act, best effort.
 
-use chancery_pki::SerialNumber;
+use chancery_pki::{Reason, SerialNumber};
 use k8s_openapi::api::core::v1::ObjectReference;
 
 use crate::{
@@ -9,14 +9,23 @@ use crate::{
     plan::checks::{Cause, Violation},
 };
 
+/// How many serials an Event names.
+const SERIALS_NAMED: usize = 10;
+
 /// Says that a certificate was issued.
 pub(super) fn issued(recorder: &Recorder, certificate: &Certificate, serial: &SerialNumber, violation: &Violation) {
     let reason = match violation.cause {
         Cause::First => event::ISSUED,
         Cause::Due => event::RENEWED,
-        Cause::Damage | Cause::NotDelivered | Cause::Spec | Cause::Authority | Cause::Asked | Cause::Expired | Cause::Unproven => {
-            event::REISSUED
-        }
+        Cause::Damage
+        | Cause::NotDelivered
+        | Cause::Spec
+        | Cause::Authority
+        | Cause::Revoked
+        | Cause::Held
+        | Cause::Asked
+        | Cause::Expired
+        | Cause::Unproven => event::REISSUED,
     };
     let text = format!("serial {serial}, {}: {}", violation.reason, violation.message);
     record(recorder, certificate, Severity::Normal, reason, "Issue", text);
@@ -42,6 +51,19 @@ pub(super) fn refused(recorder: &Recorder, certificate: &Certificate, reason: &s
 /// Says that an attempt failed.
 pub(super) fn failed(recorder: &Recorder, certificate: &Certificate, reason: &str, message: &str) {
     record(recorder, certificate, Severity::Warning, event::FAILED, "Issue", format!("{reason}: {message}"));
+}
+
+/// Says which certificates were revoked, and why.
+pub(super) fn revoked(recorder: &Recorder, certificate: &Certificate, serials: &[String], reason: Reason) {
+    let named = serials.iter().take(SERIALS_NAMED).map(String::as_str).collect::<Vec<_>>().join(", ");
+    let more = serials.len().saturating_sub(SERIALS_NAMED);
+    let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+    record(recorder, certificate, Severity::Normal, event::REVOKED, "Revoke", format!("{reason}: serial {named}{more}"));
+}
+
+/// Says what should have been revoked before the Certificate went, and could not be put on record.
+pub(super) fn left_behind(recorder: &Recorder, certificate: &Certificate, message: String) {
+    record(recorder, certificate, Severity::Warning, event::FAILED, "Revoke", message);
 }
 
 /// Says that a Secret was deleted with the key in it.

@@ -9,7 +9,7 @@ use chancery_pki::{Certificate as X509, Chain, PrivateKey, RANDOM_OCTETS, Serial
 use jiff::Timestamp;
 use k8s_openapi::{ByteString, api::core::v1::Secret};
 
-use super::{ACTOR, Context, Fault, authority};
+use super::{ACTOR, Context, Fault, authority, blocking, failed};
 use crate::{
     api::{Wanted, names, reason},
     issuers::Entry as Issuer,
@@ -80,10 +80,14 @@ async fn key(context: &Context, sight: &Sight, issue: &Issue) -> Result<Arc<Priv
     }
 }
 
-pub(super) fn serial(_: u16) -> Result<SerialNumber, Fault> {
+/// A new serial, in one of so many parts of its authority's list.
+pub(super) fn serial(shards: u16) -> Result<SerialNumber, Fault> {
     let mut random = [0_u8; RANDOM_OCTETS];
-    aws_lc_rs::rand::fill(&mut random).map_err(|_| failed("the system gives no random bits".to_owned()))?;
-    Ok(SerialNumber::issued(0, random))
+    let mut draw = [0_u8; 4];
+    let filled = aws_lc_rs::rand::fill(&mut random).and_then(|()| aws_lc_rs::rand::fill(&mut draw));
+    filled.map_err(|_| failed("the system gives no random bits".to_owned()))?;
+    let shard = u16::try_from(u32::from_be_bytes(draw) % u32::from(shards.max(1))).unwrap_or(0);
+    Ok(SerialNumber::issued(shard, random))
 }
 
 async fn record(
@@ -240,13 +244,4 @@ async fn void(context: &Context, sight: &Sight, serial: &SerialNumber, register:
     if let Err(error) = context.world.registers.append(register, entry).await {
         tracing::warn!(certificate = %sight.name, %serial, %error, "a serial that was not delivered stays on record");
     }
-}
-
-/// Runs what needs a processor for long off the async threads.
-async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T, Fault> {
-    tokio::task::spawn_blocking(work).await.map_err(|error| failed(format!("the work was broken off: {error}")))
-}
-
-fn failed(message: String) -> Fault {
-    Fault::Failed(Failure { reason: reason::FAILED, message, retry: true })
 }

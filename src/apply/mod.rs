@@ -10,6 +10,7 @@ mod issue;
 mod issuer;
 mod lane;
 mod lists;
+mod revoke;
 mod writer;
 
 use std::sync::Arc;

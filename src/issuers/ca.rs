@@ -87,9 +87,9 @@ impl CertificateAuthority {
 impl Issuer for CertificateAuthority {
     fn sign(&self, template: &Template, subject: &PrivateKey) -> Result<X509, IssueError> {
         let template = Template {
-            crl_distribution_points: self.crl_distribution_points.clone(),
-            ocsp_servers: self.ocsp_servers.clone(),
-            issuing_certificate_urls: self.issuing_certificate_urls.clone(),
+            crl_distribution_points: with(&self.crl_distribution_points, &template.crl_distribution_points),
+            ocsp_servers: with(&self.ocsp_servers, &template.ocsp_servers),
+            issuing_certificate_urls: with(&self.issuing_certificate_urls, &template.issuing_certificate_urls),
             ..template.clone()
         };
         issue(&template, subject.public_key(), self.view.chain.leaf(), &self.key)
@@ -98,6 +98,13 @@ impl Issuer for CertificateAuthority {
     fn key(&self) -> Option<&PrivateKey> {
         Some(&self.key)
     }
+}
+
+/// The URLs of the issuer's spec, and after them those of the template that are not among them.
+fn with(own: &[String], template: &[String]) -> Vec<String> {
+    let mut all = own.to_vec();
+    all.extend(template.iter().filter(|url| !own.contains(url)).cloned());
+    all
 }
 
 /// Adds the certificates of `ca.crt` that belong to the chain: the root often stands only there.

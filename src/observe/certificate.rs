@@ -1,13 +1,15 @@
 //! What bears on one Certificate, gathered so that a decision can borrow it.
 
-use std::sync::Arc;
+use std::{collections::BTreeMap, sync::Arc};
 
+use chancery_pki::KeyId;
 use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::api::core::v1::Secret;
 use kube::{Api, Client};
 
 use super::{
     cache::{Cached as _, Name},
+    revocation,
     secret::{self, Wiped},
     world::World,
 };
@@ -17,12 +19,12 @@ use crate::{
     issuers::Entry,
     plan::{
         budget::{self, Spent},
-        observed::{Content, History, IssuerSeen, Observed, Recorded, SecretRead, SecretSeen},
+        observed::{Content, History, IssuerSeen, Observed, Recorded, SecretRead, SecretSeen, needs_own},
         ownership::{self, Ownership},
         recorded::{self, SecretMark},
         renewal::add,
     },
-    register::{Current, RegisterId},
+    register::Current,
 };
 
 /// What bears on one Certificate.
@@ -48,6 +50,7 @@ pub struct Sight {
     skew: Option<SignedDuration>,
     turn: Option<Timestamp>,
     issuer_changed: bool,
+    dependents: Vec<String>,
 }
 
 /// The Secret of a Certificate.
@@ -92,6 +95,7 @@ impl Sight {
             skew: world.skew.check(MAX_SKEW).err().and_then(|_| world.skew.last()),
             turn: None,
             issuer_changed: memory.issuer_changed,
+            dependents: Vec::new(),
             certificate,
             edited,
         };
@@ -103,6 +107,7 @@ impl Sight {
         sight.secret = sight.secret_sight(world, client, &secret, read || memory.ask).await?;
         sight.rival = sight.rival(world, &secret);
         sight.history.anothers = sight.history.current.is_none() && sight.is_anothers(world);
+        sight.history.barred = sight.is_barred(world, now);
         Ok(Some(sight))
     }
 
@@ -118,10 +123,15 @@ impl Sight {
             imported: current.as_ref().is_some_and(|current| current.imported),
             anothers: current.is_none() && self.is_anothers(world),
             destroyed: current.as_ref().and_then(|current| index.key(&current.key_id)).is_some_and(|key| key.destroyed().is_some()),
-            authority: current.as_ref().and_then(|current| match current.register {
-                RegisterId::Authority(key_id) => Some(key_id),
-                RegisterId::Common => None,
-            }),
+            authority: current.as_ref().and_then(|current| revocation::authority_of(current.register)),
+            standing: current.as_ref().map(|current| revocation::standing(world, &current.register, &current.serial)).unwrap_or_default(),
+            blocked: current
+                .as_ref()
+                .is_some_and(|current| index.is_blocked(revocation::authority_of(current.register).as_ref(), &current.key_id)),
+            barred: self.is_barred(world, now),
+            published: false,
+            own: Vec::new(),
+            lists: BTreeMap::new(),
             current: current.map(|current| Recorded {
                 serial: current.serial,
                 key_id: Some(current.key_id),
@@ -147,6 +157,55 @@ impl Sight {
         self.namespace_admitted = selector.is_none_or(|selector| {
             world.namespaces.get(&Name::new("", namespace)).is_some_and(|namespace| selector.matches(&namespace.labels))
         });
+        self.look_up_revocation(world, now);
+    }
+
+    /// Takes in what bears on revocations: the certificates of old, where they are published, and who depends on a CA.
+    fn look_up_revocation(&mut self, world: &World, now: Timestamp) {
+        let Ok(wanted) = &self.wanted else {
+            return;
+        };
+        let history = &self.history;
+        let published = history
+            .current
+            .as_ref()
+            .is_some_and(|current| revocation::is_published(world, history.authority.as_ref(), &current.serial, &history.standing));
+        self.history.published = published;
+        if needs_own(&self.certificate, wanted) {
+            self.history.own = revocation::own(world, &self.name, now);
+        }
+        let authorities = self.history.own.iter().filter_map(|own| own.authority).chain(self.history.authority);
+        self.history.lists = revocation::lists(world, authorities);
+        self.dependents = match &self.history.current {
+            Some(Recorded { key_id: Some(key_id), .. }) if wanted.is_ca && (self.history.blocked || !self.history.standing.is_good()) => {
+                revocation::dependents(world, &self.name, key_id)
+            }
+            _ => Vec::new(),
+        };
+    }
+
+    /// The issuer's authority, where it is one and can sign.
+    fn signer(&self) -> Option<KeyId> {
+        self.issuer.as_ref()?.view.backing.as_ref().ok()?.authority()
+    }
+
+    /// Whether the key that was read may not be certified again.
+    fn is_barred(&self, world: &World, now: Timestamp) -> bool {
+        let SecretSight::Read(read, _) = &self.secret else {
+            return false;
+        };
+        match &read.content {
+            Content::Pair { key, .. } => {
+                let key_id = key.public_key().key_id();
+                revocation::is_barred(world, &self.name, self.signer().as_ref(), &key_id, now)
+            }
+            Content::Missing(_) | Content::Unreadable(_) | Content::Mismatch => false,
+        }
+    }
+
+    /// Takes in that the register of this authority takes no lines, though it was not known as broken.
+    pub fn give_up(&mut self, broken: &BTreeMap<Option<KeyId>, String>) {
+        self.history.broken.extend(broken.iter().map(|(authority, why)| (*authority, why.clone())));
     }
 
     /// Whether the copy of a CA's key is this Certificate's to have back.
@@ -203,6 +262,7 @@ impl Sight {
             skew: self.skew,
             turn: self.turn,
             issuer_changed: self.issuer_changed,
+            dependents: self.dependents.clone(),
         }
     }
 

@@ -9,6 +9,7 @@ mod issuer;
 mod links;
 mod list;
 mod marks;
+mod revocation;
 mod secret;
 mod world;
 

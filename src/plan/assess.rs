@@ -61,6 +61,9 @@ impl Lack {
 }
 
 pub(super) fn assess(observed: &Observed<'_>, wanted: &Wanted, now: Timestamp) -> Result<Good, Box<Lack>> {
+    if let Err(violation) = checks::stands(&observed.history, now) {
+        return Err(Box::new(Lack { held: current_held(observed), ..*Lack::bare(violation) }));
+    }
     match &observed.secret {
         SecretSeen::Absent | SecretSeen::Foreign(_) => Err(Lack::bare(checks::secret_missing(&observed.history, &wanted.secret_name))),
         SecretSeen::AsRecorded => {
@@ -115,6 +118,19 @@ fn read(observed: &Observed<'_>, wanted: &Wanted, secret: &SecretRead, now: Time
             key_is_sound: known,
             urgent: false,
         })),
+    }
+}
+
+/// The current certificate, where the Secret holds it.
+fn current_held(observed: &Observed<'_>) -> Option<Held> {
+    match &observed.secret {
+        SecretSeen::Absent | SecretSeen::Foreign(_) => None,
+        SecretSeen::AsRecorded => observed.certificate.held(),
+        SecretSeen::Read(secret) => {
+            let leaf = checks::usable(secret, &observed.history).ok()?.0.first()?;
+            checks::current(leaf, &observed.history).ok()?;
+            Some(checks::held(leaf, observed.history.authority))
+        }
     }
 }
 
@@ -211,7 +227,12 @@ fn due(observed: &Observed<'_>, wanted: &Wanted, held: &Held) -> Timestamp {
 /// A certificate that the register does not have may become this Certificate's when the register has none of it at all,
 /// the issuer's own key signed it, and it is not on record as another Certificate's.
 fn importable(observed: &Observed<'_>, leaf: &X509) -> bool {
-    if observed.history.current.is_some() || observed.history.anothers || observed.skew.is_some() || !allowed(observed, leaf) {
+    if observed.history.current.is_some()
+        || observed.history.anothers
+        || observed.history.barred
+        || observed.skew.is_some()
+        || !allowed(observed, leaf)
+    {
         return false;
     }
     match found(observed).and_then(|issuer| issuer.backing.as_ref().ok()) {

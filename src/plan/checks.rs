@@ -13,8 +13,9 @@ use super::{
     observed::{AuthorityView, Backing, Content, Held, History, IssuerView, SecretRead},
     renewal::Validity,
 };
-use crate::api::{
-    Defaulted, GoDuration, OnAuthorityChange, Resolved, Wanted, encoding_name, names, reason::certificate as reason, resolve,
+use crate::{
+    api::{Defaulted, GoDuration, OnAuthorityChange, Resolved, Wanted, encoding_name, names, reason::certificate as reason, resolve},
+    register::Standing,
 };
 
 /// Why what is held is not what is wanted.
@@ -50,6 +51,10 @@ pub enum Cause {
     Spec,
     /// The issuer has another authority, and asked for its leaves to follow.
     Authority,
+    /// It is revoked, or its key is blocked: nothing of it may be used again.
+    Revoked,
+    /// It is on hold.
+    Held,
     /// A person asked.
     Asked,
     /// Time.
@@ -72,6 +77,35 @@ impl Violation {
     /// Whether what is held does its work all the same.
     pub fn leaves_ready(&self) -> bool {
         matches!(self.cause, Cause::Authority | Cause::Asked | Cause::Due | Cause::Unproven)
+    }
+}
+
+/// Whether the current certificate may still be used, by the register. It comes before all that the Secret can tell.
+///
+/// # Errors
+/// When it is revoked or about to be, its key is blocked, or it is on hold. A hold ends with the certificate.
+pub fn stands(history: &History, now: Timestamp) -> Result<(), Violation> {
+    let Some(current) = &history.current else {
+        return Ok(());
+    };
+    let serial = &current.serial;
+    match &history.standing {
+        Standing::Revoked(revocation) => {
+            let message = format!("serial {serial} is revoked: {}", revocation.reason);
+            Err(Violation::new(Cause::Revoked, reason::REVOKED, message))
+        }
+        Standing::Pending(revocation) => {
+            let message = format!("serial {serial} is going to be revoked: {}", revocation.reason);
+            Err(Violation::new(Cause::Revoked, reason::REVOKED, message))
+        }
+        Standing::Good | Standing::Released(_) | Standing::Held(_) if history.blocked => {
+            let message = format!("the key of serial {serial} is blocked");
+            Err(Violation::new(Cause::Revoked, reason::KEY_BLOCKED, message))
+        }
+        Standing::Held(_) if current.not_after.is_none_or(|end| end >= now) => {
+            Err(Violation::new(Cause::Held, reason::ON_HOLD, format!("serial {serial} is on hold")))
+        }
+        Standing::Good | Standing::Released(_) | Standing::Held(_) => Ok(()),
     }
 }
 

@@ -11,7 +11,7 @@ use super::{
     obtain::{Obstruction, obtain, wait},
     outcome::{Act, Helps, Pending, Plan, Standing},
     ownership::{self, Ownership},
-    renewal,
+    renewal, revocation,
     status::{Attempt, Failure},
 };
 use crate::api::{
@@ -29,6 +29,18 @@ pub fn decide(observed: &Observed<'_>, now: Timestamp) -> Plan {
         Ok(wanted) => wanted,
         Err(error) => return refuse(None, INVALID_SPEC, error.to_string()),
     };
+    // What is revoked is the register's matter, whoever has the Secret and whatever the issuer does.
+    if let Some(revoke) = revocation::due(observed, wanted, now) {
+        return Plan { act: Act::Revoke(Box::new(revoke)), standing: None, wake: None };
+    }
+    let mut plan = holding(observed, wanted, now);
+    plan.wake = [plan.wake, revocation::again(observed, wanted, now)].into_iter().flatten().min();
+    plan
+}
+
+/// What becomes of the Secret.
+fn holding(observed: &Observed<'_>, wanted: &Wanted, now: Timestamp) -> Plan {
+    let certificate = observed.certificate;
     if let Some(change) = deletion::finalizer(certificate, wanted) {
         return Plan { act: Act::Finalizer(change), standing: None, wake: None };
     }

@@ -6,6 +6,7 @@ use super::{
     observed::{Observed, SecretSeen},
     outcome::{Act, Finalizer, Plan},
     ownership::{self, Ownership},
+    revocation,
 };
 use crate::api::{Certificate, DeletionPolicy, Wanted, names};
 
@@ -24,7 +25,7 @@ pub struct Destroy {
 pub fn finalizer(certificate: &Certificate, wanted: &Wanted) -> Option<Finalizer> {
     let present = certificate.finalizers().iter().any(|finalizer| finalizer == names::FINALIZER);
     match (wanted.deletion, present) {
-        (DeletionPolicy::Delete, false) => Some(Finalizer::Add),
+        (DeletionPolicy::Delete | DeletionPolicy::RevokeAndDelete, false) => Some(Finalizer::Add),
         (DeletionPolicy::Retain, true) => Some(Finalizer::Remove),
         _ => None,
     }
@@ -37,7 +38,11 @@ pub fn decide(observed: &Observed<'_>) -> Plan {
     if !certificate.finalizers().iter().any(|finalizer| finalizer == names::FINALIZER) {
         return plan(Act::Nothing);
     }
-    let deletes = matches!(observed.wanted, Ok(Wanted { deletion: DeletionPolicy::Delete, .. }));
+    let pending = revocation::on_deletion(observed);
+    if !pending.is_empty() {
+        return plan(Act::Pend(pending));
+    }
+    let deletes = matches!(observed.wanted, Ok(Wanted { deletion: DeletionPolicy::Delete | DeletionPolicy::RevokeAndDelete, .. }));
     match &observed.secret {
         _ if !deletes => plan(Act::Finalizer(Finalizer::Remove)),
         SecretSeen::Absent | SecretSeen::Foreign(_) => plan(Act::Finalizer(Finalizer::Remove)),

@@ -22,6 +22,7 @@ mod properties;
 pub mod publication;
 pub mod recorded;
 pub mod renewal;
+pub mod revocation;
 #[cfg(test)]
 mod simulation;
 #[cfg(test)]

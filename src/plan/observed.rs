@@ -6,7 +6,10 @@ use chancery_pki::{Certificate as X509, Chain, KeyEncoding, KeyId, PrivateKey, S
 use jiff::{SignedDuration, Timestamp};
 
 use super::{budget::Spent, renewal::Validity};
-use crate::api::{Certificate, IssuerKey, SpecError, Wanted, WantedIssuer};
+use crate::{
+    api::{Certificate, DeletionPolicy, IssuerKey, SpecError, Wanted, WantedIssuer},
+    register::Standing,
+};
 
 /// All that bears on one Certificate at one moment.
 #[derive(Debug)]
@@ -29,6 +32,8 @@ pub struct Observed<'a> {
     pub turn: Option<Timestamp>,
     /// Whether the issuer changed since the last failed attempt: the delay does not hold then.
     pub issuer_changed: bool,
+    /// The Certificates that stand on this one as their CA, in order; looked for only where it is a CA's and is revoked.
+    pub dependents: Vec<String>,
 }
 
 /// The issuer, as the issuers' own reconciles left it.
@@ -183,6 +188,19 @@ pub struct History {
     pub destroyed: bool,
     /// Whether the certificate in the Secret is on record as another Certificate's.
     pub anothers: bool,
+    /// How the current certificate stands.
+    pub standing: Standing,
+    /// Whether its revocation or hold is on a published list.
+    pub published: bool,
+    /// Whether the current certificate's key is blocked.
+    pub blocked: bool,
+    /// Whether the key in the Secret may not be certified again: it is blocked, or a certificate with it is revoked or on hold.
+    pub barred: bool,
+    /// The certificates on record as this Certificate's that have not ended, oldest first. Gathered only where one may have to be
+    /// revoked: [`needs_own`] says when.
+    pub own: Vec<OwnCertificate>,
+    /// Of the authorities above those whose revocations are published, with how long a planned one waits before it is.
+    pub lists: BTreeMap<KeyId, SignedDuration>,
     /// Re-issuances within the budget's window.
     pub spent: Spent,
     /// The registers that do not hold together, by their authority (none: the common one), with what is wrong and what to do.
@@ -203,6 +221,31 @@ pub struct Recorded {
     pub reason: String,
     /// When that was recorded.
     pub time: Timestamp,
+}
+
+/// A certificate that the register gave to this Certificate, whichever object of this name it was then.
+#[derive(Clone, Debug, PartialEq)]
+pub struct OwnCertificate {
+    /// The authority in whose register it stands; none where no authority signed it, so that nobody could list it.
+    pub authority: Option<KeyId>,
+    /// Its serial number.
+    pub serial: SerialNumber,
+    /// When it was recorded: what a revocation calls issued.
+    pub time: Timestamp,
+    /// Its end.
+    pub not_after: Timestamp,
+    /// Its key.
+    pub key_id: Option<KeyId>,
+    /// How it stands.
+    pub standing: Standing,
+    /// Whether its revocation or hold is on a published list.
+    pub published: bool,
+}
+
+/// Whether what is decided depends on [`History::own`].
+pub fn needs_own(certificate: &Certificate, wanted: &Wanted) -> bool {
+    let goes = certificate.metadata.deletion_timestamp.is_some();
+    if goes { wanted.deletion == DeletionPolicy::RevokeAndDelete } else { wanted.revocation.is_some() }
 }
 
 impl SecretRead {

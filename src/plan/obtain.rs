@@ -7,6 +7,7 @@ use super::{
     budget::{self, Exhausted},
     checks::{self, Cause},
     decide::{ended, minute, ready},
+    dress::Record,
     limits,
     observed::{Backing, IssuerSeen, IssuerView, Observed, SecretSeen},
     outcome::{Act, Helps, Issue, KeySource, Pending, Plan, Standing},
@@ -14,6 +15,9 @@ use super::{
     status::{Attempt, Recorded as _},
 };
 use crate::api::{self, Resolved, RotationPolicy, Wanted, WantedIssuer, reason::certificate as reason};
+
+/// How many of those that depend on a revoked CA are named.
+const DEPENDENTS_NAMED: usize = 10;
 
 /// What is in the way of an issuance.
 pub(super) struct Obstruction {
@@ -40,6 +44,9 @@ pub(super) fn obtain(observed: &Observed<'_>, wanted: &Wanted, lack: &Lack, now:
     if matches!(observed.issuer, IssuerSeen::Pending) {
         return Plan { act: Act::Nothing, standing: None, wake: None };
     }
+    if let Err(obstruction) = stays(observed, wanted, lack) {
+        return wait(lack, &obstruction, now);
+    }
     let signer = match signer(observed, wanted, lack).and_then(|signer| patience(observed, lack, now).map(|()| signer)) {
         Ok(signer) => signer,
         Err(obstruction) => return wait(lack, &obstruction, now),
@@ -51,6 +58,44 @@ pub(super) fn obtain(observed: &Observed<'_>, wanted: &Wanted, lack: &Lack, now:
     match prepare(observed, wanted, lack, &signer, now) {
         Ok(issue) => Plan { act: Act::Issue(Box::new(issue)), standing: None, wake: None },
         Err(obstruction) => wait(lack, &obstruction, now),
+    }
+}
+
+/// What is not replaced by itself: a certificate on hold, and a CA's, on which others stand.
+fn stays(observed: &Observed<'_>, wanted: &Wanted, lack: &Lack) -> Result<(), Obstruction> {
+    match lack.violation.cause {
+        Cause::Held => Err(Obstruction::change(
+            reason::ON_HOLD,
+            "it is not replaced: an order with release: true on its RevocationList ends that, and so does the certificate's expiry",
+        )),
+        Cause::Revoked if wanted.is_ca && !asked_for(observed, wanted) => Err(Obstruction::change(
+            lack.violation.reason,
+            format!(
+                "a CA is not replaced by itself: {}; annotation {} with a new value makes a CA with a new key",
+                depend(&observed.dependents),
+                api::names::RENEW
+            ),
+        )),
+        _ => Ok(()),
+    }
+}
+
+/// Whether a person asks for a new certificate, and has none for it yet.
+fn asked_for(observed: &Observed<'_>, wanted: &Wanted) -> bool {
+    let handled = match &observed.secret {
+        SecretSeen::Read(secret) => Record::read(&secret.annotations).renew_handled,
+        _ => observed.certificate.status.as_ref().and_then(|status| status.renew_handled.clone()),
+    };
+    wanted.renew.is_some() && wanted.renew != handled
+}
+
+fn depend(dependents: &[String]) -> String {
+    let named = dependents.iter().take(DEPENDENTS_NAMED).map(String::as_str).collect::<Vec<_>>().join(", ");
+    match dependents.len() {
+        0 => "no Certificate depends on it".to_owned(),
+        1 => format!("Certificate {named} depends on it"),
+        count if count <= DEPENDENTS_NAMED => format!("{count} Certificates depend on it: {named}"),
+        count => format!("{count} Certificates depend on it: {named} and {} more", count - DEPENDENTS_NAMED),
     }
 }
 
@@ -200,11 +245,14 @@ fn immutable(observed: &Observed<'_>) -> Result<(), Obstruction> {
 }
 
 fn key_source(observed: &Observed<'_>, wanted: &Wanted, lack: &Lack) -> Result<KeySource, Obstruction> {
-    if lack.key_is_sound && wanted.rotation == RotationPolicy::Never {
+    if lack.violation.cause == Cause::Revoked {
+        return Ok(KeySource::New);
+    }
+    let sound = lack.key_is_sound && !observed.history.barred;
+    if sound && wanted.rotation == RotationPolicy::Never {
         return Ok(KeySource::Keep);
     }
-    let Some(recorded) = observed.history.current.as_ref().filter(|_| wanted.is_ca && !lack.key_is_sound && !observed.history.destroyed)
-    else {
+    let Some(recorded) = observed.history.current.as_ref().filter(|_| wanted.is_ca && !sound && !observed.history.destroyed) else {
         return Ok(KeySource::New);
     };
     if let (true, Some(key_id)) = (observed.history.copy, recorded.key_id) {
@@ -261,7 +309,16 @@ fn patience(observed: &Observed<'_>, lack: &Lack, now: Timestamp) -> Result<(), 
     {
         return Err(Obstruction::until(reason::NOT_DELIVERED, format!("it is tried again at {next}"), next));
     }
-    budget::within(&observed.history.spent, now).map_err(|exhausted| match exhausted {
+    match budget::within(&observed.history.spent, now) {
+        Ok(()) => Ok(()),
+        // Whoever revokes a thousand certificates at once has a reason, and does it once: their users must not wait for an hour.
+        Err(Exhausted::Namespace { .. }) if lack.violation.cause == Cause::Revoked => Ok(()),
+        Err(exhausted) => Err(spent(observed, exhausted)),
+    }
+}
+
+fn spent(observed: &Observed<'_>, exhausted: Exhausted) -> Obstruction {
+    match exhausted {
         Exhausted::Certificate { until } => Obstruction::until(
             reason::BUDGET_SPENT,
             format!(
@@ -278,17 +335,17 @@ fn patience(observed: &Observed<'_>, lack: &Lack, now: Timestamp) -> Result<(), 
             format!("its namespace had {} re-issuances within the last hour, it follows when there is room", budget::PER_NAMESPACE),
             renewal::add(until, SignedDuration::from_secs(budget::share(observed.certificate.metadata.uid.as_deref()))),
         ),
-    })
+    }
 }
 
-/// The delay after failures. A new spec, another issuer and a person who asks are tried at once.
+/// The delay after failures. A new spec, another issuer, a person who asks and a revocation are tried at once.
 fn back_off(observed: &Observed<'_>, lack: &Lack, now: Timestamp) -> Result<(), Obstruction> {
     let certificate = observed.certificate;
     let Some(attempt) = Attempt::last(certificate, lack.held.as_ref(), now) else {
         return Ok(());
     };
     let (why, said) = certificate.last_failure().unwrap_or_default();
-    let asked_anew = lack.violation.cause == Cause::Asked && !said.contains(&lack.violation.message);
+    let asked_anew = matches!(lack.violation.cause, Cause::Asked | Cause::Revoked) && !said.contains(&lack.violation.message);
     if attempt.again <= now || observed.issuer_changed || asked_anew {
         return Ok(());
     }

@@ -3,7 +3,14 @@
 use chancery_pki::{CaConstraints, KeyId, SerialNumber, Template};
 use jiff::Timestamp;
 
-use super::{checks::Violation, deletion, dress::Dress, observed::Held, renewal::Validity};
+use super::{
+    checks::Violation,
+    deletion,
+    dress::Dress,
+    observed::{Held, OwnCertificate},
+    renewal::Validity,
+    revocation::Revoke,
+};
 use crate::api::{Resolved, Wanted};
 
 /// What is done, said and waited for.
@@ -34,6 +41,10 @@ pub enum Act {
     Finalizer(Finalizer),
     /// The Secret is deleted, with its key.
     Destroy(deletion::Destroy),
+    /// Certificates are put on record as revoked.
+    Revoke(Box<Revoke>),
+    /// Certificates are put on record as to be revoked, since their Certificate goes.
+    Pend(Vec<OwnCertificate>),
 }
 
 impl Act {
@@ -47,6 +58,7 @@ impl Act {
             Self::Dress(_) => "dressed again".to_owned(),
             Self::Finalizer(_) => "given or relieved of the finalizer".to_owned(),
             Self::Destroy(_) => "destroyed".to_owned(),
+            Self::Revoke(_) | Self::Pend(_) => "revoked".to_owned(),
         }
     }
 }

@@ -12,9 +12,10 @@ use super::{
     observed::Held,
     outcome::{Helps, Standing},
     renewal::{self, Validity},
+    revocation::Told,
 };
 use crate::api::{
-    Certificate, CertificateStatus, GoDuration, IssuedCertificate, Renewal, Resolved, ResolvedSpec, SecretIdentity,
+    Certificate, CertificateStatus, GoDuration, IssuedCertificate, Renewal, Resolved, ResolvedSpec, RevocationStatus, SecretIdentity,
     certificate_status::MAX_ISSUED,
     condition::{self, Finding, merge},
     reason::certificate as reason,
@@ -46,6 +47,8 @@ pub struct Said<'a> {
     pub failure: Option<&'a Failure>,
     /// Whether the issuer changed since the last failed attempt: those before it count no more.
     pub issuer_changed: bool,
+    /// What there is to say of revocation; none leaves what is said.
+    pub told: Option<Told>,
 }
 
 /// The status of a Certificate. Equal to the one that stands where nothing changed, so that it need not be written.
@@ -66,6 +69,13 @@ pub fn of(certificate: &Certificate, said: &Said<'_>, now: Timestamp) -> Certifi
     status.renewal_time = standing.renewal.map(Time);
     if let Some(secret) = &said.secret {
         status.secret = Some(secret.clone());
+    }
+    if let Some(told) = &said.told {
+        status.revocation = told.asked.map(|asked| RevocationStatus {
+            issued_before: Time(asked.issued_before),
+            effective_time: Time(asked.effective),
+            certificates: asked.certificates,
+        });
     }
     status.conditions = conditions(certificate, &old, said, cut(&status, standing), now);
     match said.failure {
@@ -203,7 +213,14 @@ fn conditions(
             findings.push(Finding::new(kind, true, pending.reason, pending.message.clone()));
         }
     }
-    merge(&old.conditions, &findings, certificate.metadata.generation, now)
+    findings.extend(said.told.as_ref().and_then(|told| told.finding.clone()));
+    let mut conditions = merge(&old.conditions, &findings, certificate.metadata.generation, now);
+    if said.told.is_none() {
+        let kept = condition::find(&old.conditions, condition::REVOKED).cloned();
+        conditions.extend(kept);
+        conditions.sort_by(|one, other| one.type_.cmp(&other.type_));
+    }
+    conditions
 }
 
 fn second(time: Timestamp) -> Timestamp {

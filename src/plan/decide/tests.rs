@@ -6,6 +6,7 @@ mod failures;
 mod ownership;
 mod reasons;
 mod registers;
+mod revocations;
 mod steady;
 
 use jiff::{SignedDuration, Timestamp};

@@ -6,19 +6,15 @@
 use chancery_pki::Reason;
 use jiff::{SignedDuration, Timestamp};
 
-use super::renewal::add;
+use super::{renewal::add, revocation::is_planned};
 
 pub mod automatic;
 pub mod orders;
 pub mod standing;
 pub mod status;
 
-/// How long planned revocations wait where no list says it.
-pub const DEFAULT_GRACE: SignedDuration = SignedDuration::from_mins(10);
-
 /// From when on a revocation may stand on a list; none: at once. A reason that tells of no danger leaves those who use the certificate
 /// the time to take its successor.
 pub fn listed_from(reason: Reason, grace: SignedDuration, now: Timestamp) -> Option<Timestamp> {
-    let planned = matches!(reason, Reason::AffiliationChanged | Reason::Superseded | Reason::CessationOfOperation);
-    (planned && grace > SignedDuration::ZERO).then(|| add(now, grace))
+    (is_planned(reason) && grace > SignedDuration::ZERO).then(|| add(now, grace))
 }

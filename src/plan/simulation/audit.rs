@@ -5,7 +5,7 @@ use std::{
     fmt,
 };
 
-use chancery_pki::SerialNumber;
+use chancery_pki::{Certificate as X509, SerialNumber};
 use jiff::{SignedDuration, Timestamp};
 
 use super::world::World;
@@ -16,6 +16,7 @@ use crate::{
         renewal::{TOLERANCE, add},
         stage::Done,
     },
+    register::Standing,
 };
 
 /// What is certain to be enough for one more attempt: a wake, a crash and its restart.
@@ -41,6 +42,8 @@ pub(super) struct Audit {
     edits: HashMap<usize, usize>,
     crashes: HashMap<usize, usize>,
     issued: HashMap<(usize, &'static str), usize>,
+    /// How often somebody asked for a revocation, and how often certificates were put on record as revoked.
+    orders: HashMap<usize, (usize, usize)>,
     following: VecDeque<(Timestamp, usize)>,
     jump: (Timestamp, SignedDuration),
     looks: usize,
@@ -59,6 +62,7 @@ impl Audit {
             edits: HashMap::new(),
             crashes: HashMap::new(),
             issued: HashMap::new(),
+            orders: HashMap::new(),
             following: VecDeque::new(),
             jump: (Timestamp::UNIX_EPOCH, SignedDuration::ZERO),
             looks: 0,
@@ -72,6 +76,12 @@ impl Audit {
     /// There is a reason for one new certificate.
     pub(super) fn count(&mut self, desk: usize, reason: &'static str) {
         *self.causes.entry((desk, reason)).or_default() += 1;
+    }
+
+    /// Somebody asked for what was issued so far to be revoked.
+    pub(super) fn ordered(&mut self, desk: usize) {
+        self.orders.entry(desk).or_default().0 += 1;
+        self.count(desk, reason::REVOKED);
     }
 
     /// Somebody changed a Certificate.
@@ -114,6 +124,10 @@ impl Audit {
         let Some(leaf) = place.desk.leaf().filter(|leaf| leaf.serial() == serial) else {
             return;
         };
+        // What is on hold is not renewed.
+        if place.desk.current().is_some_and(|line| matches!(line.standing, Standing::Held(_))) {
+            return;
+        }
         let end = leaf.not_after();
         let status = place.desk.certificate.status.clone().unwrap_or_default();
         let lifetime = end.duration_since(leaf.not_before());
@@ -134,18 +148,30 @@ impl Audit {
     }
 
     /// What a reconcile did.
-    pub(super) fn looked(world: &mut World, desk: usize, before: Option<&SerialNumber>, done: &Done) {
+    pub(super) fn looked(world: &mut World, desk: usize, before: Option<&X509>, held: bool, done: &Done) {
         let (now, clock) = (world.now, world.clock());
         let place = &world.desks[desk];
+        let office = &world.offices[place.office];
+        let able = world.off.abs() <= TOLERANCE && !office.fails && office.view.backing.is_ok();
+        let revoked = place.desk.current().is_some_and(|line| matches!(line.standing, Standing::Revoked(_)));
+        assert!(!revoked || !able || done.crashed, "{} is revoked and was not replaced", place.name);
+        let asked = place.desk.wanted.as_ref().is_ok_and(|wanted| wanted.revocation.is_some());
+        assert!(!held || done.issued.is_empty() || (asked && done.revoked > 0), "{} was replaced while it was on hold", place.name);
+        if done.issued.contains(&reason::REVOKED)
+            && let (Some(before), Some(leaf)) = (before, place.desk.leaf())
+        {
+            assert_ne!(before.key_id(), leaf.key_id(), "{} has the key of what was revoked", place.name);
+        }
         let audit = &mut world.audit;
         audit.looks += 1;
         audit.failures += usize::from(done.failed);
+        audit.orders.entry(desk).or_default().1 += usize::from(done.revoked > 0);
         audit.secret_writes += done.secret_writes;
         audit.status_writes += done.status_writes;
         for reason in &done.issued {
             *audit.issued.entry((desk, reason)).or_default() += 1;
             if let Some(before) = before {
-                assert!(audit.replaced.insert((before.clone(), reason)), "{} was replaced twice: {reason}", place.name);
+                assert!(audit.replaced.insert((before.serial().clone(), reason)), "{} was replaced twice: {reason}", place.name);
             }
             if *reason == reason::AUTHORITY_CHANGED {
                 audit.following.push_back((now, place.office));
@@ -174,6 +200,11 @@ impl Audit {
             assert!(undelivered <= crashes, "{name}: {undelivered} were not delivered");
             let deleted = self.causes.get(&(desk, reason::SECRET_MISSING)).copied().unwrap_or(0);
             assert!(issued(reason::SECRET_MISSING) <= deleted + crashes, "{name}");
+            let revocations = self.causes.get(&(desk, reason::REVOKED)).copied().unwrap_or(0);
+            assert!(issued(reason::REVOKED) <= revocations + crashes, "{name}: {} for {revocations}", issued(reason::REVOKED));
+            let (orders, acts) = self.orders.get(&desk).copied().unwrap_or_default();
+            assert!(acts <= orders + crashes, "{name}: {orders} orders acted {acts} times");
+            assert_eq!(issued(reason::ON_HOLD) + issued(reason::KEY_BLOCKED), 0, "{name}");
             let by_people: usize = [
                 reason::NAMES_CHANGED,
                 reason::SUBJECT_CHANGED,
@@ -195,7 +226,7 @@ impl Audit {
             let able = world.runs && !office.fails && office.view.backing.is_ok() && lasts;
             let status = place.desk.certificate.status.clone().unwrap_or_default();
             let ready = condition::is_true(&status.conditions, condition::READY);
-            assert!(ready || !able || crashes > 0, "{name} is not ready in the end: {status:#?}");
+            assert!(ready || !able || crashes > 0 || place.desk.is_held(world.now), "{name} is not ready in the end: {status:#?}");
         }
         let issued: usize = self.issued.values().sum();
         assert!(self.looks < 20 * issued + 300 * world.desks.len(), "{} looks for {issued} certificates", self.looks);

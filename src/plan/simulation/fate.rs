@@ -80,13 +80,20 @@ impl Fate {
         for _ in 0..count * years / 3 {
             let at = self.some_time(world);
             let desk = usize::try_from(world.chance.between(0, count)).unwrap();
-            let event = match world.chance.between(0, 6) {
+            let event = match world.chance.between(0, 10) {
                 0 => Event::Names(desk),
                 1 => Event::Duration(desk),
                 2 => Event::Renew(desk),
                 3 => Event::Delete(desk),
                 4 => Event::Template(desk),
-                _ => Event::Move(desk),
+                5 => Event::Move(desk),
+                6 | 7 => Event::Revoke(desk),
+                8 => Event::Convict(desk),
+                _ => {
+                    let days = world.chance.between(1, 60);
+                    world.at(at + SignedDuration::from_hours(24 * days), Event::Release(desk));
+                    Event::Hold(desk)
+                }
             };
             world.at(at, event);
         }

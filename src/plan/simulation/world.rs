@@ -5,18 +5,21 @@ use std::{
     collections::{BTreeMap, BinaryHeap, VecDeque},
 };
 
+use chancery_pki::Reason;
 use jiff::{SignedDuration, Timestamp};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
 use super::{audit::Audit, chance::Chance};
 use crate::{
-    api::{OnAuthorityChange, names, reason},
+    api::{OnAuthorityChange, RevocationSpec, TENANT_REASONS, names, reason},
     issuers::Book,
     observe::Name,
     plan::{
         budget,
         renewal::{TOLERANCE, add},
-        stage::{Crash, Desk, Office, Seal, Surroundings},
+        stage::{Crash, Desk, Listed, Office, Seal, Surroundings},
     },
+    register::{Revocation, Standing},
 };
 
 /// What happens at a moment.
@@ -54,6 +57,14 @@ pub(super) enum Event {
     Template(usize),
     /// Somebody names another issuer.
     Move(usize),
+    /// Somebody asks for what was issued so far to be revoked.
+    Revoke(usize),
+    /// The authority's owner revokes the certificate.
+    Convict(usize),
+    /// The authority's owner puts it on hold.
+    Hold(usize),
+    /// And releases it.
+    Release(usize),
 }
 
 /// A Certificate in the world.
@@ -221,6 +232,20 @@ impl World {
                     certificate.spec.is_ca = false;
                 });
             }
+            Event::Revoke(desk) => {
+                // Half of them with a time that is yet to come, which must not act again.
+                let ahead = if self.chance.one_in(2) { SignedDuration::ZERO } else { SignedDuration::from_hours(24 * 400) };
+                let before = Time(add(self.clock(), ahead));
+                let reason = TENANT_REASONS[usize::try_from(self.chance.between(0, 5)).unwrap()];
+                self.edit(desk, |certificate| {
+                    certificate.spec.revocation =
+                        Some(RevocationSpec { issued_before: before, reason: Some(reason), invalidity_date: None });
+                });
+                self.audit.ordered(desk);
+            }
+            Event::Convict(desk) => self.stand(desk, Standing::Revoked, Reason::PrivilegeWithdrawn),
+            Event::Hold(desk) => self.stand(desk, Standing::Held, Reason::CertificateHold),
+            Event::Release(desk) => self.stand(desk, Standing::Released, Reason::RemoveFromCrl),
         }
         Audit::note(self);
     }
@@ -230,6 +255,23 @@ impl World {
         self.desks[desk].since = self.now;
         self.audit.edited(desk);
         self.soon(desk);
+    }
+
+    /// The owner of an authority says how a certificate of it stands.
+    fn stand(&mut self, desk: usize, standing: fn(Box<Revocation>) -> Standing, reason: Reason) {
+        let now = self.clock();
+        let place = &mut self.desks[desk];
+        let Some(line) = place.desk.current().filter(|line| line.authority.is_some()) else {
+            return;
+        };
+        let held = matches!(line.standing, Standing::Held(_));
+        let may = if reason == Reason::RemoveFromCrl { held } else { line.standing.is_good() || held };
+        if may {
+            place.desk.stand(standing, reason, now);
+            place.since = self.now;
+            self.audit.count(desk, reason::certificate::REVOKED);
+            self.soon(desk);
+        }
     }
 
     /// A watch shows a change.
@@ -328,6 +370,7 @@ impl World {
         let crash = match self.chance.between(0, 3000) {
             0 => Some(Crash::AfterLine),
             1 => Some(Crash::AfterSecret),
+            2..300 => Some(Crash::BetweenRevocations),
             _ => None,
         };
         let place = &mut self.desks[number];
@@ -340,9 +383,11 @@ impl World {
             skew: (self.off.abs() > TOLERANCE).then_some(self.off),
             turn: self.book.turn(&office.view.key, &place.name),
             in_namespace: (spent.len(), spent.front().copied()),
+            lists: office.authority().map(|authority| (authority.key_id, hourly(now))).into_iter().collect(),
             ..Surroundings::of(office)
         };
-        let before = place.desk.held_serial();
+        let before = place.desk.leaf().cloned();
+        let held = place.desk.is_held(now);
         let done = place.desk.reconcile(&around, crash, now);
         assert!(done.wake.is_none_or(|wake| wake > now), "{}: a wake that is past: {:?}, it is {now}", place.name, done.wake);
         // Nothing was written: that was the second look.
@@ -361,11 +406,17 @@ impl World {
             let (end, serial) = (held.not_after(), held.serial().clone());
             self.at(add(end, TOLERANCE + SignedDuration::from_secs(2)), Event::End(number, serial));
         }
-        Audit::looked(self, number, before.as_ref(), &done);
+        Audit::looked(self, number, before.as_ref(), held, &done);
         if done.crashed {
             self.audit.crashed(number);
             self.stop();
             self.at(self.now + SignedDuration::from_secs(20), Event::Start);
         }
     }
+}
+
+/// A list that is made anew each hour.
+fn hourly(now: Timestamp) -> Listed {
+    let hour = Timestamp::from_second(now.as_second() - now.as_second() % 3600).unwrap();
+    Listed { grace: SignedDuration::from_mins(10), sequence: u64::MAX, built_at: hour }
 }

@@ -2,11 +2,11 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
-use chancery_pki::{KeyEncoding, PrivateKey};
+use chancery_pki::{KeyEncoding, PrivateKey, Reason, SerialNumber};
 use jiff::Timestamp;
 
 use super::{
-    desk::{Desk, Line, Surroundings, blank},
+    desk::{Desk, Line, Surroundings, blank, revocation},
     office::{pool, serial},
 };
 use crate::{
@@ -17,6 +17,7 @@ use crate::{
         observed::{Content, Recorded, SecretRead},
         status::Failure,
     },
+    register::{Revocation, Standing},
 };
 
 /// Where a process dies while it issues.
@@ -26,6 +27,8 @@ pub(crate) enum Crash {
     AfterLine,
     /// After the Secret, before the status.
     AfterSecret,
+    /// After the first of several lines that revoke.
+    BetweenRevocations,
 }
 
 /// What one reconcile did.
@@ -33,6 +36,8 @@ pub(crate) enum Crash {
 pub(crate) struct Done {
     /// The reasons of the certificates that were delivered.
     pub(crate) issued: Vec<&'static str>,
+    /// How many certificates were put on record as revoked.
+    pub(crate) revoked: usize,
     /// Whether an attempt failed.
     pub(crate) failed: bool,
     /// Writes of the Secret, and of the status.
@@ -84,10 +89,30 @@ impl Desk {
                     reason: reason::certificate::FOUND.to_owned(),
                     time: now,
                 };
-                self.lines.push(Line { recorded, authority: held.authority, voided: false });
+                self.lines.push(Line::new(recorded, held.authority));
                 self.put(&dress, None);
                 done.secret_writes += 1;
                 self.settle(around, &mut done, now);
+            }
+            Act::Revoke(revoke) => {
+                let marks = revoke.certificates.iter().map(|(_, own, from)| (own.serial.clone(), *from)).collect::<Vec<_>>();
+                for (number, (serial, from)) in marks.iter().enumerate() {
+                    if number > 0 && crash == Some(Crash::BetweenRevocations) {
+                        done.crashed = true;
+                        return done;
+                    }
+                    self.revoke(serial, revoke.reason, *from, Some(revoke.before), now);
+                }
+                let after = self.reconcile(around, crash.filter(|crash| *crash != Crash::BetweenRevocations), now);
+                return Done { revoked: done.revoked + marks.len(), ..after };
+            }
+            Act::Pend(certificates) => {
+                for own in &certificates {
+                    let line = self.lines.iter_mut().find(|line| line.recorded.serial == own.serial).unwrap();
+                    self.sequence += 1;
+                    line.standing = Standing::Pending(Box::new(revocation(Reason::CessationOfOperation, self.sequence, now)));
+                }
+                return self.reconcile(around, crash, now);
             }
             Act::Issue(issue) => self.issue(around, &issue, crash, &mut done, now),
         }
@@ -113,7 +138,7 @@ impl Desk {
             reason: reason.to_owned(),
             time,
         };
-        self.lines.push(Line { recorded, authority: office.authority().map(|authority| authority.key_id), voided: false });
+        self.lines.push(Line::new(recorded, office.authority().map(|authority| authority.key_id)));
         if office.fails {
             self.lines.last_mut().unwrap().voided = true;
             let failure = Failure { reason: reason::FAILED, message: "the issuer did not sign: it is out of ink".to_owned(), retry: true };
@@ -143,6 +168,17 @@ impl Desk {
             return;
         }
         self.settle(around, done, now);
+    }
+
+    /// A line of the register: what it says of one that is revoked already changes only where the key is compromised.
+    fn revoke(&mut self, serial: &SerialNumber, reason: Reason, from: Option<Timestamp>, before: Option<Timestamp>, now: Timestamp) {
+        let time = self.lines.last().map_or(now, |line| now.max(line.recorded.time));
+        self.sequence += 1;
+        let sequence = self.sequence;
+        let line = self.lines.iter_mut().find(|line| line.recorded.serial == *serial).unwrap();
+        let since = line.standing.revocation().map_or(time, |revocation| revocation.time);
+        let from = from.unwrap_or(time);
+        line.standing = Standing::Revoked(Box::new(Revocation { from, before, ..revocation(reason, sequence, since) }));
     }
 
     fn key(&mut self, issue: &Issue) -> Arc<PrivateKey> {

@@ -1,8 +1,11 @@
 //! One Certificate with its Secret and its lines in the registers, as an observer sees them.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
-use chancery_pki::{Certificate as X509, KeyAlgorithm, KeyId, PrivateKey, SerialNumber};
+use chancery_pki::{Certificate as X509, KeyAlgorithm, KeyId, PrivateKey, Reason, SerialNumber};
 use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::{ByteString, api::core::v1::Secret};
 
@@ -13,12 +16,16 @@ use crate::{
         self, Act, Plan,
         budget::{self, Spent},
         dress,
-        observed::{Backing, ChainText, Content, History, IssuerSeen, Observed, Recorded, SecretRead, SecretSeen},
+        observed::{
+            Backing, ChainText, Content, History, IssuerSeen, Observed, OwnCertificate, Recorded, SecretRead, SecretSeen, needs_own,
+        },
         ownership::{self, Ownership},
         recorded::{self, SecretMark},
         renewal::add,
+        revocation,
         status::{self, Failure, Said},
     },
+    register::{Revocation, Standing},
 };
 
 /// A line of a register that gave this Certificate a certificate.
@@ -27,6 +34,24 @@ pub(crate) struct Line {
     pub(crate) recorded: Recorded,
     pub(crate) authority: Option<KeyId>,
     pub(crate) voided: bool,
+    pub(crate) standing: Standing,
+}
+
+impl Line {
+    /// A certificate that was just recorded.
+    pub(crate) fn new(recorded: Recorded, authority: Option<KeyId>) -> Self {
+        Self { recorded, authority, voided: false, standing: Standing::Good }
+    }
+}
+
+/// An authority's published list.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Listed {
+    /// How long planned revocations wait.
+    pub(crate) grace: SignedDuration,
+    /// The last line in it, and when it was made.
+    pub(crate) sequence: u64,
+    pub(crate) built_at: Timestamp,
 }
 
 /// What bears on a Certificate and is not its own.
@@ -40,12 +65,24 @@ pub(crate) struct Surroundings<'a> {
     pub(crate) in_namespace: (usize, Option<Timestamp>),
     pub(crate) rival: Option<String>,
     pub(crate) broken: BTreeMap<Option<KeyId>, String>,
+    pub(crate) lists: BTreeMap<KeyId, Listed>,
+    pub(crate) dependents: Vec<String>,
 }
 
 impl<'a> Surroundings<'a> {
     /// All is well.
     pub(crate) fn of(issuer: &'a Office) -> Self {
-        Self { issuer: Some(issuer), admitted: true, skew: None, turn: None, in_namespace: (0, None), rival: None, broken: BTreeMap::new() }
+        Self {
+            issuer: Some(issuer),
+            admitted: true,
+            skew: None,
+            turn: None,
+            in_namespace: (0, None),
+            rival: None,
+            broken: BTreeMap::new(),
+            lists: BTreeMap::new(),
+            dependents: Vec::new(),
+        }
     }
 }
 
@@ -57,6 +94,10 @@ pub(crate) struct Desk {
     pub(crate) secret: Option<SecretRead>,
     pub(crate) lines: Vec<Line>,
     pub(crate) copies: BTreeMap<KeyId, Arc<PrivateKey>>,
+    /// Keys that may not be certified again.
+    pub(crate) blocked: BTreeSet<KeyId>,
+    /// How many lines about revocations were written.
+    pub(crate) sequence: u64,
     /// Remembered in memory only.
     pub(crate) issuer_changed: bool,
     pub(super) version: u64,
@@ -71,6 +112,8 @@ impl Desk {
             secret: None,
             lines: Vec::new(),
             copies: BTreeMap::new(),
+            blocked: BTreeSet::new(),
+            sequence: 0,
             issuer_changed: false,
             version: 1,
             keys: certificate.metadata.name.as_deref().unwrap_or_default().bytes().map(u64::from).sum(),
@@ -110,11 +153,57 @@ impl Desk {
             previous: live().rev().nth(1).and_then(|line| Some((line.recorded.serial.clone(), line.recorded.key_id?))),
             imported: current.is_some_and(|line| line.recorded.reason == reason::certificate::FOUND),
             anothers: false,
+            standing: current.map(|line| line.standing.clone()).unwrap_or_default(),
+            blocked: current.and_then(|line| line.recorded.key_id).is_some_and(|key_id| self.blocked.contains(&key_id)),
+            barred: self.leaf().is_some_and(|leaf| self.is_barred(&leaf.key_id())),
+            published: current.is_some_and(|line| is_published(around, line)),
+            own: self.own(around, now),
+            lists: around.lists.iter().map(|(authority, list)| (*authority, list.grace)).collect(),
             authority: current.and_then(|line| line.authority),
             current: current.map(|line| line.recorded.clone()),
             spent: Spent { by_certificate, in_namespace: around.in_namespace.0, oldest_in_namespace: around.in_namespace.1 },
             broken: around.broken.clone(),
         }
+    }
+
+    fn own(&self, around: &Surroundings<'_>, now: Timestamp) -> Vec<OwnCertificate> {
+        if !self.wanted.as_ref().is_ok_and(|wanted| needs_own(&self.certificate, wanted)) {
+            return Vec::new();
+        }
+        let own = |line: &Line| {
+            Some(OwnCertificate {
+                authority: line.authority,
+                serial: line.recorded.serial.clone(),
+                time: line.recorded.time,
+                not_after: line.recorded.not_after.filter(|end| *end >= now)?,
+                key_id: line.recorded.key_id,
+                standing: line.standing.clone(),
+                published: is_published(around, line),
+            })
+        };
+        self.lines.iter().filter(|line| !line.voided).filter_map(own).collect()
+    }
+
+    fn is_barred(&self, key: &KeyId) -> bool {
+        self.blocked.contains(key) || self.lines.iter().any(|line| line.recorded.key_id == Some(*key) && !line.standing.is_good())
+    }
+
+    /// The line of the current certificate.
+    pub(crate) fn current(&self) -> Option<&Line> {
+        self.lines.iter().rfind(|line| !line.voided)
+    }
+
+    /// Whether the current certificate is on hold and has not ended.
+    pub(crate) fn is_held(&self, now: Timestamp) -> bool {
+        let held = |line: &&Line| matches!(line.standing, Standing::Held(_)) && line.recorded.not_after.is_some_and(|end| end >= now);
+        self.current().filter(held).is_some()
+    }
+
+    /// The authority's owner revokes the current certificate, or puts it on hold.
+    pub(crate) fn stand(&mut self, standing: impl FnOnce(Box<Revocation>) -> Standing, reason: Reason, now: Timestamp) {
+        self.sequence += 1;
+        let revocation = revocation(reason, self.sequence, now);
+        self.lines.iter_mut().rfind(|line| !line.voided).unwrap().standing = standing(Box::new(revocation));
     }
 
     fn secret_seen(&self, around: &Surroundings<'_>, history: &History, read: bool) -> SecretSeen<'_> {
@@ -152,6 +241,7 @@ impl Desk {
             skew: around.skew,
             turn: around.turn,
             issuer_changed: self.issuer_changed,
+            dependents: around.dependents.clone(),
         }
     }
 
@@ -194,6 +284,7 @@ impl Desk {
             recorded: observed.history.current.as_ref(),
             failure,
             issuer_changed: self.issuer_changed,
+            told: revocation::tell(&observed, now),
         };
         Some(status::of(&self.certificate, &said, now))
     }
@@ -251,6 +342,18 @@ impl Desk {
     pub(crate) fn algorithm(&self) -> Option<KeyAlgorithm> {
         self.secret.as_ref()?.key_algorithm()
     }
+}
+
+/// A revocation that was recorded at that time, and is published from then on.
+pub(super) fn revocation(reason: Reason, sequence: u64, time: Timestamp) -> Revocation {
+    Revocation { time, reason, invalidity_date: None, from: time, sequence, before: None, automatic: None }
+}
+
+/// Whether a list has the revocation of a certificate.
+fn is_published(around: &Surroundings<'_>, line: &Line) -> bool {
+    let list = line.authority.and_then(|authority| around.lists.get(&authority));
+    let revocation = line.standing.revocation();
+    list.zip(revocation).is_some_and(|(list, revocation)| revocation.sequence <= list.sequence && revocation.from <= list.built_at)
 }
 
 /// An empty Secret.

@@ -7,7 +7,7 @@ mod desk;
 mod office;
 
 pub(crate) use clerk::{Crash, Done};
-pub(crate) use desk::{Desk, Surroundings, blank};
+pub(crate) use desk::{Desk, Listed, Surroundings, blank};
 pub(crate) use office::{Office, Seal, pool};
 
 use jiff::Timestamp;

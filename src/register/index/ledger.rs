@@ -44,9 +44,10 @@ pub struct Known {
 }
 
 /// Whether a certificate is revoked.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub enum Standing {
     /// It is not.
+    #[default]
     Good,
     /// It was on hold, and is not any more.
     Released(Box<Revocation>),

@@ -1,12 +1,15 @@
 //! Why a new certificate is made: each reason of the list, and which of several is named.
 
-use chancery_pki::KeyAlgorithm;
+use chancery_pki::{KeyAlgorithm, Reason};
 
 use super::*;
-use crate::plan::{
-    Act,
-    observed::Content,
-    stage::{Seal, pool},
+use crate::{
+    plan::{
+        Act,
+        observed::Content,
+        stage::{Seal, pool},
+    },
+    register::Standing,
 };
 
 type Change = fn(&mut Desk);
@@ -78,7 +81,7 @@ fn the_first_violated_check_names_the_reason() {
     let (from, to) = (time("2025-01-01T00:00:00Z"), time("2035-01-01T00:00:00Z"));
     let other = Seal::root("Root", pool(KeyAlgorithm::EcdsaP256, 1), from, to);
     // From the last check to the first: whatever is added hides what was there.
-    let changes: [(&str, Change); 11] = [
+    let changes: [(&str, Change); 12] = [
         ("Expired", |_| {}),
         ("DurationChanged", |desk| edit(desk, json!({"duration": "100h"}))),
         ("KeyChanged", |desk| edit(desk, json!({"privateKey": {"algorithm": "Ed25519"}}))),
@@ -90,6 +93,7 @@ fn the_first_violated_check_names_the_reason() {
         ("KeyMismatch", |desk| desk.tamper(|secret| secret.content = Content::Mismatch)),
         ("SecretUnreadable", |desk| desk.tamper(|secret| secret.content = Content::Missing("tls.crt"))),
         ("SecretMissing", |desk| desk.secret = None),
+        ("Revoked", |desk| desk.stand(Standing::Revoked, Reason::KeyCompromise, noon())),
     ];
     let named = |desk: &Desk, office: &Office, now| match desk.decide(&Surroundings::of(office), now).0.act {
         Act::Issue(issue) => issue.reason(),
