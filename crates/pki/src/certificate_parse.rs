@@ -123,8 +123,8 @@ pub(crate) fn parse(der: Vec<u8>) -> Result<Parts, CertificateError> {
     })
 }
 
-/// How many octets stand before the certificate's first field, which is the part that is signed.
-fn length_of_header(der: &[u8]) -> Option<usize> {
+/// How many octets stand before the first field of a certificate or list, which is the part that is signed.
+pub(crate) fn length_of_header(der: &[u8]) -> Option<usize> {
     let mut reader = SliceReader::new(der).ok()?;
     Header::decode(&mut reader).ok()?;
     usize::try_from(reader.position()).ok()
