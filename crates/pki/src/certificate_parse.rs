@@ -130,8 +130,9 @@ pub(crate) fn length_of_header(der: &[u8]) -> Option<usize> {
     usize::try_from(reader.position()).ok()
 }
 
+/// 99991231235959Z, by which RFC 5280 section 4.1.2.5 means that there is no end, is beyond what is counted here.
 fn timestamp(time: ASN1Time) -> Result<Timestamp, CertificateError> {
-    Timestamp::from_second(time.timestamp()).map_err(|_| CertificateError::Validity)
+    Timestamp::from_second(time.timestamp().min(Timestamp::MAX.as_second())).map_err(|_| CertificateError::Validity)
 }
 
 fn algorithm(parsed: &AlgorithmIdentifier<'_>) -> Result<AlgorithmIdentifierOwned, CertificateError> {
