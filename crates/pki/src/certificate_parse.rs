@@ -123,15 +123,16 @@ pub(crate) fn parse(der: Vec<u8>) -> Result<Parts, CertificateError> {
     })
 }
 
-/// How many octets stand before the certificate's first field, which is the part that is signed.
-fn length_of_header(der: &[u8]) -> Option<usize> {
+/// How many octets stand before the first field of a certificate or list, which is the part that is signed.
+pub(crate) fn length_of_header(der: &[u8]) -> Option<usize> {
     let mut reader = SliceReader::new(der).ok()?;
     Header::decode(&mut reader).ok()?;
     usize::try_from(reader.position()).ok()
 }
 
+/// 99991231235959Z, by which RFC 5280 section 4.1.2.5 means that there is no end, is beyond what is counted here.
 fn timestamp(time: ASN1Time) -> Result<Timestamp, CertificateError> {
-    Timestamp::from_second(time.timestamp()).map_err(|_| CertificateError::Validity)
+    Timestamp::from_second(time.timestamp().min(Timestamp::MAX.as_second())).map_err(|_| CertificateError::Validity)
 }
 
 fn algorithm(parsed: &AlgorithmIdentifier<'_>) -> Result<AlgorithmIdentifierOwned, CertificateError> {

@@ -253,6 +253,21 @@ fn times_are_utc_time_before_2050_and_generalized_time_after() {
 }
 
 #[test]
+fn a_certificate_without_an_end_is_read_as_one_of_the_last_day_that_is_counted() {
+    let mut wanted = template("endless");
+    wanted.not_after = Timestamp::MAX;
+    let mut der = issue_leaf(&wanted).unwrap().as_der().to_vec();
+    let (counted, endless) = (b"99991230220000Z", b"99991231235959Z");
+    let at = der.windows(counted.len()).position(|window| window == counted).unwrap();
+    der[at..at + endless.len()].copy_from_slice(endless);
+    assert_eq!(Certificate::from_der(der).unwrap().not_after(), at_second(Timestamp::MAX));
+}
+
+fn at_second(time: Timestamp) -> Timestamp {
+    Timestamp::from_second(time.as_second()).unwrap()
+}
+
+#[test]
 fn the_alternative_names_are_critical_when_there_is_no_subject() {
     let mut wanted = template("x");
     let critical = [0x06, 0x03, 0x55, 0x1d, 0x11, 0x01, 0x01, 0xff];

@@ -1,11 +1,11 @@
 //! A list as others see it, before it is published: read and verified by implementations that are not ours.
 
-use der::{AnyRef, Decode, Sequence, asn1::BitStringRef};
+use der::{AnyRef, Decode, Encode, Sequence, asn1::BitStringRef};
 use spki::AlgorithmIdentifierOwned;
 use webpki::BorrowedCertRevocationList;
 use x509_parser::{prelude::FromDer, revocation_list::CertificateRevocationList};
 
-use crate::{Certificate, CrlError};
+use crate::{Certificate, CrlError, certificate_parse::length_of_header};
 
 /// `CertificateList` (RFC 5280 section 5.1).
 #[derive(Sequence)]
@@ -38,10 +38,17 @@ pub fn cross_check(der: &[u8], issuer: &Certificate) -> Result<usize, CrlError> 
     if name != contents(issuer.subject().as_der())? {
         return Err(refused(format!("its issuer is not {}", issuer.subject())));
     }
-    let to_be_signed = der::Encode::to_der(&frame.to_be_signed).map_err(|error| refused(format!("der: {error}")))?;
+    let to_be_signed = to_be_signed(der, &frame).ok_or_else(|| refused("it is longer than it says".to_owned()))?;
     let signature = frame.signature.as_bytes().ok_or_else(|| refused("its signature is not whole octets".to_owned()))?;
-    let verified = issuer.public_key().verify(&frame.algorithm, &to_be_signed, signature);
+    let verified = issuer.public_key().verify(&frame.algorithm, to_be_signed, signature);
     verified.map_err(|error| refused(error.to_string())).map(|()| entries)
+}
+
+/// The signed part, where it stands: a list may be too long to be copied for this.
+fn to_be_signed<'a>(der: &'a [u8], frame: &SignedList<'_>) -> Option<&'a [u8]> {
+    let start = length_of_header(der)?;
+    let length = usize::try_from(frame.to_be_signed.encoded_len().ok()?).ok()?;
+    der.get(start..start.checked_add(length)?)
 }
 
 fn read_delta(der: &[u8]) -> Result<(Vec<u8>, usize), CrlError> {

@@ -26,7 +26,8 @@ pub use read::{Crl, CrlScope};
 pub struct Revoked {
     /// Which certificate.
     pub serial: SerialNumber,
-    /// When it was revoked (revocationDate), to the second.
+    /// When it was revoked (revocationDate), to the second. Not after the thisUpdate of a list that it stands in: a list
+    /// knows nothing of what comes after it. [`sign_crl`] leaves that to whoever dates both back.
     pub time: Timestamp,
     /// Why. [`Reason::Unspecified`] is written by leaving it out.
     pub reason: Reason,

@@ -1,95 +1,14 @@
 //! What comes out is read, checked and trusted by OpenSSL, and what OpenSSL makes is read here.
-//!
-//! Needs the `openssl` command, 3.0 or newer.
 
-#![expect(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on fails")]
-
-use std::{
-    fs,
-    path::{Path, PathBuf},
-    process::Command,
-};
+use std::fs;
 
 use chancery_pki::{
-    CaConstraints, Certificate, Chain, KeyAlgorithm, KeyEncoding, KeyError, Name, PrivateKey, RANDOM_OCTETS, San, SerialNumber, Signer,
-    SubjectParts, Template, Usage, issue, key_matches, self_sign, verify_leaf,
+    CaConstraints, Certificate, Chain, KeyAlgorithm, KeyEncoding, KeyError, PrivateKey, San, Signer, Template, Usage, issue, key_matches,
+    self_sign, verify_leaf,
 };
-use jiff::{SignedDuration, Timestamp};
-use tempfile::TempDir;
+use jiff::SignedDuration;
 
-struct Directory(TempDir);
-
-impl Directory {
-    fn new() -> Self {
-        Self(TempDir::new().unwrap())
-    }
-
-    fn path(&self, name: &str) -> PathBuf {
-        self.0.path().join(name)
-    }
-
-    fn write(&self, name: &str, text: &str) {
-        fs::write(self.path(name), text).unwrap();
-    }
-
-    fn read(&self, name: &str) -> Vec<u8> {
-        fs::read(self.path(name)).unwrap()
-    }
-
-    fn try_openssl(&self, arguments: &str) -> Result<String, String> {
-        let output = run(self.0.path(), arguments);
-        let text = |octets: &[u8]| String::from_utf8_lossy(octets).into_owned();
-        if output.status.success() { Ok(text(&output.stdout)) } else { Err(text(&output.stdout) + &text(&output.stderr)) }
-    }
-
-    fn openssl(&self, arguments: &str) -> String {
-        self.try_openssl(arguments).unwrap_or_else(|error| panic!("openssl {arguments}: {error}"))
-    }
-}
-
-/// Arguments are parted by spaces; `~` within one stands for a space.
-fn run(directory: &Path, arguments: &str) -> std::process::Output {
-    let arguments = arguments.split(' ').map(|argument| argument.replace('~', " "));
-    Command::new("openssl").args(arguments).current_dir(directory).output().unwrap()
-}
-
-/// A time at which everything that is issued here is valid.
-fn noon() -> Timestamp {
-    "2026-06-01T12:00:00Z".parse().unwrap()
-}
-
-/// How OpenSSL is told to verify as of then.
-fn at(time: Timestamp) -> String {
-    format!("-attime {}", time.as_second())
-}
-
-fn template(common_name: &str, serial: u8) -> Template {
-    let subject = SubjectParts {
-        common_name: Some(common_name.into()),
-        organizations: vec!["Example, Inc.".into(), "Second".into()],
-        organizational_units: vec!["One".into(), "Zwölf".into()],
-        countries: vec!["DE".into()],
-        ..SubjectParts::default()
-    };
-    Template {
-        serial: SerialNumber::issued(1, [serial; RANDOM_OCTETS]),
-        subject: Name::from_parts(&subject).unwrap(),
-        sans: Vec::new(),
-        not_before: noon() - SignedDuration::from_mins(5),
-        not_after: noon() + SignedDuration::from_hours(24),
-        usages: Vec::new(),
-        ca: None,
-        crl_distribution_points: Vec::new(),
-        ocsp_servers: Vec::new(),
-        issuing_certificate_urls: Vec::new(),
-        freshest_crls: Vec::new(),
-        ocsp_no_check: false,
-    }
-}
-
-fn ca(common_name: &str, serial: u8, path_len: Option<u8>) -> Template {
-    Template { ca: Some(CaConstraints { path_len }), usages: vec![Usage::CertSign, Usage::CrlSign], ..template(common_name, serial) }
-}
+use super::support::{Directory, KINDS, at, ca, noon, template};
 
 fn leaf() -> Template {
     Template {
@@ -107,9 +26,6 @@ fn leaf() -> Template {
         ..template("leaf", 3)
     }
 }
-
-const KINDS: [KeyAlgorithm; 5] =
-    [KeyAlgorithm::EcdsaP256, KeyAlgorithm::EcdsaP384, KeyAlgorithm::EcdsaP521, KeyAlgorithm::Ed25519, KeyAlgorithm::Rsa { bits: 2048 }];
 
 #[test]
 fn openssl_trusts_a_chain_of_every_kind_of_key() {
