@@ -52,7 +52,7 @@ pub const OWNER_REASONS: [Reason; 8] = [
 #[x_kube(
     validation = Rule::new(duration::relation("has(self.refresh)", "self.refresh", "<", VALIDITY)).message("must be shorter than validity, which is 168h if unset").field_path(".refresh"),
     validation = Rule::new(duration::relation("has(self.delta) && has(self.delta.refresh)", "self.delta.refresh", "<", REFRESH)).message("must be shorter than refresh, which is at most 24h if unset").field_path(".delta.refresh"),
-    validation = Rule::new("(has(self.shards) ? self.shards : 1) >= (has(oldSelf.shards) ? oldSelf.shards : 1)")
+    validation = Rule::new("(has(self.shards) ? self.shards : 1) >= (has(oldSelf.shards) && oldSelf.shards <= 1024 ? oldSelf.shards : 1)")
         .message("only grows: certificates carry the URL of their part of the list for ever").field_path(".shards"),
     validation = Rule::new("!has(self.shards) || self.shards == 1 || (has(self.distribution) && has(self.distribution.baseURL))")
         .message("more than one shard needs distribution.baseURL: each part of the list says by its URL which certificates it is about").field_path(".shards"),
