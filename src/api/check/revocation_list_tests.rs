@@ -29,7 +29,7 @@ fn refused(changes: Value) -> SpecError {
     check_list(&list(&spec)).err().unwrap_or_else(|| panic!("{spec} was accepted"))
 }
 
-fn orders(orders: Value) -> Vec<Order> {
+fn orders(orders: &Value) -> Vec<Order> {
     wanted(json!({ "revocations": orders })).orders
 }
 
@@ -164,7 +164,7 @@ fn urls_that_a_client_can_fetch_from_are_accepted() {
 
 #[test]
 fn an_order_says_what_happens_to_which_certificates() {
-    let read = orders(json!([
+    let read = orders(&json!([
         {"serialNumber": "01:AB"},
         {"serialNumber": "00ff", "reason": "privilegeWithdrawn", "invalidityDate": "2026-02-03T04:05:06+01:00"},
         {"keyID": KEY, "reason": "keyCompromise"},

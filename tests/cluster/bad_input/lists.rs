@@ -16,7 +16,8 @@ fn base() -> Value {
     json!({"issuerRef": {"name": "ca"}})
 }
 
-fn order(order: Value) -> Value {
+/// A list whose second order is wrong.
+fn order(order: &Value) -> Value {
     json!({"revocations": [{"serialNumber": "01"}, order]})
 }
 
@@ -65,35 +66,35 @@ async fn the_api_server_refuses_a_list_that_cannot_be_meant_and_names_the_field(
         ("a copy elsewhere", json!({"distribution": {"configMaps": [{"name": "../a"}]}}), "spec.distribution.configMaps[0].name"),
         // Orders.
         ("1,001 orders", json!({"revocations": many}), "spec.revocations"),
-        ("an order about nothing", order(json!({})), "spec.revocations[1]: Invalid value"),
-        ("an order about two things", order(json!({"serialNumber": "02", "keyID": KEY})), "exactly one of serialNumber, keyID"),
-        ("a serial that is none", order(json!({"serialNumber": "0x02"})), "spec.revocations[1].serialNumber"),
-        ("a serial of 22 octets", order(json!({"serialNumber": "01".repeat(22)})), "spec.revocations[1].serialNumber"),
-        ("half a key id", order(json!({"keyID": &KEY[..32]})), "spec.revocations[1].keyID"),
+        ("an order about nothing", order(&json!({})), "spec.revocations[1]: Invalid value"),
+        ("an order about two things", order(&json!({"serialNumber": "02", "keyID": KEY})), "exactly one of serialNumber, keyID"),
+        ("a serial that is none", order(&json!({"serialNumber": "0x02"})), "spec.revocations[1].serialNumber"),
+        ("a serial of 22 octets", order(&json!({"serialNumber": "01".repeat(22)})), "spec.revocations[1].serialNumber"),
+        ("half a key id", order(&json!({"keyID": &KEY[..32]})), "spec.revocations[1].keyID"),
         (
             "all of a Certificate for ever",
-            order(json!({"certificateRef": {"name": "a"}})),
+            order(&json!({"certificateRef": {"name": "a"}})),
             "spec.revocations[1].certificateRef.issuedBefore",
         ),
-        ("a reason that is none", order(json!({"serialNumber": "02", "reason": "stolen"})), "spec.revocations[1].reason"),
-        ("a hold by its reason", order(json!({"serialNumber": "02", "reason": "certificateHold"})), "spec.revocations[1].reason"),
-        ("removeFromCRL", order(json!({"serialNumber": "02", "reason": "removeFromCRL"})), "spec.revocations[1].reason"),
-        ("a hold with a reason", order(json!({"serialNumber": "02", "hold": true, "reason": "superseded"})), "spec.revocations[1].reason"),
+        ("a reason that is none", order(&json!({"serialNumber": "02", "reason": "stolen"})), "spec.revocations[1].reason"),
+        ("a hold by its reason", order(&json!({"serialNumber": "02", "reason": "certificateHold"})), "spec.revocations[1].reason"),
+        ("removeFromCRL", order(&json!({"serialNumber": "02", "reason": "removeFromCRL"})), "spec.revocations[1].reason"),
+        ("a hold with a reason", order(&json!({"serialNumber": "02", "hold": true, "reason": "superseded"})), "spec.revocations[1].reason"),
         (
             "a release with a reason",
-            order(json!({"serialNumber": "02", "release": true, "reason": "superseded"})),
+            order(&json!({"serialNumber": "02", "release": true, "reason": "superseded"})),
             "spec.revocations[1].release",
         ),
-        ("a release and a hold", order(json!({"serialNumber": "02", "release": true, "hold": true})), "spec.revocations[1].release"),
-        ("a release of a key", order(json!({"keyID": KEY, "release": true})), "spec.revocations[1].release"),
+        ("a release and a hold", order(&json!({"serialNumber": "02", "release": true, "hold": true})), "spec.revocations[1].release"),
+        ("a release of a key", order(&json!({"keyID": KEY, "release": true})), "spec.revocations[1].release"),
         (
             "a release with a date",
-            order(json!({"serialNumber": "02", "release": true, "invalidityDate": TIME})),
+            order(&json!({"serialNumber": "02", "release": true, "invalidityDate": TIME})),
             "spec.revocations[1].release",
         ),
         (
             "a date that is none",
-            order(json!({"serialNumber": "02", "invalidityDate": "2026-02-30T00:00:00"})),
+            order(&json!({"serialNumber": "02", "invalidityDate": "2026-02-30T00:00:00"})),
             "spec.revocations[1].invalidityDate",
         ),
     ];
@@ -163,7 +164,7 @@ async fn a_list_stored_under_looser_rules_can_be_told_what_is_wrong_with_it() {
     let rows = [
         ("durations", merged(base(), &json!({"validity": "1h-5m", "refresh": "nope", "delta": {"refresh": ""}, "grace": "-1h"}))),
         ("shards", merged(base(), &json!({"shards": 70_000}))),
-        ("order", merged(base(), &order(json!({"serialNumber": "x", "keyID": "y", "reason": "z", "hold": true, "release": true})))),
+        ("order", merged(base(), &order(&json!({"serialNumber": "x", "keyID": "y", "reason": "z", "hold": true, "release": true})))),
         ("url", merged(base(), &json!({"distribution": {"baseURL": "ftp://x/?y"}}))),
         ("times", merged(base(), &json!({"confirmPendingBefore": "2026-01-01T00:00:00+99:00"}))),
     ];
