@@ -116,7 +116,6 @@ fn each_bad_value_is_refused_by_the_path_of_its_field() {
         (order(json!({"serialNumber": "02", "release": true, "hold": true})), "spec.revocations[1].release"),
         (order(json!({"serialNumber": "02", "release": true, "invalidityDate": "2026-01-01T00:00:00Z"})), "spec.revocations[1].release"),
         (order(json!({"keyID": KEY, "release": true})), "spec.revocations[1].release"),
-        (order(json!({"serialNumber": "00:01", "release": true})), "spec.revocations[1]"),
     ];
     for (changes, expected) in table {
         let error = refused(changes.clone());
