@@ -15,7 +15,10 @@ use kube_runtime::wait::{self, await_condition};
 use thiserror::Error;
 
 use super::show::has_signed;
-use crate::api::{RevocationList, names};
+use crate::{
+    api::{RevocationList, names},
+    lists::{self, Part},
+};
 
 /// The most octets of a list: with its labels it has to fit into a ConfigMap, which holds 1 MiB.
 const OCTETS_MAX: usize = 1_000_000;
@@ -79,8 +82,7 @@ async fn of_any(maps: &Api<ConfigMap>, import: &Import<'_>) -> Result<Certificat
     // Chunks have the same label, and up to 1 MiB each: only names are asked for.
     let named = maps.list_metadata(&ListParams::default().labels(names::LIST)).await;
     let named = named.map_err(|source| ImportError::Cluster { doing: format!("ConfigMaps in {}", import.namespace), source })?;
-    let authorities: Vec<KeyId> =
-        named.items.iter().filter_map(|map| map.name_any().strip_prefix(names::LIST_PREFIX)?.parse().ok()).collect();
+    let authorities: Vec<KeyId> = named.items.iter().filter_map(|map| head_of(&map.name_any())).collect();
     for authority in &authorities {
         if let Some(certificate) = head(maps, authority).await?.filter(|certificate| has_signed(import.list, certificate)) {
             return Ok(certificate);
@@ -89,9 +91,13 @@ async fn of_any(maps: &Api<ConfigMap>, import: &Import<'_>) -> Result<Certificat
     Err(ImportError::OfNone { namespace: import.namespace.to_owned(), authorities: authorities.len() })
 }
 
+fn head_of(name: &str) -> Option<KeyId> {
+    lists::part_of(name).filter(|(_, part)| *part == Part::Head).map(|(authority, _)| authority)
+}
+
 /// The certificate of an authority, from the head of its published lists.
 async fn head(maps: &Api<ConfigMap>, authority: &KeyId) -> Result<Option<Certificate>, ImportError> {
-    let name = format!("{}{authority}", names::LIST_PREFIX);
+    let name = lists::head_name(authority);
     let found = maps.get_opt(&name).await.map_err(|source| ImportError::Cluster { doing: format!("ConfigMap {name}"), source })?;
     let chain = found.and_then(|map| map.data?.remove(names::CA_CERTIFICATE)).unwrap_or_default();
     let certificates = Certificate::bundle_from_pem(chain.as_bytes()).unwrap_or_default();

@@ -3,7 +3,7 @@
 use std::io::{self, Write};
 
 use aws_lc_rs::digest;
-use chancery_pki::{Certificate, Crl, CrlScope, Revoked};
+use chancery_pki::{Certificate, Crl, CrlScope, Hexadecimal, Revoked};
 
 /// Writes what a list says: a head with what it is, and a line for each revoked certificate. `signers` are certificates of those who
 /// may have signed it; with none the signature is not looked at, and the text says so.
@@ -24,7 +24,7 @@ pub fn show(list: &Crl, signers: &[Certificate], out: &mut impl Write) -> io::Re
     field("This update", &list.this_update().to_string())?;
     field("Next update", &list.next_update().map_or_else(|| "none".to_owned(), |time| time.to_string()))?;
     if let Some(identifier) = list.authority_key_identifier() {
-        field("Authority key", &hexadecimal(identifier))?;
+        field("Authority key", &Hexadecimal(identifier).to_string())?;
     }
     for url in list.distribution_point() {
         field("Only for", &format!("certificates that name {url}"))?;
@@ -37,7 +37,7 @@ pub fn show(list: &Crl, signers: &[Certificate], out: &mut impl Write) -> io::Re
     for url in list.freshest() {
         field("Delta", url)?;
     }
-    field("SHA-256", &hexadecimal(digest::digest(&digest::SHA256, list.as_der()).as_ref()))?;
+    field("SHA-256", &Hexadecimal(digest::digest(&digest::SHA256, list.as_der()).as_ref()).to_string())?;
     field("Octets", &list.as_der().len().to_string())?;
     field("Revoked", &list.len().to_string())?;
     for entry in list.entries() {
@@ -64,10 +64,6 @@ pub(super) fn has_signed(list: &Crl, signer: &Certificate) -> bool {
 fn line(entry: &Revoked) -> String {
     let since = entry.invalidity_date.map_or_else(String::new, |date| format!("  not to be trusted since {date}"));
     format!("  {:<40} {}  {}{since}", entry.serial.to_string(), entry.time, entry.reason)
-}
-
-fn hexadecimal(octets: &[u8]) -> String {
-    octets.iter().map(|octet| format!("{octet:02x}")).collect()
 }
 
 #[cfg(test)]

@@ -34,7 +34,7 @@ impl Scene {
         let scene = Self { ground, namespace, certificate, key };
         let head = ConfigMap {
             metadata: ObjectMeta {
-                name: Some(format!("{}{}", names::LIST_PREFIX, scene.certificate.key_id())),
+                name: Some(chancery::lists::head_name(&scene.certificate.key_id())),
                 labels: Some(BTreeMap::from([(names::LIST.to_owned(), "x".to_owned())])),
                 ..ObjectMeta::default()
             },
