@@ -11,5 +11,6 @@ pub mod lease;
 pub mod lists;
 pub mod observe;
 pub mod plan;
+pub mod plugin;
 pub mod register;
 pub mod telemetry;

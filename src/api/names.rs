@@ -21,7 +21,7 @@ pub const FINALIZER: &str = "chancery.dev/cleanup";
 pub const RENEW: &str = "chancery.dev/renew";
 /// On a Certificate: `true` asks for the revocation lists of its chain in its Secret, as [`CA_CRL_KEY`].
 pub const CA_CRL: &str = "chancery.dev/ca-crl";
-/// On a RevocationList: its owner has seen that the store went back in time, and lets it go on from the head whose number this is.
+/// On a RevocationList: its owner has seen that the store went back in time, and lets it go on. The condition says with which value.
 pub const CONFIRM_ROLLBACK: &str = "chancery.dev/confirm-rollback";
 /// On a Secret that is not ours: its owner lets the Certificate of this name write it.
 pub const ALLOW_ADOPTION: &str = "chancery.dev/allow-adoption";

@@ -52,12 +52,10 @@ pub const OWNER_REASONS: [Reason; 8] = [
 #[x_kube(
     validation = Rule::new(duration::relation("has(self.refresh)", "self.refresh", "<", VALIDITY)).message("must be shorter than validity, which is 168h if unset").field_path(".refresh"),
     validation = Rule::new(duration::relation("has(self.delta) && has(self.delta.refresh)", "self.delta.refresh", "<", REFRESH)).message("must be shorter than refresh, which is at most 24h if unset").field_path(".delta.refresh"),
-    validation = Rule::new("(has(self.shards) ? self.shards : 1) >= (has(oldSelf.shards) ? oldSelf.shards : 1)")
+    validation = Rule::new("(has(self.shards) ? self.shards : 1) >= (has(oldSelf.shards) && oldSelf.shards <= 1024 ? oldSelf.shards : 1)")
         .message("only grows: certificates carry the URL of their part of the list for ever").field_path(".shards"),
     validation = Rule::new("!has(self.shards) || self.shards == 1 || (has(self.distribution) && has(self.distribution.baseURL))")
         .message("more than one shard needs distribution.baseURL: each part of the list says by its URL which certificates it is about").field_path(".shards"),
-    validation = Rule::new("!has(oldSelf.shards) || oldSelf.shards == 1 || !has(oldSelf.distribution) || !has(oldSelf.distribution.baseURL) || !has(self.distribution) || !has(self.distribution.baseURL) || self.distribution.baseURL == oldSelf.distribution.baseURL")
-        .message("cannot be changed while there is more than one shard: certificates carry it, and their part of the list must name the same URL").field_path(".distribution.baseURL"),
 )]
 pub struct RevocationListSpec {
     /// The issuer whose authority signs the list: an Issuer of the same namespace, or from the operator's namespace a
@@ -105,7 +103,7 @@ pub struct RevocationListSpec {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "schema::written_time")]
     pub confirm_pending_before: Option<Time>,
-    /// Orders to revoke, to hold and to release. Taking one away undoes nothing.
+    /// Orders to revoke, to hold and to release. Of several for one certificate the last counts. Taking one away undoes nothing.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = schema::MAX_ORDERS))]
     pub revocations: Vec<OrderSpec>,

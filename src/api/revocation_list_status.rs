@@ -241,3 +241,57 @@ pub struct FormerAuthority {
     #[schemars(schema_with = "schema::time")]
     pub until: Time,
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn shard(shard: i32, number: &str, next_update: &str) -> ShardStatus {
+        serde_json::from_value(json!({
+            "shard": shard, "number": number, "thisUpdate": "2026-01-01T00:00:00Z", "nextUpdate": next_update, "entries": 2, "bytes": 300, "sha256": "00",
+        }))
+        .unwrap()
+    }
+
+    #[test]
+    fn many_parts_are_summed_up_and_the_first_are_shown() {
+        let mut shards: Vec<ShardStatus> = (0..100).map(|index| shard(index, "9", "2026-01-09T00:00:00Z")).collect();
+        shards[90] = shard(90, "10", "2026-01-08T00:00:00Z");
+        let mut status = RevocationListStatus::default();
+        status.show(shards);
+        assert_eq!((status.shards.len(), status.entries, status.number.as_deref()), (MAX_SHARDS_SHOWN, Some(200), Some("10")));
+        assert_eq!(status.next_update, Some(Time("2026-01-08T00:00:00Z".parse().unwrap())));
+    }
+
+    #[test]
+    fn a_delta_counts_for_number_and_time_and_nothing_published_shows_nothing() {
+        let mut one = shard(0, "10", "2026-01-09T00:00:00Z");
+        one.delta = Some(DeltaStatus {
+            number: "11".to_owned(),
+            this_update: one.this_update.clone(),
+            next_update: Time("2026-01-02T00:00:00Z".parse().unwrap()),
+            entries: 7,
+            bytes: 1,
+            sha256: String::new(),
+            url: None,
+        });
+        let mut status = RevocationListStatus::default();
+        status.show(vec![one]);
+        assert_eq!((status.entries, status.number.as_deref()), (Some(2), Some("11")));
+        assert_eq!(status.next_update, Some(Time("2026-01-02T00:00:00Z".parse().unwrap())));
+        status.show(Vec::new());
+        assert_eq!(status, RevocationListStatus::default());
+    }
+
+    #[test]
+    fn a_status_of_another_shape_counts_as_none() {
+        let list: crate::api::RevocationList = serde_json::from_value(json!({
+            "apiVersion": "chancery.dev/v1alpha1", "kind": "RevocationList", "metadata": {"name": "a"}, "spec": {"issuerRef": {"name": "a"}},
+            "status": {"shards": "all"},
+        }))
+        .unwrap();
+        assert_eq!(list.status, Some(RevocationListStatus::default()));
+    }
+}

@@ -69,7 +69,7 @@ pub fn ca_url(base: &str, authority: &KeyId) -> String {
 }
 
 /// The name of an authority's head.
-pub(super) fn head_name(authority: &KeyId) -> String {
+pub fn head_name(authority: &KeyId) -> String {
     format!("{LIST_PREFIX}{authority}")
 }
 

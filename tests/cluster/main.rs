@@ -35,6 +35,9 @@ mod reissue;
 mod bad_input;
 
 #[cfg(test)]
+mod plugin;
+
+#[cfg(test)]
 mod tenants;
 
 #[cfg(test)]

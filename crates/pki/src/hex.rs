@@ -2,6 +2,16 @@
 
 use std::fmt;
 
+/// Octets that are written as lower-case hexadecimal digits, as in `Hexadecimal(&[0x0a]).to_string()`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Hexadecimal<'a>(pub &'a [u8]);
+
+impl fmt::Display for Hexadecimal<'_> {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write(self.0, formatter)
+    }
+}
+
 /// The octets that pairs of hexadecimal digits stand for; none when the text is anything else.
 pub(crate) fn decode(text: &str) -> Option<Vec<u8>> {
     let (pairs, rest) = text.as_bytes().as_chunks::<2>();

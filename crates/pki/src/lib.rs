@@ -34,6 +34,7 @@ pub use certificate::{Certificate, key_matches, pem_bundle};
 pub use certificate_parse::CertificateError;
 pub use chain::{CHAIN_MAX, Chain, ChainError};
 pub use crl::{Crl, CrlError, CrlNumber, CrlNumberError, CrlScope, CrlTemplate, Revoked, cross_check, sign_crl};
+pub use hex::Hexadecimal;
 pub use issue::{IssueError, issue, self_sign};
 pub use key_id::{KeyId, KeyIdError};
 pub use name::{COMMON_NAME_MAX, Name, NameError, SubjectParts};

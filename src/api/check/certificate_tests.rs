@@ -93,6 +93,12 @@ fn each_bad_value_is_refused_by_the_path_of_its_field() {
         ),
         ("secretTemplate", json!({"labels": {"a": "b c"}}), "spec.secretTemplate.labels[a]"),
         ("deletionPolicy", json!("Nuke"), "spec.deletionPolicy"),
+        ("revocation", json!({}), "spec.revocation"),
+        ("revocation", json!({"issuedBefore": "yesterday"}), "spec.revocation.issuedBefore"),
+        ("revocation", json!({"issuedBefore": "2026-01-01T00:00:00Z", "reason": "stolen"}), "spec.revocation.reason"),
+        ("revocation", json!({"issuedBefore": "2026-01-01T00:00:00Z", "reason": "cACompromise"}), "spec.revocation.reason"),
+        ("revocation", json!({"issuedBefore": "2026-01-01T00:00:00Z", "reason": "certificateHold"}), "spec.revocation.reason"),
+        ("revocation", json!({"issuedBefore": "2026-01-01T00:00:00Z", "invalidityDate": 7}), "spec.revocation.invalidityDate"),
     ];
     for (field, value, expected) in table {
         let error = refused(&with(field, value.clone()));
@@ -213,10 +219,31 @@ fn a_very_long_renew_annotation_is_refused() {
 }
 
 #[test]
+fn what_is_to_be_revoked_comes_out_checked() {
+    let revocation = |value: Value| check(&with("revocation", value)).unwrap().revocation.unwrap();
+    let least = revocation(json!({"issuedBefore": "2026-01-01T01:00:00+01:00"}));
+    let time = "2026-01-01T00:00:00Z".parse().unwrap();
+    assert_eq!(least, WantedRevocation { issued_before: time, reason: Reason::Unspecified, invalidity_date: None });
+    for reason in TENANT_REASONS {
+        let full = json!({"issuedBefore": "2026-01-01T00:00:00Z", "reason": reason, "invalidityDate": "2026-01-01T00:00:00Z"});
+        assert_eq!(revocation(full), WantedRevocation { issued_before: time, reason, invalidity_date: Some(time) });
+    }
+    assert_eq!(check(&certificate(|_| ())).unwrap().revocation, None);
+}
+
+#[test]
+fn lists_in_the_secret_are_asked_for_by_one_word() {
+    let asked = |value: &str| check(&certificate(|object| object["metadata"]["annotations"] = json!({"chancery.dev/ca-crl": value})));
+    assert_eq!(["true", "false", ""].map(|value| asked(value).unwrap().ca_crl), [true, false, false]);
+    assert_eq!(asked("yes").unwrap_err().field(), "metadata.annotations[chancery.dev/ca-crl]");
+}
+
+#[test]
 fn a_spec_is_written_as_it_was_read() {
     let spec = json!({
         "secretName": "s", "issuerRef": {"name": "a"}, "dnsNames": ["a"], "isCA": true, "duration": "2160h0m0s", "usages": ["cert sign"],
-        "privateKey": {"algorithm": "RSA", "size": 2048, "encoding": "PKCS1", "rotationPolicy": "Never"}, "deletionPolicy": "Retain",
+        "privateKey": {"algorithm": "RSA", "size": 2048, "encoding": "PKCS1", "rotationPolicy": "Never"}, "deletionPolicy": "RevokeAndDelete",
+        "revocation": {"issuedBefore": "2026-01-01T00:00:00Z", "reason": "superseded", "invalidityDate": "2025-01-01T00:00:00Z"},
     });
     let read: CertificateSpec = serde_json::from_value(spec.clone()).unwrap();
     assert_eq!(read.unreadable, None);
@@ -250,7 +277,7 @@ proptest! {
     fn whatever_is_stored_is_read_and_checked_without_a_panic(
         field in prop::sample::select(vec![
             "secretName", "issuerRef", "subject", "commonName", "dnsNames", "ipAddresses", "uris", "emailAddresses", "duration", "renewBefore",
-            "renewBeforePercentage", "privateKey", "usages", "isCA", "secretTemplate", "deletionPolicy",
+            "renewBeforePercentage", "privateKey", "usages", "isCA", "secretTemplate", "deletionPolicy", "revocation",
         ]),
         value in any_json(),
     ) {

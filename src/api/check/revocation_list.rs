@@ -1,6 +1,6 @@
 //! A checked RevocationList: what is to be published how, and what its owner orders.
 
-use std::{collections::BTreeMap, str::FromStr};
+use std::str::FromStr;
 
 use chancery_pki::{KeyId, Reason, San, SerialNumber};
 use jiff::{SignedDuration, Timestamp};
@@ -65,7 +65,7 @@ pub struct WantedList {
     pub max_automatic: u32,
     /// Automatic revocations that were asked for before this are carried out, however many.
     pub confirm_before: Option<Timestamp>,
-    /// What is ordered, by its place in `spec.revocations`.
+    /// What is ordered, by its place in `spec.revocations`. Of several for one certificate the last counts.
     pub orders: Vec<Order>,
 }
 
@@ -277,20 +277,7 @@ fn object(field: &str, namespace: Option<&str>, name: &str) -> Result<(), SpecEr
 fn orders(specs: &[OrderSpec]) -> Result<Vec<Order>, SpecError> {
     const FIELD: &str = "spec.revocations";
     shared::at_most(FIELD, specs, schema::MAX_ORDERS)?;
-    let mut orders: Vec<Order> = Vec::with_capacity(specs.len());
-    // Where each target is first ordered something about, and whether that is its release.
-    let mut seen: BTreeMap<Target, (usize, bool)> = BTreeMap::new();
-    for (index, spec) in specs.iter().enumerate() {
-        let field = format!("{FIELD}[{index}]");
-        let order = order(&field, spec)?;
-        let releases = order.act == OrderAct::Release;
-        let (first, released) = *seen.entry(order.what.clone()).or_insert((index, releases));
-        if released != releases {
-            return Err(SpecError::new(field, format!("contradicts {FIELD}[{first}], which is about the same: keep one of the two")));
-        }
-        orders.push(order);
-    }
-    Ok(orders)
+    specs.iter().enumerate().map(|(index, spec)| order(&format!("{FIELD}[{index}]"), spec)).collect()
 }
 
 fn order(field: &str, spec: &OrderSpec) -> Result<Order, SpecError> {

@@ -55,6 +55,12 @@ async fn what_was_stored_under_looser_rules_is_refused_in_its_condition_and_can_
             merged(good.clone(), &json!({"secretTemplate": {"annotations": {"chancery.dev/certificate-name": "x"}}})),
             "spec.secretTemplate",
         ),
+        ("when", merged(good.clone(), &json!({"revocation": {"issuedBefore": "yesterday"}})), "spec.revocation.issuedBefore"),
+        (
+            "why",
+            merged(good.clone(), &json!({"revocation": {"issuedBefore": "2026-01-01T00:00:00Z", "reason": "certificateHold"}})),
+            "spec.revocation.reason",
+        ),
         ("deep", merged(good.clone(), &json!({"subject": nested(90)})), "spec.subject.organizations"),
     ];
     for (name, spec, _) in &rows {

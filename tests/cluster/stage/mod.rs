@@ -9,7 +9,7 @@ mod record;
 use std::fmt::Debug;
 use std::time::Duration;
 
-use chancery::api::{Certificate, ClusterIssuer, Issuer, IssuerStatus, condition};
+use chancery::api::{Certificate, ClusterIssuer, Issuer, IssuerStatus, RevocationList, condition};
 use k8s_openapi::NamespaceResourceScope;
 use k8s_openapi::api::core::v1::Secret;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
@@ -148,6 +148,7 @@ impl Stage {
         let api: Api<DynamicObject> = match kind {
             "Certificate" => Api::namespaced_with(self.client.clone(), &self.namespace, &ApiResource::erase::<Certificate>(&())),
             "Issuer" => Api::namespaced_with(self.client.clone(), &self.namespace, &ApiResource::erase::<Issuer>(&())),
+            "RevocationList" => Api::namespaced_with(self.client.clone(), &self.namespace, &ApiResource::erase::<RevocationList>(&())),
             "ClusterIssuer" => Api::all_with(self.client.clone(), &ApiResource::erase::<ClusterIssuer>(&())),
             other => panic!("{other} is none of our kinds"),
         };

@@ -1,0 +1,207 @@
+//! Taking a signed list into the register: one that another program has published, or one that ours has and lost.
+//!
+//! The list is looked at here, so that a mistake is told at once; what counts is that the controller looks at it again. It is handed
+//! over as a ConfigMap in the operator's namespace, which the controller takes away when all of it is on record.
+
+use std::{collections::BTreeMap, time::Duration};
+
+use chancery_pki::{Certificate, Crl, KeyId};
+use k8s_openapi::{ByteString, api::core::v1::ConfigMap};
+use kube::{
+    Api, Client, ResourceExt as _,
+    api::{DeleteParams, ListParams, ObjectMeta, PostParams, Preconditions},
+};
+use kube_runtime::wait::{self, await_condition};
+use thiserror::Error;
+
+use super::show::has_signed;
+use crate::{
+    api::{RevocationList, names},
+    lists::{self, Part},
+};
+
+/// The most octets of a list: with its labels it has to fit into a ConfigMap, which holds 1 MiB.
+const OCTETS_MAX: usize = 1_000_000;
+
+/// What is to be taken in, and where.
+#[derive(Clone, Copy, Debug)]
+pub struct Import<'a> {
+    /// The list.
+    pub list: &'a Crl,
+    /// The operator's namespace.
+    pub namespace: &'a str,
+    /// Namespace and name of the RevocationList whose authority it must be of; none: that of the published authorities that signed it.
+    pub into: Option<(&'a str, &'a str)>,
+    /// How long the controller may take.
+    pub limit: Duration,
+}
+
+/// Hands a list over and waits until it is on record; returns the certificate of the authority that signed it.
+///
+/// # Errors
+/// When the list is none of a published authority, the cluster cannot be asked or written to, the controller refuses it, or takes too long.
+pub async fn import(client: &Client, import: Import<'_>) -> Result<Certificate, ImportError> {
+    if import.list.delta_base().is_some() {
+        return Err(ImportError::Delta);
+    }
+    let octets = import.list.as_der().len();
+    if octets > OCTETS_MAX {
+        return Err(ImportError::TooLarge { octets });
+    }
+    let maps: Api<ConfigMap> = Api::namespaced(client.clone(), import.namespace);
+    let authority = match import.into {
+        Some((namespace, name)) => of_list(client, &maps, namespace, name, &import).await?,
+        None => of_any(&maps, &import).await?,
+    };
+    let created = maps.create(&PostParams::default(), &handed_over(import.list, &authority.key_id())).await;
+    let created = created.map_err(|source| ImportError::Cluster { doing: format!("ConfigMap in {}", import.namespace), source })?;
+    wait_for(&maps, &created, import.limit).await?;
+    Ok(authority)
+}
+
+/// The authority of a RevocationList, if it has signed the list.
+async fn of_list(
+    client: &Client,
+    maps: &Api<ConfigMap>,
+    namespace: &str,
+    name: &str,
+    import: &Import<'_>,
+) -> Result<Certificate, ImportError> {
+    let shown = || format!("RevocationList {namespace}/{name}");
+    let found = Api::<RevocationList>::namespaced(client.clone(), namespace).get_opt(name).await;
+    let found = found.map_err(|source| ImportError::Cluster { doing: shown(), source })?;
+    let found = found.ok_or_else(|| ImportError::NotThere { what: shown() })?;
+    let authority = found.status.and_then(|status| status.authority).and_then(|authority| authority.parse().ok());
+    let authority: KeyId = authority.ok_or_else(|| ImportError::NotPublished { what: shown() })?;
+    let certificate = head(maps, &authority).await?.ok_or_else(|| ImportError::NotPublished { what: shown() })?;
+    if has_signed(import.list, &certificate) { Ok(certificate) } else { Err(ImportError::OfAnother { what: shown() }) }
+}
+
+/// The one of the published authorities that has signed the list.
+async fn of_any(maps: &Api<ConfigMap>, import: &Import<'_>) -> Result<Certificate, ImportError> {
+    // Chunks have the same label, and up to 1 MiB each: only names are asked for.
+    let named = maps.list_metadata(&ListParams::default().labels(names::LIST)).await;
+    let named = named.map_err(|source| ImportError::Cluster { doing: format!("ConfigMaps in {}", import.namespace), source })?;
+    let authorities: Vec<KeyId> = named.items.iter().filter_map(|map| head_of(&map.name_any())).collect();
+    for authority in &authorities {
+        if let Some(certificate) = head(maps, authority).await?.filter(|certificate| has_signed(import.list, certificate)) {
+            return Ok(certificate);
+        }
+    }
+    Err(ImportError::OfNone { namespace: import.namespace.to_owned(), authorities: authorities.len() })
+}
+
+fn head_of(name: &str) -> Option<KeyId> {
+    lists::part_of(name).filter(|(_, part)| *part == Part::Head).map(|(authority, _)| authority)
+}
+
+/// The certificate of an authority, from the head of its published lists.
+async fn head(maps: &Api<ConfigMap>, authority: &KeyId) -> Result<Option<Certificate>, ImportError> {
+    let name = lists::head_name(authority);
+    let found = maps.get_opt(&name).await.map_err(|source| ImportError::Cluster { doing: format!("ConfigMap {name}"), source })?;
+    let chain = found.and_then(|map| map.data?.remove(names::CA_CERTIFICATE)).unwrap_or_default();
+    let certificates = Certificate::bundle_from_pem(chain.as_bytes()).unwrap_or_default();
+    Ok(certificates.into_iter().next().filter(|certificate| certificate.key_id() == *authority))
+}
+
+fn handed_over(list: &Crl, authority: &KeyId) -> ConfigMap {
+    ConfigMap {
+        metadata: ObjectMeta {
+            generate_name: Some("chancery-crl-import-".to_owned()),
+            labels: Some(BTreeMap::from([(names::IMPORT.to_owned(), names::MANAGED_VALUE.to_owned())])),
+            annotations: Some(BTreeMap::from([(names::AUTHORITY.to_owned(), authority.to_string())])),
+            ..ObjectMeta::default()
+        },
+        binary_data: Some(BTreeMap::from([(names::LIST_DER.to_owned(), ByteString(list.as_der().to_vec()))])),
+        ..ConfigMap::default()
+    }
+}
+
+/// Waits until the controller has taken the ConfigMap away, or says why it does not.
+async fn wait_for(maps: &Api<ConfigMap>, created: &ConfigMap, limit: Duration) -> Result<(), ImportError> {
+    let name = created.name_any();
+    let refusal = |map: &ConfigMap| map.annotations().get(names::IMPORT_REFUSED).cloned();
+    let done = await_condition(maps.clone(), &name, |map: Option<&ConfigMap>| map.is_none_or(|map| refusal(map).is_some()));
+    let found = match tokio::time::timeout(limit, done).await {
+        Err(_) => return Err(ImportError::StillThere { name, seconds: limit.as_secs() }),
+        Ok(Err(source)) => return Err(ImportError::Watch { name, source: Box::new(source) }),
+        Ok(Ok(found)) => found,
+    };
+    let Some(why) = found.as_ref().and_then(refusal) else { return Ok(()) };
+    let it = Preconditions { uid: created.uid(), ..Preconditions::default() };
+    // Somebody else may tidy up too.
+    let _ = maps.delete(&name, &DeleteParams { preconditions: Some(it), ..DeleteParams::default() }).await;
+    Err(ImportError::Refused { why })
+}
+
+/// Why a list was not taken in.
+#[derive(Debug, Error)]
+pub enum ImportError {
+    /// It says only what changed.
+    #[error("the list is a delta: take in the full list that it belongs to")]
+    Delta,
+    /// It does not fit into a ConfigMap.
+    #[error("the list has {octets} octets; at most {OCTETS_MAX} fit into the ConfigMap that hands it over")]
+    TooLarge {
+        /// How many it has.
+        octets: usize,
+    },
+    /// There is no such RevocationList.
+    #[error("{what} is not there")]
+    NotThere {
+        /// Which.
+        what: String,
+    },
+    /// Its authority, or the certificate of that, is not known.
+    #[error("{what} has published nothing yet: see its condition Ready, and import the list when it is True")]
+    NotPublished {
+        /// Which RevocationList.
+        what: String,
+    },
+    /// The signature, or the issuer's name, is not that of the authority.
+    #[error("the list is not signed by the authority of {what}")]
+    OfAnother {
+        /// Which RevocationList.
+        what: String,
+    },
+    /// The same of all authorities.
+    #[error("the list is signed by none of the {authorities} authorities that have a published list in namespace {namespace}")]
+    OfNone {
+        /// Where they were looked for.
+        namespace: String,
+        /// How many there are.
+        authorities: usize,
+    },
+    /// The API server was asked and did not do it.
+    #[error("{doing}: {source}")]
+    Cluster {
+        /// What was asked for.
+        doing: String,
+        /// What it said.
+        source: kube::Error,
+    },
+    /// It could not be waited for.
+    #[error("ConfigMap {name} is handed over and cannot be watched: {source}")]
+    Watch {
+        /// The ConfigMap.
+        name: String,
+        /// What went wrong.
+        source: Box<wait::Error>,
+    },
+    /// The controller does not take it in.
+    #[error("the operator refuses the list: {why}")]
+    Refused {
+        /// What it said.
+        why: String,
+    },
+    /// The controller has said nothing.
+    #[error(
+        "ConfigMap {name} still waits after {seconds} s, and is taken in when the operator runs; delete it if that is not wanted any more"
+    )]
+    StillThere {
+        /// The ConfigMap.
+        name: String,
+        /// How long it was waited for.
+        seconds: u64,
+    },
+}

@@ -1,0 +1,10 @@
+//! What `kubectl chancery` does; its command line is `src/bin/kubectl-chancery.rs`.
+//!
+//! It acts as the person who runs it, with that person's rights, and through the same objects that anyone may write: it knows no
+//! way into the operator that a manifest does not have.
+
+pub mod import;
+pub mod show;
+
+pub use import::{Import, ImportError, import};
+pub use show::show;
