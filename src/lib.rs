@@ -12,4 +12,5 @@ pub mod lists;
 pub mod observe;
 pub mod plan;
 pub mod register;
+pub mod responder;
 pub mod telemetry;
