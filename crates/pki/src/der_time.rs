@@ -24,8 +24,13 @@ pub(crate) fn write(out: &mut Vec<u8>, time: Timestamp) -> Result<(), OutOfRange
 
 /// Writes a GeneralizedTime. Parts of a second are cut off.
 pub(crate) fn write_generalized(out: &mut Vec<u8>, time: Timestamp) -> Result<(), OutOfRange> {
-    tlv::write(out, tag::GENERALIZED_TIME, &text(civil(time)?));
+    tlv::write(out, tag::GENERALIZED_TIME, &generalized(time)?);
     Ok(())
+}
+
+/// The contents of a GeneralizedTime.
+pub(crate) fn generalized(time: Timestamp) -> Result<[u8; 15], OutOfRange> {
+    civil(time).map(text)
 }
 
 /// Reads a UTCTime or a GeneralizedTime, whichever the tag says. A time of the last hours of 9999, by which RFC 5280 means

@@ -1,4 +1,4 @@
-//! Pure X.509 for Chancery: keys, names, certificates, chains, serial numbers and revocation lists.
+//! Pure X.509 for Chancery: keys, names, certificates, chains, serial numbers, revocation lists and OCSP.
 //!
 //! Nothing here knows Kubernetes, runs a task, reads a clock or a file: the time and the random bits of a serial are
 //! arguments. (A key pair is drawn by the cryptographic provider from its own generator: it offers no other way.)
@@ -15,6 +15,7 @@ mod hex;
 mod issue;
 mod key_id;
 mod name;
+mod ocsp;
 mod pem;
 mod private_key;
 mod private_key_info;
@@ -36,6 +37,10 @@ pub use crl::{Crl, CrlError, CrlNumber, CrlNumberError, CrlScope, CrlTemplate, R
 pub use issue::{IssueError, issue, self_sign};
 pub use key_id::{KeyId, KeyIdError};
 pub use name::{COMMON_NAME_MAX, Name, NameError, SubjectParts};
+pub use ocsp::{
+    CertId, CertIdHash, IssuerHash, IssuerHashes, NONCE_MAX, OcspAnswer, OcspError, OcspRefusal, OcspRequest, OcspRequestError,
+    OcspResponse, OcspResponseError, OcspStatus, REQUESTS_MAX, sign_ocsp,
+};
 pub use pem::PemError;
 pub use private_key::{KeyEncoding, KeyError, PrivateKey, RSA_BITS_MAX, RSA_BITS_MIN};
 pub use public_key::{PublicKey, PublicKeyError, VerifyError};

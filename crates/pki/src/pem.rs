@@ -106,7 +106,8 @@ fn decode_block<'a>(label: &str, lines: &mut (impl Iterator<Item = &'a str> + Cl
     Err(PemError::Unterminated { label: label.to_owned() })
 }
 
-fn decode_base64(base64: &[u8]) -> Option<Zeroizing<Vec<u8>>> {
+/// The octets that a base64 text with its padding stands for; none when it is not that.
+pub(crate) fn decode_base64(base64: &[u8]) -> Option<Zeroizing<Vec<u8>>> {
     let mut decoder = Base64Decoder::new(base64).ok()?;
     let mut octets = Zeroizing::new(vec![0; decoder.remaining_len()]);
     decoder.decode(&mut octets).ok()?;

@@ -55,6 +55,11 @@ impl PublicKey {
         &self.0.spki
     }
 
+    /// The key's own octets: the value of its BIT STRING, without the octet of unused bits.
+    pub(crate) fn bits(&self) -> &[u8] {
+        &self.0.spki[self.0.bits.clone()]
+    }
+
     /// The SHA-256 of the SubjectPublicKeyInfo.
     pub fn key_id(&self) -> KeyId {
         self.0.key_id
@@ -68,7 +73,7 @@ impl PublicKey {
     /// The identifier that a certificate of this key carries as subjectKeyIdentifier: the leftmost 160 bits of the
     /// SHA-256 of the key's BIT STRING (RFC 7093 section 2, method 1).
     pub fn subject_key_identifier(&self) -> [u8; 20] {
-        let hash = digest::digest(&digest::SHA256, &self.0.spki[self.0.bits.clone()]);
+        let hash = digest::digest(&digest::SHA256, self.bits());
         let mut identifier = [0; 20];
         identifier.copy_from_slice(&hash.as_ref()[..20]);
         identifier
@@ -81,7 +86,7 @@ impl PublicKey {
     pub fn verify(&self, algorithm: &AlgorithmIdentifierOwned, message: &[u8], signature: &[u8]) -> Result<(), VerifyError> {
         let unsupported = || VerifyError::Unsupported { oid: algorithm.oid };
         let wanted = contents_of(&algorithm.owned_to_ref()).ok_or_else(unsupported)?;
-        let key = &self.0.spki[self.0.bits.clone()];
+        let key = self.bits();
         let mut candidates = webpki::ALL_VERIFICATION_ALGS
             .iter()
             .filter(|candidate| *candidate.signature_alg_id() == *wanted && *candidate.public_key_alg_id() == *self.0.algorithm_contents)

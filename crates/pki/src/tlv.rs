@@ -3,12 +3,15 @@
 //! A list has up to a million entries, and a type for each of its parts would allocate for each of them. Here a value is
 //! looked at where it stands, and written where it will stand. What a value means is decided elsewhere.
 
+use std::convert::Infallible;
+
 /// The tags that lists and answers are made of (X.690 section 8.1.2), as their octets.
 pub(crate) mod tag {
     pub(crate) const BOOLEAN: u8 = 0x01;
     pub(crate) const INTEGER: u8 = 0x02;
     pub(crate) const BIT_STRING: u8 = 0x03;
     pub(crate) const OCTET_STRING: u8 = 0x04;
+    pub(crate) const NULL: u8 = 0x05;
     pub(crate) const OBJECT_IDENTIFIER: u8 = 0x06;
     pub(crate) const ENUMERATED: u8 = 0x0a;
     pub(crate) const UTC_TIME: u8 = 0x17;
@@ -195,42 +198,47 @@ pub(crate) fn nest<E>(out: &mut Vec<u8>, tag: u8, body: impl FnOnce(&mut Vec<u8>
     Ok(())
 }
 
+/// As [`nest`], where nothing can fail.
+pub(crate) fn wrap(out: &mut Vec<u8>, tag: u8, body: impl FnOnce(&mut Vec<u8>)) {
+    let Ok(()) = nest(out, tag, |out| {
+        body(out);
+        Ok::<_, Infallible>(())
+    });
+}
+
 /// Writes a value with these contents.
 pub(crate) fn write(out: &mut Vec<u8>, tag: u8, contents: &[u8]) {
-    let Ok(()) = nest(out, tag, |out| {
-        out.extend_from_slice(contents);
-        Ok::<_, std::convert::Infallible>(())
-    });
+    wrap(out, tag, |out| out.extend_from_slice(contents));
 }
 
 /// Writes an INTEGER that is not negative, from its octets without leading zeros.
 pub(crate) fn write_unsigned(out: &mut Vec<u8>, octets: &[u8]) {
     match octets {
         [first, ..] if first & 0x80 == 0 => write(out, tag::INTEGER, octets),
-        _ => {
-            let Ok(()) = nest(out, tag::INTEGER, |out| {
-                out.push(0);
-                out.extend_from_slice(octets);
-                Ok::<_, std::convert::Infallible>(())
-            });
-        }
+        _ => wrap(out, tag::INTEGER, |out| {
+            out.push(0);
+            out.extend_from_slice(octets);
+        }),
     }
 }
 
+/// Writes a BIT STRING of whole octets.
+pub(crate) fn write_bits(out: &mut Vec<u8>, octets: &[u8]) {
+    wrap(out, tag::BIT_STRING, |out| {
+        out.push(0);
+        out.extend_from_slice(octets);
+    });
+}
+
 /// Writes an extension whose value `body` writes (RFC 5280 section 4.1).
-pub(crate) fn write_extension<E>(
-    out: &mut Vec<u8>,
-    oid: const_oid::ObjectIdentifier,
-    critical: bool,
-    body: impl FnOnce(&mut Vec<u8>) -> Result<(), E>,
-) -> Result<(), E> {
-    nest(out, tag::SEQUENCE, |out| {
+pub(crate) fn write_extension(out: &mut Vec<u8>, oid: const_oid::ObjectIdentifier, critical: bool, body: impl FnOnce(&mut Vec<u8>)) {
+    wrap(out, tag::SEQUENCE, |out| {
         write(out, tag::OBJECT_IDENTIFIER, oid.as_bytes());
         if critical {
             write(out, tag::BOOLEAN, &[0xff]);
         }
-        nest(out, tag::OCTET_STRING, body)
-    })
+        wrap(out, tag::OCTET_STRING, body);
+    });
 }
 
 #[cfg(test)]

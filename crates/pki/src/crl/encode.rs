@@ -31,11 +31,8 @@ pub fn sign_crl<'a>(
         tlv::nest(out, tag::SEQUENCE, |out| to_be_signed(out, template, entries, issuer, &algorithm))?;
         let signature = signer.sign(&out[start..])?;
         out.extend_from_slice(&algorithm);
-        tlv::nest(out, tag::BIT_STRING, |out| {
-            out.push(0);
-            out.extend_from_slice(&signature);
-            Ok(())
-        })
+        tlv::write_bits(out, &signature);
+        Ok(())
     })
     .map(|()| list)
 }
@@ -89,7 +86,8 @@ fn to_be_signed<'a>(
             Ok(())
         })?;
     }
-    tlv::nest(out, tag::constructed(0), |out| tlv::nest(out, tag::SEQUENCE, |out| extensions(out, template, issuer)))
+    tlv::wrap(out, tag::constructed(0), |out| tlv::wrap(out, tag::SEQUENCE, |out| write_extensions(out, template, issuer)));
+    Ok(())
 }
 
 fn write_entry(out: &mut Vec<u8>, entry: &Revoked) -> Result<(), CrlError> {
@@ -98,47 +96,35 @@ fn write_entry(out: &mut Vec<u8>, entry: &Revoked) -> Result<(), CrlError> {
     if entry.reason == Reason::Unspecified && entry.invalidity_date.is_none() {
         return Ok(());
     }
-    tlv::nest(out, tag::SEQUENCE, |out| {
+    let date = entry.invalidity_date.map(der_time::generalized).transpose()?;
+    tlv::wrap(out, tag::SEQUENCE, |out| {
         if entry.reason != Reason::Unspecified {
-            tlv::write_extension(out, oid::REASON, false, |out| {
-                tlv::write(out, tag::ENUMERATED, &[entry.reason.code()]);
-                Ok::<_, CrlError>(())
-            })?;
+            tlv::write_extension(out, oid::REASON, false, |out| tlv::write(out, tag::ENUMERATED, &[entry.reason.code()]));
         }
-        if let Some(date) = entry.invalidity_date {
-            tlv::write_extension(out, oid::INVALIDITY_DATE, false, |out| der_time::write_generalized(out, date))?;
+        if let Some(date) = date {
+            tlv::write_extension(out, oid::INVALIDITY_DATE, false, |out| tlv::write(out, tag::GENERALIZED_TIME, &date));
         }
-        Ok(())
-    })
+    });
+    Ok(())
 }
 
-fn extensions(out: &mut Vec<u8>, template: &CrlTemplate, issuer: &Certificate) -> Result<(), CrlError> {
+fn write_extensions(out: &mut Vec<u8>, template: &CrlTemplate, issuer: &Certificate) {
     tlv::write_extension(out, oid::AUTHORITY_KEY_IDENTIFIER, false, |out| {
         let identifier = issuer.identifier_for_issued();
-        tlv::nest(out, tag::SEQUENCE, |out| {
-            tlv::write(out, tag::context(0), &identifier);
-            Ok::<_, CrlError>(())
-        })
-    })?;
-    tlv::write_extension(out, oid::CRL_NUMBER, false, |out| {
-        write_number(out, template.number);
-        Ok::<_, CrlError>(())
-    })?;
+        tlv::wrap(out, tag::SEQUENCE, |out| tlv::write(out, tag::context(0), &identifier));
+    });
+    tlv::write_extension(out, oid::CRL_NUMBER, false, |out| write_number(out, template.number));
     if let Some(base) = template.delta_base {
-        tlv::write_extension(out, oid::DELTA_INDICATOR, true, |out| {
-            write_number(out, base);
-            Ok::<_, CrlError>(())
-        })?;
+        tlv::write_extension(out, oid::DELTA_INDICATOR, true, |out| write_number(out, base));
     }
     if !template.distribution_point.is_empty() {
         tlv::write_extension(out, oid::ISSUING_DISTRIBUTION_POINT, true, |out| {
-            tlv::nest(out, tag::SEQUENCE, |out| write_distribution_point_name(out, &template.distribution_point))
-        })?;
+            tlv::wrap(out, tag::SEQUENCE, |out| write_distribution_point_name(out, &template.distribution_point));
+        });
     }
     if !template.freshest.is_empty() {
-        tlv::write_extension(out, oid::FRESHEST, false, |out| write_distribution_points(out, &template.freshest))?;
+        tlv::write_extension(out, oid::FRESHEST, false, |out| write_distribution_points(out, &template.freshest));
     }
-    Ok(())
 }
 
 fn write_number(out: &mut Vec<u8>, number: CrlNumber) {
@@ -148,18 +134,12 @@ fn write_number(out: &mut Vec<u8>, number: CrlNumber) {
 }
 
 /// `CRLDistributionPoints` with one distribution point of these URIs (RFC 5280 section 4.2.1.13).
-fn write_distribution_points(out: &mut Vec<u8>, uris: &[String]) -> Result<(), CrlError> {
-    tlv::nest(out, tag::SEQUENCE, |out| tlv::nest(out, tag::SEQUENCE, |out| write_distribution_point_name(out, uris)))
+fn write_distribution_points(out: &mut Vec<u8>, uris: &[String]) {
+    tlv::wrap(out, tag::SEQUENCE, |out| tlv::wrap(out, tag::SEQUENCE, |out| write_distribution_point_name(out, uris)));
 }
 
 /// The field `distributionPoint [0]` with a `fullName [0]`. The choice within makes the outer tag explicit.
-fn write_distribution_point_name(out: &mut Vec<u8>, uris: &[String]) -> Result<(), CrlError> {
-    tlv::nest(out, tag::constructed(0), |out| {
-        tlv::nest(out, tag::constructed(0), |out| {
-            for uri in uris {
-                tlv::write(out, tag::context(URI), uri.as_bytes());
-            }
-            Ok(())
-        })
-    })
+fn write_distribution_point_name(out: &mut Vec<u8>, uris: &[String]) {
+    let write_names = |out: &mut Vec<u8>| uris.iter().for_each(|uri| tlv::write(out, tag::context(URI), uri.as_bytes()));
+    tlv::wrap(out, tag::constructed(0), |out| tlv::wrap(out, tag::constructed(0), write_names));
 }

@@ -1,41 +1,12 @@
 //! Lists, end to end within the crate: what goes in comes out, and what anyone may send does no harm.
 
-#![expect(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on fails")]
-
-use std::sync::LazyLock;
-
 use chancery_pki::{
-    CaConstraints, Certificate, Crl, CrlError, CrlNumber, CrlScope, CrlTemplate, KeyAlgorithm, Name, PrivateKey, RANDOM_OCTETS, Reason,
-    Revoked, SerialNumber, SubjectParts, Template, Usage, cross_check, self_sign, sign_crl,
+    Crl, CrlError, CrlNumber, CrlScope, CrlTemplate, RANDOM_OCTETS, Reason, Revoked, SerialNumber, Usage, cross_check, sign_crl,
 };
 use jiff::{SignedDuration, Timestamp};
 use proptest::{collection::vec, option, prelude::*, sample};
 
-fn noon() -> Timestamp {
-    "2026-06-01T12:00:00Z".parse().unwrap()
-}
-
-fn authority(usages: Vec<Usage>) -> (Certificate, PrivateKey) {
-    let subject = SubjectParts { common_name: Some("Lists".into()), organizations: vec!["Zwölf".into()], ..SubjectParts::default() };
-    let template = Template {
-        serial: SerialNumber::issued(0, [7; RANDOM_OCTETS]),
-        subject: Name::from_parts(&subject).unwrap(),
-        sans: Vec::new(),
-        not_before: noon() - SignedDuration::from_hours(1),
-        not_after: noon() + SignedDuration::from_hours(10_000),
-        usages,
-        ca: Some(CaConstraints::default()),
-        crl_distribution_points: Vec::new(),
-        ocsp_servers: Vec::new(),
-        issuing_certificate_urls: Vec::new(),
-        freshest_crls: Vec::new(),
-        ocsp_no_check: false,
-    };
-    let key = PrivateKey::generate(KeyAlgorithm::EcdsaP256).unwrap();
-    (self_sign(&template, &key).unwrap(), key)
-}
-
-static AUTHORITY: LazyLock<(Certificate, PrivateKey)> = LazyLock::new(|| authority(vec![Usage::CertSign, Usage::CrlSign]));
+use super::{AUTHORITY, any_second, authority, noon};
 
 fn template() -> CrlTemplate {
     CrlTemplate {
@@ -54,10 +25,6 @@ fn revoked(serial: u8, reason: Reason) -> Revoked {
 
 fn sign(template: &CrlTemplate, entries: &[Revoked]) -> Result<Vec<u8>, CrlError> {
     sign_crl(template, entries.iter(), &AUTHORITY.0, &AUTHORITY.1)
-}
-
-fn any_second() -> impl Strategy<Value = Timestamp> {
-    (0_i64..253_402_207_201).prop_map(|seconds| Timestamp::from_second(seconds).unwrap())
 }
 
 fn any_entry() -> impl Strategy<Value = Revoked> {

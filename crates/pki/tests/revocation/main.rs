@@ -1,0 +1,62 @@
+//! Lists and OCSP, end to end within the crate: what goes in comes out, and what anyone may send does no harm.
+
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on fails")]
+
+mod crl;
+mod ocsp;
+
+use std::sync::LazyLock;
+
+use chancery_pki::{
+    CaConstraints, Certificate, KeyAlgorithm, Name, PrivateKey, RANDOM_OCTETS, SerialNumber, SubjectParts, Template, Usage, issue,
+    self_sign,
+};
+use jiff::{SignedDuration, Timestamp};
+use proptest::prelude::*;
+
+fn noon() -> Timestamp {
+    "2026-06-01T12:00:00Z".parse().unwrap()
+}
+
+fn template(common_name: &str, usages: Vec<Usage>) -> Template {
+    let subject = SubjectParts { common_name: Some(common_name.into()), organizations: vec!["Zwölf".into()], ..SubjectParts::default() };
+    Template {
+        serial: SerialNumber::issued(0, [7; RANDOM_OCTETS]),
+        subject: Name::from_parts(&subject).unwrap(),
+        sans: Vec::new(),
+        not_before: noon() - SignedDuration::from_hours(1),
+        not_after: noon() + SignedDuration::from_hours(48),
+        usages,
+        ca: None,
+        crl_distribution_points: Vec::new(),
+        ocsp_servers: Vec::new(),
+        issuing_certificate_urls: Vec::new(),
+        freshest_crls: Vec::new(),
+        ocsp_no_check: false,
+    }
+}
+
+fn key() -> PrivateKey {
+    PrivateKey::generate(KeyAlgorithm::EcdsaP256).unwrap()
+}
+
+fn authority(usages: Vec<Usage>) -> (Certificate, PrivateKey) {
+    let key = key();
+    (self_sign(&Template { ca: Some(CaConstraints::default()), ..template("Lists", usages) }, &key).unwrap(), key)
+}
+
+static AUTHORITY: LazyLock<(Certificate, PrivateKey)> = LazyLock::new(|| authority(vec![Usage::CertSign, Usage::CrlSign]));
+
+/// A certificate of the authority, and its key.
+fn issued(template: &Template) -> (Certificate, PrivateKey) {
+    let key = key();
+    (issue(template, key.public_key(), &AUTHORITY.0, &AUTHORITY.1).unwrap(), key)
+}
+
+/// One who answers for the authority.
+static RESPONDER: LazyLock<(Certificate, PrivateKey)> =
+    LazyLock::new(|| issued(&template("Responder", vec![Usage::DigitalSignature, Usage::OcspSigning])));
+
+fn any_second() -> impl Strategy<Value = Timestamp> {
+    (0_i64..253_402_207_201).prop_map(|seconds| Timestamp::from_second(seconds).unwrap())
+}
