@@ -154,10 +154,10 @@ fn read_basic(octets: &[u8]) -> Result<OcspResponse, OcspResponseError> {
     basic.end()?;
 
     let mut parts = data.reader();
-    if let Some(version) = parts.take_if(field::VERSION)? {
-        if tlv::only(version.contents, tag::INTEGER)?.contents != [0] {
-            return Err(OcspResponseError::Unsupported);
-        }
+    if let Some(version) = parts.take_if(field::VERSION)?
+        && tlv::only(version.contents, tag::INTEGER)?.contents != [0]
+    {
+        return Err(OcspResponseError::Unsupported);
     }
     let responder = read_responder(&parts.next()?)?;
     let produced_at = der_time::read(&parts.take(tag::GENERALIZED_TIME)?)?;

@@ -51,10 +51,10 @@ impl OcspRequest {
         request.take_if(tag::constructed(0))?;
         request.end()?;
 
-        if let Some(version) = parts.take_if(field::VERSION)? {
-            if tlv::only(version.contents, tag::INTEGER)?.contents != [0] {
-                return Err(OcspRequestError::Version);
-            }
+        if let Some(version) = parts.take_if(field::VERSION)?
+            && tlv::only(version.contents, tag::INTEGER)?.contents != [0]
+        {
+            return Err(OcspRequestError::Version);
         }
         // Who asks.
         parts.take_if(tag::constructed(1))?;
