@@ -13,10 +13,10 @@ use jiff::Timestamp;
 
 use super::{
     index::{Index, State},
-    layout::{Part, RegisterId, part_of},
+    layout::{self, Part, RegisterId, part_of},
     line::{self, Position, Written, hash},
     replay::replay,
-    store::Document,
+    store::{Document, Selector},
 };
 
 /// All registers, followed.
@@ -41,8 +41,8 @@ impl Followed {
 /// What came of a look at a register's head.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Look {
-    /// So many lines are new, and known now.
-    News(usize),
+    /// What is new in this register is known now.
+    Taken(RegisterId),
     /// Lines between what is known and this head stand in segments: the whole register must be read.
     Gap(RegisterId),
     /// The document is no register's head.
@@ -71,15 +71,21 @@ impl Follower {
         }
         let known: BTreeSet<RegisterId> = self.registers.keys().chain(registers.keys()).copied().collect();
         for id in known {
-            self.whole(id, &registers.remove(&id).unwrap_or_default());
+            self.whole(id, registers.remove(&id).unwrap_or_default());
         }
     }
 
-    /// Takes in all documents of one register, of one moment.
-    pub fn whole(&mut self, id: RegisterId, documents: &[Document]) {
+    /// What selects the documents of one register, for [`Follower::whole`].
+    pub fn selector(id: RegisterId) -> Selector {
+        layout::selector(Some(id))
+    }
+
+    /// Takes in all documents of one register, of one moment; those of others that are among them are passed over.
+    pub fn whole(&mut self, id: RegisterId, mut documents: Vec<Document>) {
+        documents.retain(|document| part_of(&document.name).is_some_and(|(of, _)| of == id));
         let mut news: Vec<Written> = Vec::new();
         let before = self.registers.remove(&id).unwrap_or_else(Followed::unknown);
-        let followed = catch_up(&id, documents, &self.index.position(&id), before, &mut |line| news.push(line.clone()));
+        let followed = catch_up(&id, &documents, &self.index.position(&id), before, &mut |line| news.push(line.clone()));
         self.index.apply(0, id, news.iter());
         self.registers.insert(id, followed);
     }
@@ -95,23 +101,21 @@ impl Follower {
                 }
                 followed.fault = None;
                 self.index.apply(0, id, news.iter());
-                Look::News(news.len())
+                Look::Taken(id)
             }
             Ok(None) => Look::Gap(id),
             Err(why) => {
                 followed.fault = Some(why);
-                Look::News(0)
+                Look::Taken(id)
             }
         }
     }
 
-    /// A document of a register is gone.
-    pub fn removed(&mut self, name: &str) {
-        if let Some((id, Part::Head)) = part_of(name)
-            && let Some(followed) = self.registers.get_mut(&id)
-        {
-            followed.fault = Some(format!("its head {name} is gone"));
-        }
+    /// A document is gone. Returns the register whose head it was.
+    pub fn removed(&mut self, name: &str) -> Option<RegisterId> {
+        let (id, Part::Head) = part_of(name)? else { return None };
+        self.registers.get_mut(&id)?.fault = Some(format!("its head {name} is gone"));
+        Some(id)
     }
 
     /// What is wrong with a register; none when it holds together, and for one that is not known.

@@ -2,14 +2,7 @@
 //!
 //! Paths are read as they were sent: base64 may hold `/` and `+`, which clients encode or do not (RFC 6960 appendix A.1).
 
-use base64::{
-    Engine as _, alphabet,
-    engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig},
-};
 use chancery_pki::KeyId;
-
-/// The longest path and query that are read, in octets.
-pub const URL_BYTES: usize = 16 * 1024;
 
 /// What is asked for.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -72,34 +65,6 @@ fn number(text: &str) -> Option<u16> {
     text.parse::<u16>().ok().filter(|number| number.to_string() == text)
 }
 
-/// Padding is often lost on the way.
-const BASE64: GeneralPurpose = GeneralPurpose::new(
-    &alphabet::STANDARD,
-    GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent).with_decode_allow_trailing_bits(true),
-);
-
-/// The octets of an OCSP request in a path: URL-encoded base64 of its DER (RFC 6960 appendix A.1). None when it is not that.
-pub fn ocsp_in_path(encoded: &str) -> Option<Vec<u8>> {
-    if encoded.len() > URL_BYTES {
-        return None;
-    }
-    if !encoded.contains('%') {
-        return BASE64.decode(encoded).ok();
-    }
-    let mut plain = Vec::with_capacity(encoded.len());
-    let mut rest = encoded.bytes();
-    while let Some(octet) = rest.next() {
-        if octet == b'%' {
-            let mut digit = || char::from(rest.next()?).to_digit(16);
-            let (high, low) = (digit()?, digit()?);
-            plain.push(u8::try_from(high << 4 | low).ok()?);
-        } else {
-            plain.push(octet);
-        }
-    }
-    BASE64.decode(plain).ok()
-}
-
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
@@ -135,40 +100,11 @@ mod tests {
         }
     }
 
-    #[test]
-    fn a_request_is_read_however_its_base64_was_encoded() {
-        let octets = [0x30, 0xfb, 0xff, 0xbf, 0xfe];
-        for (text, expected) in [
-            ("MPv/v/4=", Some(octets.as_slice())),
-            ("MPv/v/4", Some(&octets)),
-            ("MPv%2Fv%2f4%3D", Some(&octets)),
-            ("%4DPv/v%2f4=", Some(&octets)),
-            ("MPv-v_4=", None),
-            ("MPv%2", None),
-            ("MPv%zz4=", None),
-            ("MPv v/4=", None),
-            ("MPv%C3%A9", None),
-        ] {
-            assert_eq!(ocsp_in_path(text).as_deref(), expected, "{text}");
-        }
-        assert_eq!(ocsp_in_path(&"A".repeat(URL_BYTES + 1)), None);
-    }
-
     proptest! {
         #[test]
         fn no_path_is_too_strange(path in ".{0,60}", tail in "[/%0-9A-Za-z+=.-]{0,60}") {
             let _ = Route::of(&path);
             let _ = Route::of(&format!("/crl/{tail}"));
-            let _ = ocsp_in_path(&path);
-            let _ = ocsp_in_path(&tail);
-        }
-
-        #[test]
-        fn what_a_client_encodes_is_what_is_read(octets in proptest::collection::vec(any::<u8>(), 0..100)) {
-            let text = base64::engine::general_purpose::STANDARD.encode(&octets);
-            prop_assert_eq!(ocsp_in_path(&text), Some(octets.clone()));
-            let text = text.replace('+', "%2B").replace('/', "%2F").replace('=', "%3d");
-            prop_assert_eq!(ocsp_in_path(&text), Some(octets));
         }
     }
 }

@@ -33,7 +33,7 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(15);
 
 /// What is watched.
 #[derive(Clone, Debug)]
-pub(super) enum Selection {
+pub enum Selection {
     /// The objects with this label, listed in pages of so many.
     Label(&'static str, u32),
     /// The object of this name. It is never listed, so that the right to `get` and `watch` it is enough.
@@ -42,7 +42,7 @@ pub(super) enum Selection {
 
 /// What a watch has to tell.
 #[derive(Debug)]
-pub(super) enum News<T> {
+pub enum News<T> {
     /// All there is, at one moment: what is not in it is not there.
     All(Vec<T>),
     /// An object is new or changed.
@@ -53,7 +53,7 @@ pub(super) enum News<T> {
 
 /// When something was heard last; clones share it.
 #[derive(Clone, Debug)]
-pub(super) struct Heard {
+pub struct Heard {
     start: Instant,
     /// Milliseconds after the start; 0 for never.
     last: Arc<AtomicU64>,
@@ -61,18 +61,18 @@ pub(super) struct Heard {
 
 impl Heard {
     /// Nothing was heard yet.
-    pub(super) fn nothing() -> Self {
+    pub fn nothing() -> Self {
         Self { start: Instant::now(), last: Arc::default() }
     }
 
     /// Something is heard now.
-    pub(super) fn now(&self) {
+    pub fn now(&self) {
         let milliseconds = u64::try_from(self.start.elapsed().as_millis()).unwrap_or(u64::MAX);
         self.last.store(milliseconds.max(1), Ordering::Relaxed);
     }
 
     /// For how long it has been silent; none when nothing was ever heard.
-    pub(super) fn silence(&self) -> Option<Duration> {
+    pub fn silence(&self) -> Option<Duration> {
         match self.last.load(Ordering::Relaxed) {
             0 => None,
             last => Some(self.start.elapsed().saturating_sub(Duration::from_millis(last))),
@@ -81,7 +81,7 @@ impl Heard {
 }
 
 /// Watches for ever. Each object is turned by `keep` into what is wanted of it before it goes on; what `tell` returns is waited for.
-pub(super) async fn watch<K, T, F>(api: Api<K>, selection: Selection, heard: Heard, keep: impl Fn(K) -> T, tell: impl Fn(News<T>) -> F)
+pub async fn watch<K, T, F>(api: Api<K>, selection: Selection, heard: Heard, keep: impl Fn(K) -> T, tell: impl Fn(News<T>) -> F)
 where
     K: Resource + Clone + DeserializeOwned + Debug + Send + 'static,
     F: Future<Output = ()>,

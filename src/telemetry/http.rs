@@ -56,7 +56,9 @@ pub struct Server {
 impl Server {
     /// Binds `address`, for [`operations`]; port 0 takes a free one.
     pub async fn bind(address: SocketAddr, health: Health, metrics: Metrics) -> Result<Self, ServerError> {
-        Self::over(address, operations(health, move || metrics.encode()), Limits::OPERATIONS).await
+        let ready = health.clone();
+        let routes = operations(move || health.live(), move || ready.ready(), move || metrics.encode());
+        Self::over(address, routes, Limits::OPERATIONS).await
     }
 
     /// Binds `address`, for these routes; port 0 takes a free one.
@@ -145,12 +147,15 @@ async fn serve(stream: TcpStream, routes: Router, limits: Limits, stop: Cancella
     }
 }
 
-/// `/livez`, `/readyz`, and `/metrics` with what `encode` says, in the format [`Metrics::CONTENT_TYPE`].
-pub fn operations(health: Health, encode: impl Fn() -> Result<String, fmt::Error> + Clone + Send + Sync + 'static) -> Router {
-    let ready = health.clone();
+/// `/livez` and `/readyz`, each 200 or 503 with a text, and `/metrics` in the format [`Metrics::CONTENT_TYPE`].
+pub fn operations(
+    live: impl Fn() -> Result<String, String> + Clone + Send + Sync + 'static,
+    ready: impl Fn() -> Result<String, String> + Clone + Send + Sync + 'static,
+    encode: impl Fn() -> Result<String, fmt::Error> + Clone + Send + Sync + 'static,
+) -> Router {
     Router::new()
-        .route("/livez", get(async move || probe(health.live())))
-        .route("/readyz", get(async move || probe(ready.ready())))
+        .route("/livez", get(async move || probe(live())))
+        .route("/readyz", get(async move || probe(ready())))
         .route("/metrics", get(async move || scrape(encode())))
 }
 
@@ -210,7 +215,8 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_connection_that_was_used_for_long_enough_is_closed() {
         let limits = Limits { connection_time: Duration::from_secs(8), ..Limits::OPERATIONS };
-        let routes = operations(Health::default(), || Ok(String::new()));
+        let fine = || Ok(String::new());
+        let routes = operations(fine, fine, || Ok(String::new()));
         let server = Server::over(([127, 0, 0, 1], 0).into(), routes, limits).await.unwrap();
         let mut stream = TcpStream::connect(server.address()).await.unwrap();
         tokio::spawn(server.run(CancellationToken::new()));

@@ -49,11 +49,11 @@ fn what_a_head_adds_is_taken_in_once() {
     let mut follower = Follower::default();
     follower.all(register(&lines, 6));
     assert_eq!((known(&follower), follower.index().position(&ID)), (6, lines[5].end()));
-    assert_eq!(follower.head(&head_of(&lines, 3, 8)), Look::News(2));
-    assert_eq!(follower.head(&head_of(&lines, 3, 8)), Look::News(0));
+    assert_eq!(follower.head(&head_of(&lines, 3, 8)), Look::Taken(ID));
+    assert_eq!(follower.head(&head_of(&lines, 3, 8)), Look::Taken(ID));
     assert_eq!((known(&follower), follower.index().position(&ID)), (8, lines[7].end()));
     // Sealed up to the last known line.
-    assert_eq!(follower.head(&head_of(&lines, 8, 9)), Look::News(1));
+    assert_eq!(follower.head(&head_of(&lines, 8, 9)), Look::Taken(ID));
     assert_eq!((known(&follower), follower.fault(&ID)), (9, None));
 }
 
@@ -62,7 +62,7 @@ fn a_register_that_begins_after_the_first_look_is_followed_from_its_first_line()
     let lines = lines(2, "");
     let mut follower = Follower::default();
     follower.all(Vec::new());
-    assert_eq!(follower.head(&head_of(&lines, 0, 2)), Look::News(2));
+    assert_eq!(follower.head(&head_of(&lines, 0, 2)), Look::Taken(ID));
     assert_eq!(known(&follower), 2);
 }
 
@@ -72,7 +72,7 @@ fn lines_that_were_sealed_unseen_are_read_from_the_whole_register() {
     let mut follower = Follower::default();
     follower.all(vec![head_of(&lines, 0, 2)]);
     assert_eq!(follower.head(&head_of(&lines, 6, 9)), Look::Gap(ID));
-    follower.whole(ID, &register(&lines, 9));
+    follower.whole(ID, register(&lines, 9));
     assert_eq!((known(&follower), follower.index().position(&ID), follower.fault(&ID)), (9, lines[8].end(), None));
 }
 
@@ -83,14 +83,14 @@ fn a_register_that_went_back_is_named_and_nothing_of_it_is_forgotten() {
     follower.all(register(&lines, 8));
     for look in 0..2 {
         match look {
-            0 => assert_eq!(follower.head(&head_of(&lines, 5, 7)), Look::News(0)),
+            0 => assert_eq!(follower.head(&head_of(&lines, 5, 7)), Look::Taken(ID)),
             _ => follower.all(register(&lines, 7)),
         }
         assert_eq!(follower.fault(&ID), Some("it has gone back: line 8 was there and is there no more"));
         assert_eq!((known(&follower), follower.index().position(&ID)), (8, lines[7].end()));
     }
     // Put right again, it goes on.
-    assert_eq!(follower.head(&head_of(&lines, 5, 9)), Look::News(1));
+    assert_eq!(follower.head(&head_of(&lines, 5, 9)), Look::Taken(ID));
     assert_eq!(follower.faults().count(), 0);
 }
 
@@ -101,12 +101,12 @@ fn another_past_is_named_and_not_taken_in() {
     for sealed in [5, 6] {
         let mut follower = Follower::default();
         follower.all(register(&ours, 6));
-        assert_eq!(follower.head(&head_of(&others, sealed, 9)), Look::News(0));
+        assert_eq!(follower.head(&head_of(&others, sealed, 9)), Look::Taken(ID));
         assert_eq!((follower.fault(&ID), known(&follower)), (why, 6));
     }
     let mut follower = Follower::default();
     follower.all(register(&ours, 6));
-    follower.whole(ID, &register(&others, 9));
+    follower.whole(ID, register(&others, 9));
     assert_eq!((follower.fault(&ID), known(&follower)), (why, 6));
 }
 
@@ -128,9 +128,9 @@ fn a_register_that_is_gone_is_named() {
     let lines = lines(4, "");
     let mut follower = Follower::default();
     follower.all(register(&lines, 4));
-    follower.removed(&ID.segment_name(1));
+    assert_eq!(follower.removed(&ID.segment_name(1)), None);
     assert_eq!(follower.fault(&ID), None);
-    follower.removed(&ID.name());
+    assert_eq!(follower.removed(&ID.name()), Some(ID));
     assert!(follower.fault(&ID).unwrap().contains("is gone"));
     follower.all(register(&lines, 4));
     assert_eq!(follower.fault(&ID), None);
@@ -145,6 +145,6 @@ fn what_was_let_go_unseen_is_no_fault() {
     follower.all(register(&lines, 4));
     let head = head(&ID, &link(&lines, 7, 7), &[&lines[7..9]], None);
     assert_eq!(follower.head(&head), Look::Gap(ID));
-    follower.whole(ID, &[segment(&ID, &link(&lines, 6, 7), &lines[6..7]), head]);
+    follower.whole(ID, vec![segment(&ID, &link(&lines, 6, 7), &lines[6..7]), head]);
     assert_eq!((known(&follower), follower.fault(&ID), follower.index().position(&ID)), (7, None, lines[8].end()));
 }
