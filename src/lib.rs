@@ -13,4 +13,5 @@ pub mod observe;
 pub mod plan;
 pub mod plugin;
 pub mod register;
+pub mod responder;
 pub mod telemetry;

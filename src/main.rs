@@ -5,8 +5,9 @@ use std::{io::Write as _, net::SocketAddr, num::NonZero, process::ExitCode, sync
 use anyhow::Context as _;
 use chancery::{
     api::{GoDuration, crds, names},
-    cluster::{Clock, SystemClock},
+    cluster::SystemClock,
     controllers::{self, Settings},
+    responder,
     telemetry::{LogFormat, init_logs},
 };
 use clap::{Args, Parser, Subcommand};
@@ -28,6 +29,8 @@ struct Cli {
 enum Command {
     /// Issues, renews and registers certificates: all reconciling. Any number of replicas, one leads.
     Controller(Box<Controller>),
+    /// Serves revocation lists, OCSP answers and CA certificates over HTTP. Any number of replicas; it holds no CA's key.
+    Responder(Responder),
     /// Prints the CustomResourceDefinitions.
     Crds,
 }
@@ -63,10 +66,37 @@ struct Controller {
     log_level: String,
 }
 
+#[derive(Args, Debug)]
+struct Responder {
+    /// The operator's own namespace: the registers, the lists and the keys that sign OCSP answers are in it.
+    #[arg(long, env = "CHANCERY_NAMESPACE", default_value = names::DEFAULT_NAMESPACE)]
+    cluster_resource_namespace: String,
+    /// Where lists, OCSP and certificates are served.
+    #[arg(long, default_value = "0.0.0.0:8080")]
+    http_address: SocketAddr,
+    /// Where /livez, /readyz and /metrics are served.
+    #[arg(long, default_value = "0.0.0.0:9403")]
+    health_address: SocketAddr,
+    /// How many OCSP answers a second are signed for one request alone: those with a nonce, about several certificates, or
+    /// about one that is not on record. Beyond it a nonce is left out, and the others are to come later.
+    #[arg(long, default_value_t = 1_000, value_parser = clap::value_parser!(u32).range(1..))]
+    signatures_per_second: u32,
+    /// How many MiB of signed OCSP answers are kept.
+    #[arg(long, value_name = "MIB", default_value_t = 64, value_parser = clap::value_parser!(u16).range(1..))]
+    kept_answers: u16,
+    /// How log lines look.
+    #[arg(long, value_enum, default_value_t = LogFormat::Text)]
+    log_format: LogFormat,
+    /// A level (error, warn, info, debug, trace), or directives such as `info,chancery::responder=debug`.
+    #[arg(long, default_value = "info")]
+    log_level: String,
+}
+
 fn main() -> ExitCode {
     let cli = Cli::parse();
     let done = match cli.command {
-        Command::Controller(controller) => run(*controller),
+        Command::Controller(controller) => control(*controller),
+        Command::Responder(responder) => respond(responder),
         Command::Crds => print_crds(),
     };
     match done {
@@ -83,8 +113,39 @@ fn print_crds() -> anyhow::Result<()> {
     std::io::stdout().write_all(text.as_bytes()).context("standard output cannot be written")
 }
 
-fn run(controller: Controller) -> anyhow::Result<()> {
+fn control(controller: Controller) -> anyhow::Result<()> {
     init_logs(controller.log_format, &controller.log_level).context("--log-level")?;
+    until_signalled(async |stop| {
+        let settings = Settings {
+            namespace: controller.cluster_resource_namespace,
+            watch: controller.watch_namespace,
+            exclude: controller.exclude_namespace,
+            lease: controller.lease_name,
+            lease_duration: controller.lease_duration,
+            http: controller.http_address,
+            host: host(),
+            certificate_series: controller.metrics_certificates,
+        };
+        controllers::run(settings, Arc::new(SystemClock), stop).await.map_err(anyhow::Error::from)
+    })
+}
+
+fn respond(responder: Responder) -> anyhow::Result<()> {
+    init_logs(responder.log_format, &responder.log_level).context("--log-level")?;
+    until_signalled(async |stop| {
+        let settings = responder::Settings {
+            namespace: responder.cluster_resource_namespace,
+            http: responder.http_address,
+            health: responder.health_address,
+            signatures: responder.signatures_per_second,
+            kept_bytes: usize::from(responder.kept_answers) * 1024 * 1024,
+        };
+        responder::run(settings, Arc::new(SystemClock), stop).await.map_err(anyhow::Error::from)
+    })
+}
+
+/// Runs a program until a signal asks it to end.
+fn until_signalled(program: impl AsyncFnOnce(CancellationToken) -> anyhow::Result<()>) -> anyhow::Result<()> {
     // One provider for all of TLS, before anything asks for it.
     let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
     let runtime = tokio::runtime::Builder::new_multi_thread()
@@ -97,18 +158,7 @@ fn run(controller: Controller) -> anyhow::Result<()> {
         // Watched for from the first moment: a SIGTERM that comes early ends in order too.
         let signals = Signals::watch().context("signals cannot be watched for")?;
         tokio::spawn(signals.obey(stop.clone()));
-        let settings = Settings {
-            namespace: controller.cluster_resource_namespace,
-            watch: controller.watch_namespace,
-            exclude: controller.exclude_namespace,
-            lease: controller.lease_name,
-            lease_duration: controller.lease_duration,
-            http: controller.http_address,
-            host: host(),
-            certificate_series: controller.metrics_certificates,
-        };
-        let clock: Arc<dyn Clock> = Arc::new(SystemClock);
-        controllers::run(settings, clock, stop).await.map_err(anyhow::Error::from)
+        program(stop).await
     })
 }
 

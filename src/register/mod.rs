@@ -24,6 +24,7 @@ use tokio::{sync::oneshot, time::timeout};
 use crate::lease::Fence;
 
 mod append;
+mod follow;
 mod index;
 mod layout;
 mod line;
@@ -37,6 +38,7 @@ pub(crate) mod memory;
 #[cfg(test)]
 mod tests;
 
+pub use follow::{Follower, Look};
 #[cfg(test)]
 pub(crate) use index::test_ledger;
 pub use index::{Current, ISSUANCES, Index, KeyRecord, Known, Ledger, REISSUE_WINDOW, Revocation, Standing, Stands};

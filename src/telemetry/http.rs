@@ -1,6 +1,6 @@
-//! `/livez`, `/readyz` and `/metrics` over plain HTTP, for kubelets and Prometheus.
+//! Plain HTTP within limits; and `/livez`, `/readyz` and `/metrics` over it, for kubelets and Prometheus.
 //!
-//! Reads no request body, and lets no client hold more than one of a limited number of connections for a limited time.
+//! Lets no client hold more than one of a limited number of connections for a limited time. What is served is the routes' business.
 
 use std::fmt;
 use std::io;
@@ -10,7 +10,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
-use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use http::{StatusCode, header};
@@ -26,32 +25,48 @@ use tracing::{debug, warn};
 use super::health::Health;
 use super::metrics::Metrics;
 
-const CONNECTIONS: u32 = 64;
 const HEADERS: usize = 64;
-const HEADER_BYTES: usize = 16 * 1024;
 const HEADER_TIME: Duration = Duration::from_secs(10);
-const CONNECTION_TIME: Duration = Duration::from_mins(5);
 const GRACE: Duration = Duration::from_secs(5);
+
+/// What clients may take.
+#[derive(Clone, Copy, Debug)]
+pub struct Limits {
+    /// How many connections are served at once; more wait in the kernel's queue.
+    pub connections: u32,
+    /// The most octets of a request's head, its URL included.
+    pub head_bytes: usize,
+    /// How long a connection may be used. Then it is closed after the answer that is under way, which has a few seconds.
+    pub connection_time: Duration,
+}
+
+impl Limits {
+    /// For probes and scrapes.
+    pub const OPERATIONS: Self = Self { connections: 64, head_bytes: 16 * 1024, connection_time: Duration::from_mins(5) };
+}
 
 /// A server that is bound and not yet running.
 pub struct Server {
     listener: TcpListener,
     address: SocketAddr,
     routes: Router,
+    limits: Limits,
 }
 
 impl Server {
-    /// Binds `address`; port 0 takes a free one.
+    /// Binds `address`, for [`operations`]; port 0 takes a free one.
     pub async fn bind(address: SocketAddr, health: Health, metrics: Metrics) -> Result<Self, ServerError> {
+        let ready = health.clone();
+        let routes = operations(move || health.live(), move || ready.ready(), move || metrics.encode());
+        Self::over(address, routes, Limits::OPERATIONS).await
+    }
+
+    /// Binds `address`, for these routes; port 0 takes a free one.
+    pub async fn over(address: SocketAddr, routes: Router, limits: Limits) -> Result<Self, ServerError> {
         let failed = |source| ServerError { address, source };
         let listener = TcpListener::bind(address).await.map_err(failed)?;
         let address = listener.local_addr().map_err(failed)?;
-        let routes = Router::new()
-            .route("/livez", get(live))
-            .route("/readyz", get(ready))
-            .route("/metrics", get(scrape))
-            .with_state(Arc::new((health, metrics)));
-        Ok(Self { listener, address, routes })
+        Ok(Self { listener, address, routes, limits })
     }
 
     /// Where it listens.
@@ -61,14 +76,14 @@ impl Server {
 
     /// Serves until `stop`, then finishes what has begun, within a few seconds.
     pub async fn run(self, stop: CancellationToken) {
-        let slots = Arc::new(Semaphore::new(CONNECTIONS as usize));
+        let slots = Arc::new(Semaphore::new(self.limits.connections as usize));
         let accepting = async {
             loop {
                 // Beyond the limit clients wait in the kernel's queue.
                 let slot = Arc::clone(&slots).acquire_owned().await;
                 match self.listener.accept().await {
                     Ok((stream, _)) => {
-                        let serving = serve(stream, self.routes.clone(), stop.clone());
+                        let serving = serve(stream, self.routes.clone(), self.limits, stop.clone());
                         tokio::spawn(async move {
                             serving.await;
                             drop(slot);
@@ -86,7 +101,7 @@ impl Server {
             () = accepting => {}
         }
         // All slots are free when all connections have ended.
-        let _ = tokio::time::timeout(GRACE, slots.acquire_many(CONNECTIONS)).await;
+        let _ = tokio::time::timeout(GRACE, slots.acquire_many(self.limits.connections)).await;
     }
 }
 
@@ -106,36 +121,42 @@ pub struct ServerError {
     pub source: io::Error,
 }
 
-async fn serve(stream: TcpStream, routes: Router, stop: CancellationToken) {
+async fn serve(stream: TcpStream, routes: Router, limits: Limits, stop: CancellationToken) {
+    // Answers are written whole: nothing is gained by waiting for more.
+    let _ = stream.set_nodelay(true);
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(HEADER_TIME)
         .max_headers(HEADERS)
-        .max_buf_size(HEADER_BYTES)
+        .max_buf_size(limits.head_bytes)
         .serve_connection(TokioIo::new(stream), TowerToHyperService::new(routes));
     let mut connection = pin!(connection);
     let whole = async {
         tokio::select! {
             end = &mut connection => return end,
-            () = stop.cancelled() => connection.as_mut().graceful_shutdown(),
+            () = stop.cancelled() => {}
+            () = tokio::time::sleep(limits.connection_time) => {}
         }
+        connection.as_mut().graceful_shutdown();
         connection.await
     };
-    match tokio::time::timeout(CONNECTION_TIME, whole).await {
+    match tokio::time::timeout(limits.connection_time + GRACE, whole).await {
         Ok(Ok(())) => {}
         Ok(Err(error)) => debug!(%error, "a connection ended early"),
         Err(_) => debug!("a connection lasted too long"),
     }
 }
 
-type Shared = State<Arc<(Health, Metrics)>>;
-
-async fn live(State(shared): Shared) -> Response {
-    probe(shared.0.live())
-}
-
-async fn ready(State(shared): Shared) -> Response {
-    probe(shared.0.ready())
+/// `/livez` and `/readyz`, each 200 or 503 with a text, and `/metrics` in the format [`Metrics::CONTENT_TYPE`].
+pub fn operations(
+    live: impl Fn() -> Result<String, String> + Clone + Send + Sync + 'static,
+    ready: impl Fn() -> Result<String, String> + Clone + Send + Sync + 'static,
+    encode: impl Fn() -> Result<String, fmt::Error> + Clone + Send + Sync + 'static,
+) -> Router {
+    Router::new()
+        .route("/livez", get(async move || probe(live())))
+        .route("/readyz", get(async move || probe(ready())))
+        .route("/metrics", get(async move || scrape(encode())))
 }
 
 fn probe(answer: Result<String, String>) -> Response {
@@ -145,8 +166,8 @@ fn probe(answer: Result<String, String>) -> Response {
     }
 }
 
-async fn scrape(State(shared): Shared) -> Response {
-    match shared.1.encode() {
+fn scrape(encoded: Result<String, fmt::Error>) -> Response {
+    match encoded {
         Ok(text) => ([(header::CONTENT_TYPE, Metrics::CONTENT_TYPE)], text).into_response(),
         Err(_) => StatusCode::INTERNAL_SERVER_ERROR.into_response(),
     }
@@ -189,6 +210,27 @@ mod tests {
         let _idle = TcpStream::connect(address).await.unwrap();
         stop.cancel();
         tokio::time::timeout(Duration::from_secs(2), running).await.unwrap().unwrap();
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_connection_that_was_used_for_long_enough_is_closed() {
+        let limits = Limits { connection_time: Duration::from_secs(8), ..Limits::OPERATIONS };
+        let fine = || Ok(String::new());
+        let routes = operations(fine, fine, || Ok(String::new()));
+        let server = Server::over(([127, 0, 0, 1], 0).into(), routes, limits).await.unwrap();
+        let mut stream = TcpStream::connect(server.address()).await.unwrap();
+        tokio::spawn(server.run(CancellationToken::new()));
+        let mut answers = 0;
+        // Time passes as soon as all wait: the connection is used every three seconds.
+        while stream.write_all(b"GET /livez HTTP/1.1\r\nhost: x\r\n\r\n").await.is_ok() {
+            let mut answer = [0; 1024];
+            match stream.read(&mut answer).await {
+                Ok(length) if length > 0 => answers += 1,
+                _ => break,
+            }
+            tokio::time::sleep(Duration::from_secs(3)).await;
+        }
+        assert_eq!(answers, 3);
     }
 
     #[tokio::test]

@@ -11,7 +11,7 @@ mod metrics;
 
 pub use certificates::{CertificateSeries, CertificateState, Readiness};
 pub use health::{Gate, Health, Heartbeat, Role};
-pub use http::{Server, ServerError};
+pub use http::{Limits, Server, ServerError, operations};
 pub use lists::{ListSeries, ListState, Publication};
 pub use logs::{LogError, LogFormat, init_logs};
 pub use metrics::{Append, Issuance, Metrics, QueueGauge};

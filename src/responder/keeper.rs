@@ -1,0 +1,323 @@
+//! Takes in what the watches tell, and keeps what is served: the one place where it changes.
+//!
+//! Heads wait here until their lists can be served in the place of those before them. What was served is never let go for
+//! something worse.
+
+use std::{
+    collections::{BTreeMap, BTreeSet, HashMap},
+    sync::Arc,
+    time::Duration,
+};
+
+use chancery_pki::KeyId;
+use jiff::Timestamp;
+use tokio::{sync::mpsc, time::Instant};
+
+use super::{
+    delegate::{Delegate, Delegates},
+    served::{Authority, CaCertificate, Served, Shared},
+    shelf::{Shelf, may_go},
+    watch::News,
+};
+use crate::{
+    api::names,
+    cluster::Clock,
+    lists::{Head, Part, part_of},
+    register::{Document, Follower, Look, RegisterId, Stands, Store},
+};
+
+/// How often what has ended long ago is forgotten.
+const PRUNING: Duration = Duration::from_hours(1);
+
+/// How often all is looked at again though nothing was told: time passes for certificates, and for what could not be read.
+const ROUND: Duration = Duration::from_secs(15);
+
+/// What a watch tells, of what.
+#[derive(Debug)]
+pub(super) enum Message {
+    /// Of the registers' ConfigMaps.
+    Registers(News<Document>),
+    /// Of the lists' ConfigMaps.
+    Lists(News<Document>),
+    /// Of the Secret of this number: its delegates, none where it is gone.
+    Delegates(usize, Delegates),
+}
+
+/// What is kept of an authority.
+#[derive(Debug, Default)]
+struct Held {
+    /// A head that was not taken yet, or not whole.
+    waiting: Option<Head>,
+    shelf: Option<Shelf>,
+    certificate: Option<Arc<CaCertificate>>,
+    /// Why nothing is served, where there is a head.
+    unserved: Option<String>,
+    refused_since: Option<Instant>,
+    lag_since: Option<Instant>,
+    is_headless: bool,
+}
+
+/// The keeper.
+pub(super) struct Keeper {
+    follower: Follower,
+    store: Arc<dyn Store>,
+    clock: Arc<dyn Clock>,
+    shared: Shared,
+    /// Chunks that no list which is served was made of.
+    chunks: HashMap<String, Document>,
+    held: BTreeMap<KeyId, Held>,
+    delegates: BTreeMap<usize, Delegates>,
+    authorities: HashMap<KeyId, Arc<Authority>>,
+    registers_read: bool,
+    lists_read: bool,
+    /// How many Secrets there are to be read.
+    secrets: usize,
+    pruned: Instant,
+    went_round: Instant,
+}
+
+impl Keeper {
+    /// A keeper that has seen nothing. `store` is asked for a register whose head alone does not tell what is new.
+    pub(super) fn new(follower: Follower, store: Arc<dyn Store>, clock: Arc<dyn Clock>, shared: Shared, secrets: usize) -> Self {
+        Self {
+            follower,
+            store,
+            clock,
+            shared,
+            chunks: HashMap::new(),
+            held: BTreeMap::new(),
+            delegates: BTreeMap::new(),
+            authorities: HashMap::new(),
+            registers_read: false,
+            lists_read: false,
+            secrets,
+            pruned: Instant::now(),
+            went_round: Instant::now(),
+        }
+    }
+
+    /// Takes in what comes, until nobody can send any more.
+    pub(super) async fn run(mut self, mut messages: mpsc::Receiver<Message>, mut came_round: impl FnMut()) {
+        loop {
+            let message = match tokio::time::timeout(Duration::from_secs(5), messages.recv()).await {
+                Ok(Some(message)) => Some(message),
+                Ok(None) => return,
+                Err(_) => None,
+            };
+            came_round();
+            if let Some(message) = message {
+                self.take(message).await;
+            }
+            if self.pruned.elapsed() > PRUNING {
+                self.pruned = Instant::now();
+                self.follower.index().prune(self.clock.now());
+            }
+            if self.went_round.elapsed() > ROUND {
+                self.went_round = Instant::now();
+                self.settle_all(&self.held.keys().copied().collect());
+            }
+        }
+    }
+
+    pub(super) async fn take(&mut self, message: Message) {
+        let touched = match message {
+            Message::Registers(news) => self.registers(news).await,
+            Message::Lists(news) => self.lists(news),
+            Message::Delegates(secret, delegates) => {
+                let before = self.delegates.insert(secret, delegates);
+                let after = self.delegates.get(&secret);
+                before.iter().chain(after).flat_map(BTreeMap::keys).copied().collect()
+            }
+        };
+        self.settle_all(&touched);
+    }
+
+    fn settle_all(&mut self, keys: &BTreeSet<KeyId>) {
+        let now = self.clock.now();
+        for key in keys {
+            self.settle(key, now);
+        }
+        self.publish();
+    }
+
+    async fn registers(&mut self, news: News<Document>) -> BTreeSet<KeyId> {
+        match news {
+            News::All(documents) => {
+                self.follower.all(documents);
+                self.follower.index().prune(self.clock.now());
+                self.registers_read = true;
+                self.held.keys().copied().collect()
+            }
+            News::Changed(document) => match self.follower.head(&document) {
+                Look::Taken(id) => authority_of(id),
+                Look::Gap(id) => {
+                    self.read_whole(id).await;
+                    authority_of(id)
+                }
+                Look::NoHead => BTreeSet::new(),
+            },
+            News::Gone(name) => self.follower.removed(&name).map(authority_of).unwrap_or_default(),
+        }
+    }
+
+    async fn read_whole(&mut self, id: RegisterId) {
+        match self.store.list(Follower::selector(id)).await {
+            Ok(documents) => self.follower.whole(id, documents),
+            // The next head that is seen shows the gap again; until then the lists say that lines are missing.
+            Err(error) => tracing::warn!(register = %id, %error, "a register could not be read whole"),
+        }
+    }
+
+    fn lists(&mut self, news: News<Document>) -> BTreeSet<KeyId> {
+        match news {
+            News::All(documents) => {
+                self.chunks.clear();
+                let mut touched = self.held.keys().copied().collect::<BTreeSet<_>>();
+                let mut seen = BTreeSet::new();
+                for document in documents {
+                    if let Some((key, Part::Head)) = part_of(&document.name) {
+                        seen.insert(key);
+                    }
+                    touched.extend(self.list_document(document));
+                }
+                for (key, held) in &mut self.held {
+                    held.is_headless = !seen.contains(key);
+                }
+                self.lists_read = true;
+                touched
+            }
+            News::Changed(document) => self.list_document(document).into_iter().collect(),
+            News::Gone(name) => match part_of(&name) {
+                Some((key, Part::Head)) => {
+                    if let Some(held) = self.held.get_mut(&key) {
+                        held.is_headless = true;
+                    }
+                    [key].into()
+                }
+                Some((_, Part::Chunk)) => {
+                    self.chunks.remove(&name);
+                    BTreeSet::new()
+                }
+                None => BTreeSet::new(),
+            },
+        }
+    }
+
+    /// Takes in a head or a chunk; returns the authority for which something may have changed.
+    fn list_document(&mut self, document: Document) -> Option<KeyId> {
+        let (key, part) = part_of(&document.name)?;
+        match part {
+            Part::Chunk => {
+                self.chunks.insert(document.name.clone(), document);
+                self.held.get(&key).and_then(|held| held.waiting.as_ref()).map(|_| key)
+            }
+            Part::Head => {
+                let held = self.held.entry(key).or_default();
+                held.is_headless = false;
+                match Head::from_document(&document) {
+                    Ok(head) => held.waiting = Some(head),
+                    Err(error) => held.refuse(error.to_string()),
+                }
+                Some(key)
+            }
+        }
+    }
+
+    /// Brings what is served for an authority up to date with what is known.
+    fn settle(&mut self, key: &KeyId, now: Timestamp) {
+        let id = RegisterId::Authority(*key);
+        let index = Arc::clone(self.follower.index());
+        let Some(held) = self.held.get_mut(key) else { return };
+        if let Some(head) = held.waiting.take() {
+            let chunks = &self.chunks;
+            let chunk = |name: &str| chunks.get(name)?.binary.get(names::LIST_DER).map(Vec::as_slice);
+            let gone = |serial: &chancery_pki::SerialNumber| index.ledger(&id, |ledger| may_go(ledger.get(serial), now));
+            held.put(head, &chunk, &gone);
+            if let Some(shelf) = &held.shelf
+                && held.waiting.is_none()
+            {
+                for name in shelf.head.all_chunk_names() {
+                    self.chunks.remove(&name);
+                }
+            }
+        }
+        let last_ends = index.authority_last_not_after(key);
+        let is_over = held.is_headless && !last_ends.is_some_and(|end| end >= now);
+        let Some((shelf, certificate)) = held.shelf.as_ref().zip(held.certificate.as_ref()).filter(|_| !is_over) else {
+            self.authorities.remove(key);
+            if is_over {
+                self.held.remove(key);
+            }
+            return;
+        };
+        match index.stands(&id, &shelf.head.register) {
+            Stands::No => _ = held.lag_since.get_or_insert_with(Instant::now),
+            Stands::Yes | Stands::Unknown => held.lag_since = None,
+        }
+        let authority = Authority {
+            shelf: shelf.clone(),
+            certificate: Arc::clone(certificate),
+            delegate: delegate_of(&self.delegates, key, shelf, now),
+            register_fault: self.follower.fault(&id).map(str::to_owned),
+            lag_since: held.lag_since,
+            refused_since: held.refused_since,
+            is_headless: held.is_headless,
+        };
+        self.authorities.insert(*key, Arc::new(authority));
+    }
+
+    fn publish(&self) {
+        let faults = self.follower.faults().map(|(id, why)| (id.to_string(), why.to_owned())).collect();
+        let unserved = self.held.iter().filter_map(|(key, held)| Some((*key, held.unserved.clone()?))).collect();
+        let is_read = self.registers_read && self.lists_read && self.delegates.len() == self.secrets;
+        self.shared.set(Served::of(self.authorities.clone(), faults, unserved, is_read));
+    }
+}
+
+impl Held {
+    fn put<'a>(&mut self, head: Head, chunk: &dyn Fn(&str) -> Option<&'a [u8]>, may_go: &dyn Fn(&chancery_pki::SerialNumber) -> bool) {
+        match Shelf::take(self.shelf.as_ref(), head.clone(), chunk, may_go) {
+            Ok(shelf) => {
+                if shelf.refused.is_some() {
+                    self.refused_since.get_or_insert_with(Instant::now);
+                    self.waiting = Some(head);
+                } else {
+                    self.refused_since = None;
+                }
+                let certificate = self.shelf.as_ref().and_then(|before| before.head.chain.first());
+                if certificate != shelf.head.chain.first() || self.certificate.is_none() {
+                    self.certificate = CaCertificate::of(&shelf.head).map(Arc::new);
+                }
+                self.shelf = Some(shelf);
+                self.unserved = None;
+            }
+            Err(why) => {
+                self.waiting = Some(head);
+                self.refuse(why);
+            }
+        }
+    }
+
+    fn refuse(&mut self, why: String) {
+        self.refused_since.get_or_insert_with(Instant::now);
+        match &mut self.shelf {
+            Some(shelf) => shelf.refused = Some(why),
+            None => self.unserved = Some(why),
+        }
+    }
+}
+
+fn authority_of(id: RegisterId) -> BTreeSet<KeyId> {
+    match id {
+        RegisterId::Authority(key) => [key].into(),
+        RegisterId::Common => BTreeSet::new(),
+    }
+}
+
+fn delegate_of(delegates: &BTreeMap<usize, Delegates>, key: &KeyId, shelf: &Shelf, now: Timestamp) -> Result<Arc<Delegate>, String> {
+    let delegate = delegates.values().find_map(|delegates| delegates.get(key));
+    let delegate = delegate.ok_or_else(|| "there is no delegate to sign OCSP answers".to_owned())?.clone()?;
+    let authority = shelf.head.issuer().map_err(|error| error.to_string())?;
+    delegate.check(authority, now)?;
+    Ok(delegate)
+}
