@@ -172,8 +172,7 @@ async fn show(stage: &mut Stage, stay: bool) -> Result<Outcome> {
 
     say::chapter("2  The operator");
     let documents = place.prepare().await?;
-    let user = format!("system:serviceaccount:{}:{OPERATOR}", place.system);
-    rights::wait_for_rights(&place.client, &user, &documents).await?;
+    rights::wait_for_rights(&place.client, &documents).await?;
     say::line(format!("ServiceAccount {}/{OPERATOR}", place.system), "its rights are in force");
     let started = Instant::now();
     let operator = stage.operator.insert(Operator::start(place, &stage.folder).await?);

@@ -30,7 +30,7 @@ use tokio::{
 };
 
 use crate::{
-    manifests::{apply_manifests, parse_manifests},
+    manifests::{apply_manifests, kustomization, parse_manifests},
     say,
 };
 
@@ -167,8 +167,9 @@ impl Place {
     pub(crate) async fn prepare(&mut self) -> Result<Vec<Value>> {
         self.brought.namespaces = true;
         let folder = if self.shared { "deploy/namespaced" } else { "deploy/base" };
-        let mut documents = kustomization(&source().join("deploy/samples"), |file| file == "namespace.yaml")?;
-        documents.extend(kustomization(&source().join(folder), |_| true)?);
+        let mut documents = kustomization(&source().join("deploy/samples"))?;
+        documents.retain(|document| document["kind"] == "Namespace");
+        documents.extend(kustomization(&source().join(folder))?);
         let documents = documents.into_iter().map(|document| self.at_home(&document)).collect::<Result<Vec<_>>>()?;
         apply_manifests(&self.client, &documents).await?;
         Ok(documents)
@@ -176,7 +177,8 @@ impl Place {
 
     /// The samples, as they are applied here.
     pub(crate) fn samples(&self) -> Result<Vec<Value>> {
-        let documents = kustomization(&source().join("deploy/samples"), |file| file != "namespace.yaml")?;
+        let mut documents = kustomization(&source().join("deploy/samples"))?;
+        documents.retain(|document| document["kind"] != "Namespace");
         documents.iter().map(|document| self.at_home(document)).collect()
     }
 
@@ -290,17 +292,6 @@ async fn client(kubeconfig: &Path, loopback: bool) -> Result<Client> {
         config.proxy_url = None;
     }
     Ok(Client::try_from(config)?)
-}
-
-/// The documents of a kustomization's resources. Ours name plain files and nothing else.
-fn kustomization(folder: &Path, wanted: impl Fn(&str) -> bool) -> Result<Vec<Value>> {
-    let list = parse_manifests(&fs::read_to_string(folder.join("kustomization.yaml"))?)?;
-    let resources = list.first().and_then(|list| list["resources"].as_array()).context("a kustomization without resources")?;
-    let mut documents = Vec::new();
-    for file in resources.iter().filter_map(Value::as_str).filter(|file| wanted(file)) {
-        documents.extend(parse_manifests(&fs::read_to_string(folder.join(file)).with_context(|| file.to_owned())?)?);
-    }
-    Ok(documents)
 }
 
 fn files(folder: &Path) -> Result<Vec<PathBuf>> {

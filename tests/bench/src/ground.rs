@@ -142,16 +142,14 @@ impl Ground {
         let mut files: Vec<PathBuf> =
             fs::read_dir(source().join("crds"))?.map(|entry| entry.map(|entry| entry.path())).collect::<Result<_, _>>()?;
         files.sort();
-        files.extend(
-            ["namespace.yaml", "service-account.yaml", "cluster-role.yaml", "role.yaml"]
-                .map(|file| source().join("deploy/base").join(file)),
-        );
         for file in files {
             let text = fs::read_to_string(&file).with_context(|| format!("cannot read {}", file.display()))?;
             let documents = manifests::parse_manifests(&text)?;
             manifests::apply_manifests(&self.client, &documents).await.with_context(|| file.display().to_string())?;
-            rights::wait_for_rights(&self.client, &format!("system:serviceaccount:{SYSTEM}:{ACCOUNT}"), &documents).await?;
         }
+        let base = manifests::kustomization(&source().join("deploy/base"))?;
+        manifests::apply_manifests(&self.client, &base).await.context("deploy/base")?;
+        rights::wait_for_rights(&self.client, &base).await?;
         let namespaces: Vec<Value> = (0..NAMESPACES)
             .map(namespace)
             .chain([ASIDE.to_owned()])

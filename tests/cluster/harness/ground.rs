@@ -1,6 +1,5 @@
 //! A test's way in: the control plane, with or without our CRDs and RBAC, with or without the shared operator.
 
-use std::fs;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -12,7 +11,7 @@ use tokio::sync::OnceCell;
 use super::control_plane::ControlPlane;
 use super::operator::{Operator, Settings};
 use super::program::Program;
-use super::{Access, Audit, apply_manifests, own, parse_manifests, run, wait_for_rights};
+use super::{Access, Audit, apply_manifests, kustomization, own, parse_manifests, run, wait_for_rights};
 
 /// The user name of the shared operator in the audit log.
 pub(crate) const SHARED_USER: &str = "system:serviceaccount:chancery-system:chancery-controller";
@@ -99,14 +98,9 @@ impl Ground {
         let definitions = parse_manifests(&definitions).context("`chancery crds` did not print YAML")?;
         ensure!(!definitions.is_empty(), "`chancery crds` printed no CRD");
         apply_manifests(&self.client, &definitions).await?;
-        for file in ["namespace.yaml", "service-account.yaml", "cluster-role.yaml", "role.yaml"] {
-            let file = run::source().join("deploy/base").join(file);
-            let text = fs::read_to_string(&file).with_context(|| format!("cannot read {}", file.display()))?;
-            let documents = parse_manifests(&text)?;
-            apply_manifests(&self.client, &documents).await.with_context(|| file.display().to_string())?;
-            wait_for_rights(&self.client, SHARED_USER, &documents).await?;
-        }
-        Ok(())
+        let base = kustomization(&run::source().join("deploy/base"))?;
+        apply_manifests(&self.client, &base).await.context("deploy/base")?;
+        wait_for_rights(&self.client, &base).await
     }
 
     async fn shared_settings(&self) -> Result<Settings> {

@@ -32,7 +32,7 @@ mod wait;
 pub(crate) use access::Access;
 pub(crate) use audit::{Audit, Record};
 pub(crate) use ground::{Ground, SHARED_USER};
-pub(crate) use manifests::{apply_manifests, parse_manifests};
+pub(crate) use manifests::{apply_manifests, kustomization, parse_manifests};
 pub(crate) use namespace::Namespace;
 pub(crate) use operator::{Operator, Settings, Termination};
 pub(crate) use own::{OwnGround, OwnOperator};
