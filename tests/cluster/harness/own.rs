@@ -11,7 +11,7 @@ use kube::{Api, Client, Resource};
 use serde_json::Value;
 
 use super::operator::{Operator, Settings};
-use super::{Access, Ground, apply_manifests, kustomization, run, wait_for_rights};
+use super::{Access, Ground, Responder, apply_manifests, kustomization, run, wait_for_rights};
 
 /// How many tests can have operators of their own in one run.
 const COUNT: usize = 40;
@@ -53,6 +53,17 @@ impl OwnGround {
     /// The same through a proxy that speaks plain HTTP and passes the bearer token on.
     pub(crate) fn settings_through(&self, name: &str, proxy: &str) -> Settings {
         self.settings_as(name, &self.identity.through(proxy))
+    }
+
+    /// Starts a responder of its own for the operators here; returns when it lives.
+    pub(crate) async fn responder(&self, ground: &Ground) -> Responder {
+        match Responder::spawn(ground.access(), &self.client, &self.system, &self.namespace).await {
+            Ok(responder) => {
+                responder.live().await;
+                responder
+            }
+            Err(error) => panic!("{}: no responder: {error:#}", self.namespace),
+        }
     }
 
     /// The objects of a kind in the watched namespace, as administrator.

@@ -50,6 +50,11 @@ impl Program {
         Self::new(run::source().join("tests/zlint/bin/zlint"))
     }
 
+    /// What Go's crypto/x509 makes of chains and lists: `tests/gocheck`, as `make tools` builds it.
+    pub(crate) fn gocheck() -> Self {
+        Self::new(run::source().join("tests/gocheck/bin/gocheck"))
+    }
+
     /// The operator's own binary.
     pub(crate) fn chancery() -> Self {
         Self::new(env!("CARGO_BIN_EXE_chancery"))
