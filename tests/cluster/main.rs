@@ -32,6 +32,9 @@ mod main_job;
 mod reissue;
 
 #[cfg(test)]
+mod consumers;
+
+#[cfg(test)]
 mod bad_input;
 
 #[cfg(test)]
