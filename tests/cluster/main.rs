@@ -35,6 +35,9 @@ mod reissue;
 mod consumers;
 
 #[cfg(test)]
+mod revocation;
+
+#[cfg(test)]
 mod bad_input;
 
 #[cfg(test)]

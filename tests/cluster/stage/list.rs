@@ -1,5 +1,7 @@
 //! RevocationLists, and revocation as it is asked for: by a Certificate's owner, and by the owner of a list.
 
+use std::time::Duration;
+
 use chancery::api::Certificate;
 use chancery::cluster::{Clock as _, SystemClock};
 use jiff::{SignedDuration, Timestamp, Unit};
@@ -99,7 +101,12 @@ impl Stage {
 
     /// Waits until the status of a list is about the spec that it has now, and so.
     pub(crate) async fn listed(&self, name: &str, what: &str, is: impl Fn(&ListStatus) -> bool) -> ListStatus {
-        let found = wait_for(&self.lists(), name, what, SOON, |list| {
+        self.long_listed(name, what, SOON, is).await
+    }
+
+    /// The same for what takes longer.
+    pub(crate) async fn long_listed(&self, name: &str, what: &str, limit: Duration, is: impl Fn(&ListStatus) -> bool) -> ListStatus {
+        let found = wait_for(&self.lists(), name, what, limit, |list| {
             let status = ListStatus::of(list);
             status.at("/observedGeneration").as_i64() == list.metadata.generation && is(&status)
         })
