@@ -62,6 +62,12 @@ impl Program {
         Self::new(env!("CARGO_BIN_EXE_chancery"))
     }
 
+    /// The plugin of kubectl, as administrator.
+    pub(crate) fn kubectl_chancery(ground: &Ground) -> Self {
+        Self::new(run::source().join(env!("CARGO_BIN_EXE_chancery")).with_file_name("kubectl-chancery"))
+            .env("KUBECONFIG", ground.kubeconfig())
+    }
+
     pub(crate) fn args<A: AsRef<OsStr>>(mut self, arguments: impl IntoIterator<Item = A>) -> Self {
         self.arguments.extend(arguments.into_iter().map(|argument| argument.as_ref().to_owned()));
         self

@@ -19,7 +19,7 @@ use serde_json::json;
 use tempfile::TempDir;
 
 use super::{Content, SOON};
-use crate::harness::{Finished, Program};
+use crate::harness::Program;
 
 /// Somebody who was shown a certificate. Keeps what programs need in a folder of its own.
 pub(crate) struct Consumer {
@@ -134,14 +134,14 @@ impl Consumer {
         lists
     }
 
-    /// What `openssl verify` says of the whole chain under the lists that were fetched last: nothing, or its complaint.
-    pub(crate) async fn openssl(&self) -> Result<(), String> {
+    /// The complaint of `openssl verify`, if it has one, about the whole chain under the lists that were fetched last.
+    pub(crate) async fn openssl(&self) -> Option<String> {
         let verified = Program::openssl()
             .args(["verify", "-x509_strict", "-crl_check_all", "-no-CApath", "-no-CAstore", "-CAfile", &self.path("roots.pem")])
             .args(["-untrusted", &self.path("chain.pem"), "-CRLfile", &self.path("lists.pem"), &self.path("leaf.pem")])
             .finish()
             .await;
-        verdict(&verified)
+        (!verified.status.success()).then(|| format!("{}{}", verified.stdout, verified.stderr))
     }
 
     /// The leaf's list as Go reads it, whose signature it has checked; and by `openssl crl`, which must say the same of that.
@@ -174,8 +174,9 @@ impl Consumer {
         standings[0].revoked
     }
 
-    /// What webpki says of it as a server's certificate, under these lists and no others, which must not have run out.
-    pub(crate) fn webpki(&self, lists: &[Vec<u8>], dns_name: &str) -> Result<(), String> {
+    /// The complaint of webpki, if it has one, about a server with the certificate, under these lists and no others, which must not
+    /// have run out.
+    pub(crate) fn webpki(&self, lists: &[Vec<u8>], dns_name: &str) -> Option<String> {
         let pem = fs::read(self.folder.path().join("roots.pem")).expect("it was written");
         let mut roots = RootCertStore::empty();
         for root in X509::bundle_from_pem(&pem).expect("they were written") {
@@ -190,7 +191,7 @@ impl Consumer {
         let ders: Vec<CertificateDer<'static>> = self.chain.iter().map(|found| CertificateDer::from(found.as_der().to_vec())).collect();
         let name = ServerName::try_from(dns_name.to_owned()).expect("it is a DNS name");
         let verified = verifier.verify_server_cert(&ders[0], &ders[1..], &name, &[], UnixTime::now());
-        verified.map(drop).map_err(|error| error.to_string())
+        verified.err().map(|error| error.to_string())
     }
 
     /// Asks the responder that the certificate names, and has openssl verify the answer.
@@ -292,11 +293,6 @@ impl Consumer {
     fn write(&self, name: &str, content: impl AsRef<[u8]>) {
         fs::write(self.file(name), content).expect("the folder is writable");
     }
-}
-
-/// Nothing, or the complaint.
-fn verdict(finished: &Finished) -> Result<(), String> {
-    if finished.status.success() { Ok(()) } else { Err(format!("{}{}", finished.stdout, finished.stderr)) }
 }
 
 /// Of `openssl ocsp`: `leaf.pem: revoked`, and the reason in a line of its own.

@@ -11,10 +11,10 @@ use kube::core::{ApiResource, GroupVersionKind};
 use serde_json::{Value, json};
 
 use super::{SOON, Stage, condition_of, is_observed, merged};
-use crate::harness::wait_for;
+use crate::harness::{Responder, wait_for};
 
 /// As the API server calls them.
-pub(crate) fn list_resource() -> ApiResource {
+fn list_resource() -> ApiResource {
     ApiResource::from_gvk_with_plural(&GroupVersionKind::gvk("chancery.dev", "v1alpha1", "RevocationList"), "revocationlists")
 }
 
@@ -122,8 +122,13 @@ impl Stage {
 
     /// The same with more in the list's spec.
     pub(crate) async fn covered_with(&self, list: Value) -> ListStatus {
-        self.authority().await;
         let responder = self.ground.responder().await;
+        self.covered_by(responder, list).await
+    }
+
+    /// The same with a list that this responder serves.
+    pub(crate) async fn covered_by(&self, responder: &Responder, list: Value) -> ListStatus {
+        self.authority().await;
         self.list("ca", merged(served_list("ca", &responder.base_url()), &list)).await;
         self.published("ca").await
     }
