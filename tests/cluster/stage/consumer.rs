@@ -218,16 +218,15 @@ impl Consumer {
             Way::Post | Way::PostWithNonce | Way::PostSha256 => post(url, octets).await,
         };
         fs::write(&response, answered).expect("the folder is writable");
-        let read = Program::openssl()
-            .args(["ocsp"])
-            .args(about)
-            .args(["-reqin", &request, "-respin", &response, "-CAfile", &self.path("roots.pem")])
-            .args(["-no-CApath", "-no-CAstore", "-verify_other", &self.path("chain.pem")])
-            .finish()
-            .await;
-        let said = format!("{}\n{}", read.stdout, read.stderr);
-        assert!(read.status.success() && read.stderr.contains("Response verify OK"), "{way:?}: {said}");
+        // openssl compares the nonces only where it is not told of a certificate, and tells of one only where it makes the request.
+        let trust = ["-CAfile", &self.path("roots.pem"), "-no-CApath", "-no-CAstore", "-verify_other", &self.path("chain.pem")];
+        let compared = Program::openssl().args(["ocsp", "-reqin", &request, "-respin", &response]).args(trust).finish().await;
+        let said = format!("{}\n{}", compared.stdout, compared.stderr);
+        assert!(compared.status.success() && said.contains("Response verify OK"), "{way:?}: {said}");
         assert!(!said.to_lowercase().contains("nonce"), "{way:?}, the nonce: {said}");
+        let read = Program::openssl().args(["ocsp"]).args(about).args(["-no_nonce", "-respin", &response]).args(trust).finish().await;
+        let said = format!("{}\n{}", read.stdout, read.stderr);
+        assert!(read.status.success() && said.contains("Response verify OK"), "{way:?}: {said}");
         answer(&read.stdout).unwrap_or_else(|| panic!("{way:?}: {said}"))
     }
 
