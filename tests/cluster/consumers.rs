@@ -8,7 +8,7 @@ use k8s_openapi::api::core::v1::Secret;
 use serde_json::{Value, json};
 
 use crate::harness::{Nginx, Program, wait_for};
-use crate::stage::{Answer, Consumer, Content, Stage, Way, ca, condition_of, key_id, leaf, merged, serial, served_list};
+use crate::stage::{Answer, Consumer, Content, Stage, Way, authority_of, ca, condition_of, key_id, leaf, merged, serial, served_list};
 
 /// A root and an intermediate with keys of a kind, each with a list, and Issuers `root` and `middle`. What an authority signs
 /// names its list, so the lists come first.
@@ -95,8 +95,8 @@ async fn everybody_accepts_the_lists_and_answers_of_ed25519_authorities() {
 async fn each_certificate_names_the_list_of_its_shard_and_no_list_stands_for_another() {
     let stage = Stage::set("shards").await;
     let status = stage.covered_with(json!({"shards": 4})).await;
-    assert_eq!(status.shards().len(), 4);
-    let base = format!("{}/crl/{}/", stage.ground.responder().await.base_url(), status.authority());
+    assert_eq!(status.shards.len(), 4);
+    let base = format!("{}/crl/{}/", stage.ground.responder().await.base_url(), authority_of(&status));
     let mut seen = std::collections::BTreeSet::new();
     for number in 0..8 {
         let name = format!("web-{number}");

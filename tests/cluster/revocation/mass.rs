@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use chancery::api::RevocationListStatus;
 use futures::stream::{self, StreamExt as _};
 use k8s_openapi::api::core::v1::Namespace;
 use kube::Api;
@@ -9,11 +10,11 @@ use kube::api::{DeleteParams, ListParams, PostParams};
 use serde_json::json;
 
 use crate::harness::{wait_for, wait_gone};
-use crate::stage::{ForeignCa, ListStatus, Stage, in_a_second, leaf, merged, served_list};
+use crate::stage::{ForeignCa, Stage, in_a_second, leaf, merged, number_of, served_list};
 
 const MANY: usize = 1000;
 /// So many may be revoked in an hour without a person.
-const GUARD: u64 = 600;
+const GUARD: i64 = 600;
 /// A thousand certificates are made and revoked here by a debug build, beside all other tests.
 const LONG: Duration = Duration::from_mins(5);
 
@@ -51,18 +52,18 @@ async fn a_namespace_of_a_thousand_ends_and_all_are_on_the_list_or_wait_for_a_pe
     let namespaces: Api<Namespace> = Api::all(stage.ground.client.clone());
     namespaces.delete(&stage.namespace, &DeleteParams::default()).await.expect("it is there");
     wait_gone(&namespaces, &stage.namespace, LONG).await;
-    let is = |entries: u64, waiting: u64| {
-        move |status: &ListStatus| {
-            status.entries() == entries && status.pending() == waiting && status.at("/heldBack").as_u64().unwrap_or_default() == waiting
+    let is = |entries: i64, waiting: i64| {
+        move |status: &RevocationListStatus| {
+            (status.entries, status.pending_revocations, status.held_back.unwrap_or_default()) == (Some(entries), Some(waiting), waiting)
         }
     };
-    let many = u64::try_from(MANY).expect("it is small");
+    let many = i64::try_from(MANY).expect("it is small");
     let what = format!("{GUARD} on the list, the others wait");
     let held = system.long_listed(&issuer, &what, LONG, is(GUARD, many - GUARD)).await;
-    assert!(held.at("/oldestPending").is_string(), "{:?}", held.at("/oldestPending"));
+    assert!(held.oldest_pending.is_some(), "{held:?}");
     system.relist(&issuer, json!({"confirmPendingBefore": in_a_second().to_string()})).await;
     let done = system.long_listed(&issuer, "all on the list", LONG, is(many, 0)).await;
-    assert!(done.number() > held.number());
+    assert!(number_of(&done) > number_of(&held));
     let left = certificates.list_metadata(&ListParams::default()).await.expect("Certificates can be listed");
     assert!(left.items.is_empty());
 }

@@ -11,7 +11,7 @@ mod record;
 use std::fmt::Debug;
 use std::time::Duration;
 
-use chancery::api::{Certificate, ClusterIssuer, Issuer, IssuerStatus, condition};
+use chancery::api::{Certificate, ClusterIssuer, Issuer, IssuerStatus, RevocationList, condition};
 use k8s_openapi::NamespaceResourceScope;
 use k8s_openapi::api::core::v1::Secret;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
@@ -26,7 +26,7 @@ use crate::harness::{Ground, Namespace, OwnGround, wait_for};
 pub(crate) use consumer::{Answer, Consumer, Way, get};
 pub(crate) use content::Content;
 pub(crate) use foreign::{ForeignCa, self_made};
-pub(crate) use list::{ListStatus, in_a_second, served_list};
+pub(crate) use list::{authority_of, in_a_second, number_of, served_list};
 
 /// How long anything may take before it counts as never: many tests share two cores.
 pub(crate) const SOON: Duration = Duration::from_mins(1);
@@ -153,7 +153,7 @@ impl Stage {
             "Certificate" => Api::namespaced_with(self.client.clone(), &self.namespace, &ApiResource::erase::<Certificate>(&())),
             "Issuer" => Api::namespaced_with(self.client.clone(), &self.namespace, &ApiResource::erase::<Issuer>(&())),
             "ClusterIssuer" => Api::all_with(self.client.clone(), &ApiResource::erase::<ClusterIssuer>(&())),
-            "RevocationList" => self.lists(),
+            "RevocationList" => Api::namespaced_with(self.client.clone(), &self.namespace, &ApiResource::erase::<RevocationList>(&())),
             other => panic!("{other} is none of our kinds"),
         };
         let mut object = json!({"apiVersion": "chancery.dev/v1alpha1", "kind": kind, "metadata": {"name": name}});
