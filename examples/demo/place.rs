@@ -36,6 +36,10 @@ use crate::{
 
 /// The operator's ServiceAccount and its Lease.
 pub(crate) const OPERATOR: &str = "chancery-controller";
+/// The responder's ServiceAccount.
+pub(crate) const RESPONDER: &str = "chancery-responder";
+/// Where the samples say that a responder is, for want of a better place.
+const SAMPLE_URL: &str = "http://chancery-responder.chancery-system.svc";
 /// How long an object may take to go: its namespace's controllers have to look at it.
 const GOING: Duration = Duration::from_mins(2);
 
@@ -175,10 +179,16 @@ impl Place {
         Ok(documents)
     }
 
-    /// The samples, as they are applied here.
-    pub(crate) fn samples(&self) -> Result<Vec<Value>> {
+    /// The samples, as they are applied here: what they publish is served by the responder at this URL.
+    pub(crate) fn samples(&self, responder: &str) -> Result<Vec<Value>> {
         let mut documents = kustomization(&source().join("deploy/samples"))?;
         documents.retain(|document| document["kind"] != "Namespace");
+        for document in &mut documents {
+            if let Some(url) = document.pointer_mut("/spec/distribution/baseURL") {
+                ensure!(url == SAMPLE_URL, "a sample is served at {url}, and not at {SAMPLE_URL}");
+                *url = responder.into();
+            }
+        }
         documents.iter().map(|document| self.at_home(document)).collect()
     }
 
