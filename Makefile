@@ -73,8 +73,8 @@ crds: ## write crds/ anew from the kinds (CRDS=folder writes elsewhere)
 	@ls "$(CRDS)"/*.yaml
 
 .PHONY: bench
-bench: tools ## the figures of an issuance at scale, beside the floor of the same run (BENCH_FULL=1: 10,000 Certificates too)
-	@echo "make bench: the release build takes some 10 minutes the first time, the measurements about 2 (BENCH_FULL=1: 10)"
+bench: tools ## the figures of issuance and revocation at scale, beside references of the same run (BENCH_FULL=1: 10,000 Certificates too)
+	@echo "make bench: the release build takes some 10 minutes the first time, the measurements about 6 (BENCH_FULL=1: 20)"
 	@tests/bench/run
 
 .PHONY: tools
