@@ -7,6 +7,8 @@
 
 mod operator;
 mod place;
+mod process;
+mod revocation;
 mod samples;
 mod say;
 mod tls;
@@ -33,8 +35,8 @@ use tokio::{
 };
 
 use crate::{
-    operator::Operator,
-    place::{ControlPlane, OPERATOR, Place, source},
+    operator::{Operator, Responder},
+    place::{ControlPlane, OPERATOR, Place, RESPONDER, source},
 };
 
 #[tokio::main(flavor = "current_thread")]
@@ -107,6 +109,7 @@ struct Stage {
     control_plane: Option<ControlPlane>,
     place: Option<Place>,
     operator: Option<Operator>,
+    responder: Option<Responder>,
 }
 
 impl Stage {
@@ -123,7 +126,7 @@ impl Stage {
         DirBuilder::new().mode(0o700).create(&folder).with_context(|| format!("{} cannot be made", folder.display()))?;
         let lock = File::create(folder.join("lock"))?;
         lock.lock()?;
-        Ok(Self { folder, _lock: lock, control_plane: None, place: None, operator: None })
+        Ok(Self { folder, _lock: lock, control_plane: None, place: None, operator: None, responder: None })
     }
 
     /// Stops and takes away everything, in the opposite order of its coming. What fails does not keep the rest from going.
@@ -134,6 +137,10 @@ impl Stage {
         let mut done = Vec::new();
         if let Some(place) = &mut self.place {
             // While the operator runs: it has finalizers to release.
+            if let Some(responder) = self.responder.take() {
+                done.push(responder.stop().await);
+                say::line("responder stopped", "");
+            }
             let runs = self.operator.as_ref().is_some_and(Operator::runs);
             done.push(place.clear_samples(runs).await);
             if let Some(operator) = self.operator.take() {
@@ -170,32 +177,34 @@ async fn show(stage: &mut Stage, stay: bool) -> Result<Outcome> {
     let place = stage.place.insert(place);
     say::line("CustomResourceDefinitions", format!("{} installed", defined?));
 
-    say::chapter("2  The operator");
+    say::chapter("2  The operator and the responder");
     let documents = place.prepare().await?;
-    let user = format!("system:serviceaccount:{}:{OPERATOR}", place.system);
-    rights::wait_for_rights(&place.client, &user, &documents).await?;
-    say::line(format!("ServiceAccount {}/{OPERATOR}", place.system), "its rights are in force");
+    rights::wait_for_rights(&place.client, &documents).await?;
+    say::line(format!("ServiceAccounts {OPERATOR}, {RESPONDER}"), "their rights are in force");
     let started = Instant::now();
     let operator = stage.operator.insert(Operator::start(place, &stage.folder).await?);
     tokio::select! {
         leads = operator.leads(place) => say::line("chancery controller", format!("{}  leads as {}", say::took(started.elapsed()), leads?)),
         error = operator.ended() => return Err(error),
     }
+    let responder = stage.responder.insert(Responder::start(place, &stage.folder).await?);
+    responder.ready().await?;
+    say::line("chancery responder", &responder.url);
     tokio::select! {
-        shown = chapters(place, &stage.folder, stay) => shown?,
+        shown = chapters(place, &stage.folder, &responder.url, stay) => shown?,
         error = operator.ended() => return Err(error),
     }
     println!("\nAll of it worked, in {:.1} s.", begun.elapsed().as_secs_f64());
     if stay {
-        invite(place, operator);
+        invite(place, operator, &responder.url);
         return Err(operator.ended().await);
     }
     Ok(Outcome::Complete)
 }
 
-async fn chapters(place: &Place, folder: &Path, stay: bool) -> Result<()> {
+async fn chapters(place: &Place, folder: &Path, responder: &str, stay: bool) -> Result<()> {
     say::chapter("3  The samples (deploy/samples)");
-    let (number, time) = samples::apply(place).await?;
+    let (number, time) = samples::apply(place, responder).await?;
     say::line(format!("{number} objects applied, all are ready"), say::took(time));
     say::chapter("4  openssl verifies a chain");
     tour::chain(place, folder).await?;
@@ -205,16 +214,18 @@ async fn chapters(place: &Place, folder: &Path, stay: bool) -> Result<()> {
     tour::renew(place).await?;
     say::chapter("7  A deleted Secret comes back");
     tour::heal(place).await?;
+    say::chapter("8  A key leaked: its certificate is revoked");
+    revocation::leak(place, folder).await?;
     if !stay {
-        say::chapter("8  A Certificate with deletionPolicy: Delete goes");
+        say::chapter("9  A Certificate with deletionPolicy: Delete goes");
         tour::delete(place).await?;
     }
-    say::chapter(&format!("{}  The registers: what was done, for good", if stay { 8 } else { 9 }));
+    say::chapter(&format!("{}  The registers: what was done, for good", if stay { 9 } else { 10 }));
     tour::registers(place).await
 }
 
 /// What to paste, and what to try.
-fn invite(place: &Place, operator: &Operator) {
+fn invite(place: &Place, operator: &Operator, responder: &str) {
     println!("\nLeft running. In another terminal:\n");
     println!("  export KUBECONFIG={}", place.kubeconfig.display());
     if let Some(folder) = kubectl_elsewhere() {
@@ -224,7 +235,12 @@ fn invite(place: &Place, operator: &Operator) {
     println!("  kubectl get chancery -A");
     println!("  kubectl -n {} annotate ccert web --overwrite chancery.dev/renew=\"$(date)\"", place.samples);
     println!("  kubectl -n {} describe ccert web", place.samples);
-    println!("\nMetrics: http://{}/metrics. Ctrl-C here stops everything.", operator.address);
+    println!(
+        "  kubectl -n {} patch ccert rsa --type merge -p '{{\"spec\":{{\"revocation\":{{\"reason\":\"keyCompromise\",\"issuedBefore\":\"'$(date -u +%FT%TZ)'\"}}}}}}'",
+        place.samples
+    );
+    println!("  kubectl get crl -A");
+    println!("\nLists and OCSP: {responder}. Metrics: http://{}/metrics. Ctrl-C here stops everything.", operator.address);
 }
 
 /// The folder of the kubectl that was built with the control plane, for those who have none.

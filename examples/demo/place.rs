@@ -30,12 +30,16 @@ use tokio::{
 };
 
 use crate::{
-    manifests::{apply_manifests, parse_manifests},
+    manifests::{apply_manifests, kustomization, parse_manifests},
     say,
 };
 
 /// The operator's ServiceAccount and its Lease.
 pub(crate) const OPERATOR: &str = "chancery-controller";
+/// The responder's ServiceAccount.
+pub(crate) const RESPONDER: &str = "chancery-responder";
+/// Where the samples say that a responder is, for want of a better place.
+const SAMPLE_URL: &str = "http://chancery-responder.chancery-system.svc";
 /// How long an object may take to go: its namespace's controllers have to look at it.
 const GOING: Duration = Duration::from_mins(2);
 
@@ -167,16 +171,24 @@ impl Place {
     pub(crate) async fn prepare(&mut self) -> Result<Vec<Value>> {
         self.brought.namespaces = true;
         let folder = if self.shared { "deploy/namespaced" } else { "deploy/base" };
-        let mut documents = kustomization(&source().join("deploy/samples"), |file| file == "namespace.yaml")?;
-        documents.extend(kustomization(&source().join(folder), |_| true)?);
+        let mut documents = kustomization(&source().join("deploy/samples"))?;
+        documents.retain(|document| document["kind"] == "Namespace");
+        documents.extend(kustomization(&source().join(folder))?);
         let documents = documents.into_iter().map(|document| self.at_home(&document)).collect::<Result<Vec<_>>>()?;
         apply_manifests(&self.client, &documents).await?;
         Ok(documents)
     }
 
-    /// The samples, as they are applied here.
-    pub(crate) fn samples(&self) -> Result<Vec<Value>> {
-        let documents = kustomization(&source().join("deploy/samples"), |file| file != "namespace.yaml")?;
+    /// The samples, as they are applied here: what they publish is served by the responder at this URL.
+    pub(crate) fn samples(&self, responder: &str) -> Result<Vec<Value>> {
+        let mut documents = kustomization(&source().join("deploy/samples"))?;
+        documents.retain(|document| document["kind"] != "Namespace");
+        for document in &mut documents {
+            if let Some(url) = document.pointer_mut("/spec/distribution/baseURL") {
+                ensure!(url == SAMPLE_URL, "a sample is served at {url}, and not at {SAMPLE_URL}");
+                *url = responder.into();
+            }
+        }
         documents.iter().map(|document| self.at_home(document)).collect()
     }
 
@@ -290,17 +302,6 @@ async fn client(kubeconfig: &Path, loopback: bool) -> Result<Client> {
         config.proxy_url = None;
     }
     Ok(Client::try_from(config)?)
-}
-
-/// The documents of a kustomization's resources. Ours name plain files and nothing else.
-fn kustomization(folder: &Path, wanted: impl Fn(&str) -> bool) -> Result<Vec<Value>> {
-    let list = parse_manifests(&fs::read_to_string(folder.join("kustomization.yaml"))?)?;
-    let resources = list.first().and_then(|list| list["resources"].as_array()).context("a kustomization without resources")?;
-    let mut documents = Vec::new();
-    for file in resources.iter().filter_map(Value::as_str).filter(|file| wanted(file)) {
-        documents.extend(parse_manifests(&fs::read_to_string(folder.join(file)).with_context(|| file.to_owned())?)?);
-    }
-    Ok(documents)
 }
 
 fn files(folder: &Path) -> Result<Vec<PathBuf>> {

@@ -20,8 +20,8 @@ use crate::{manifests::apply_manifests, place::Place, say};
 const LIMIT: Duration = Duration::from_mins(2);
 
 /// Applies the samples, and says of each when it is ready; returns how many there are and how long the last one took.
-pub(crate) async fn apply(place: &Place) -> Result<(usize, Duration)> {
-    let documents = place.samples()?;
+pub(crate) async fn apply(place: &Place, responder: &str) -> Result<(usize, Duration)> {
+    let documents = place.samples(responder)?;
     let started = Instant::now();
     apply_manifests(&place.client, &documents).await?;
     let mut waiting: FuturesUnordered<_> = documents.iter().map(|document| ready(&place.client, document)).collect();
@@ -70,7 +70,7 @@ fn handle(client: &Client, document: &Value) -> Result<(String, Api<DynamicObjec
 
 fn shown(kind: &str, object: &DynamicObject) -> String {
     let place = object.namespace().map_or_else(String::new, |namespace| format!("{namespace}/"));
-    format!("{kind:<13} {place}{}", object.name_any())
+    format!("{kind:<14} {place}{}", object.name_any())
 }
 
 fn gained(object: &DynamicObject) -> String {

@@ -19,7 +19,7 @@ use tokio::time::{Instant, timeout};
 
 use crate::{place::Place, say, tls};
 
-const SOON: Duration = Duration::from_secs(30);
+pub(crate) const SOON: Duration = Duration::from_secs(30);
 
 /// openssl checks a chain from the leaf to the root, of which it knows nothing but the certificates.
 pub(crate) async fn chain(place: &Place, folder: &Path) -> Result<()> {
@@ -160,7 +160,7 @@ fn serial_of(certificate: &Certificate) -> Option<&str> {
     certificate.status.as_ref()?.serial_number.as_deref()
 }
 
-fn key_of(certificate: &Certificate) -> Option<&str> {
+pub(crate) fn key_of(certificate: &Certificate) -> Option<&str> {
     certificate.status.as_ref()?.key_id.as_deref()
 }
 
@@ -177,18 +177,18 @@ fn ready(certificate: &Certificate) -> bool {
     chancery::api::condition::is_true(conditions, chancery::api::condition::READY)
 }
 
-async fn secret(place: &Place, namespace: &str, name: &str) -> Result<Secret> {
+pub(crate) async fn secret(place: &Place, namespace: &str, name: &str) -> Result<Secret> {
     Api::namespaced(place.client.clone(), namespace).get(name).await.with_context(|| format!("Secret {namespace}/{name}"))
 }
 
 /// The root's certificate, from its own Secret.
-async fn root(place: &Place) -> Result<String> {
+pub(crate) async fn root(place: &Place) -> Result<String> {
     let namespace = if place.shared { place.samples } else { place.system };
     let root = certificates(&secret(place, namespace, "sample-root").await?)?;
     Ok(root.first().context("sample-root holds no certificate")?.to_pem())
 }
 
-fn certificates(secret: &Secret) -> Result<Vec<X509>> {
+pub(crate) fn certificates(secret: &Secret) -> Result<Vec<X509>> {
     let pem = secret.data.as_ref().and_then(|data| data.get(names::TLS_CERTIFICATE)).context("a Secret without tls.crt")?;
     Ok(X509::bundle_from_pem(&pem.0)?)
 }

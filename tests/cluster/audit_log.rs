@@ -1,5 +1,5 @@
 //! What the API server's audit log of a whole run says of our operators: only writes that name the version they were computed
-//! from, nothing forbidden, no warning. `make test` runs it as a step of its own after all other tests.
+//! from, nothing forbidden, no warning. Of our responders: no write at all, and nothing forbidden. `make test` runs it as a step of its own after all other tests.
 
 use std::fs;
 
@@ -25,13 +25,16 @@ async fn the_audit_log_of_the_run_shows_only_conditional_writes() {
 
 /// The requests of operators that should not have been made, each with the reason.
 fn faults(records: &[Record]) -> Vec<String> {
-    let of_operators = records.iter().filter(|record| is_operator(record));
-    of_operators.filter_map(|record| fault(record, records).map(|why| format!("{why}: {}", record.summary()))).collect()
+    let of_ours = records.iter().filter(|record| is_operator(record) || is_responder(record));
+    of_ours.filter_map(|record| fault(record, records).map(|why| format!("{why}: {}", record.summary()))).collect()
 }
 
 fn fault(record: &Record, all: &[Record]) -> Option<&'static str> {
     if record.code == 403 && !is_of_an_ending_namespace(record, all) {
         return Some("forbidden");
+    }
+    if is_responder(record) && record.is_write() {
+        return Some("a write by a responder");
     }
     // A request that was refused before its body was read has none in the log.
     if record.is_write() && record.code != 403 && !record.is_conditional() {
@@ -58,9 +61,16 @@ fn is_of_an_invalid_spec(line: &str) -> bool {
 
 /// The operators of all grounds run as ServiceAccounts of this name. Tests that try what such an account may do are no operator.
 fn is_operator(record: &Record) -> bool {
-    record.user.starts_with("system:serviceaccount:")
-        && record.user.ends_with(":chancery-controller")
-        && record.user_agent.starts_with("chancery/")
+    is_ours(record, ":chancery-controller")
+}
+
+/// The same of responders.
+fn is_responder(record: &Record) -> bool {
+    is_ours(record, ":chancery-responder")
+}
+
+fn is_ours(record: &Record, account: &str) -> bool {
+    record.user.starts_with("system:serviceaccount:") && record.user.ends_with(account) && record.user_agent.starts_with("chancery/")
 }
 
 /// The lines in the logs of the last run's operators that have these words.
@@ -88,6 +98,12 @@ fn a_write_without_precondition_and_a_forbidden_request_are_faults() {
         (record("list", "secrets", 403, "{}"), "forbidden"),
     ] {
         let found = faults(std::slice::from_ref(&record));
+        assert!(found.len() == 1 && found[0].starts_with(why), "{found:?}");
+    }
+    let responder = |record: Record| Record { user: record.user.replace("controller", "responder"), ..record };
+    assert!(faults(&[responder(record("watch", "configmaps", 200, "{}"))]).is_empty());
+    for (verb, code, why) in [("update", 200, "a write by a responder"), ("list", 403, "forbidden")] {
+        let found = faults(&[responder(record(verb, "configmaps", code, r#"{"metadata":{"resourceVersion":"7"}}"#))]);
         assert!(found.len() == 1 && found[0].starts_with(why), "{found:?}");
     }
     let other = Record { user: "admin".to_owned(), ..record("delete", "secrets", 200, "{}") };

@@ -62,7 +62,7 @@ async fn a_service_account_speaks_for_itself_and_the_audit_log_has_its_words() {
     let user = format!("system:serviceaccount:{}:clerk", namespace.name);
     let role = parse_manifests(&WRITER.replace("NAMESPACE", &namespace.name)).unwrap();
     apply_manifests(&ground.client, &role).await.unwrap();
-    wait_for_rights(&ground.client, &user, &role).await.unwrap();
+    wait_for_rights(&ground.client, &role).await.unwrap();
     maps.create(&PostParams::default(), &config_map("note")).await.unwrap();
 
     let both = |records: &[Record]| records.iter().filter(|record| record.user == user).count() == 2;

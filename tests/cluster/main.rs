@@ -32,6 +32,12 @@ mod main_job;
 mod reissue;
 
 #[cfg(test)]
+mod consumers;
+
+#[cfg(test)]
+mod revocation;
+
+#[cfg(test)]
 mod bad_input;
 
 #[cfg(test)]

@@ -18,7 +18,8 @@ use serde_json::{Value, json};
 
 use crate::{
     Arguments,
-    operator::{Operator, ProcessTimes},
+    operator::{self, Operator, ProcessTimes},
+    responder::Responder,
     say,
     watch::Readiness,
 };
@@ -34,8 +35,9 @@ mod rights;
 use access::Access;
 
 /// The operator's namespace and ServiceAccount.
-const SYSTEM: &str = "chancery-system";
+pub(crate) const SYSTEM: &str = "chancery-system";
 const ACCOUNT: &str = "chancery-controller";
+const RESPONDER: &str = "chancery-responder";
 /// The ClusterIssuer.
 pub(crate) const ISSUER: &str = "bench";
 /// Over how many namespaces Certificates are spread.
@@ -103,11 +105,37 @@ impl Ground {
 
     /// Starts the operator under its ServiceAccount and waits until it leads.
     pub(crate) async fn operator(&self, name: &str) -> Result<Operator> {
-        let day = Duration::from_hours(24);
-        let identity = self.admin.as_service_account(&self.client, SYSTEM, ACCOUNT, day).await?;
-        let kubeconfig = self.folder.join("operator.kubeconfig");
-        identity.write_kubeconfig(&kubeconfig)?;
+        let kubeconfig = self.identity(ACCOUNT).await?;
         Operator::start(&self.binary, &kubeconfig, &self.folder.join(format!("operator-{name}.log"))).await
+    }
+
+    /// Starts the responder under its ServiceAccount; it ends when this is dropped.
+    pub(crate) async fn responder(&self) -> Result<Responder> {
+        let kubeconfig = self.identity(RESPONDER).await?;
+        Responder::start(&self.binary, &kubeconfig, &self.folder.join("responder.log")).await
+    }
+
+    /// The octets that etcd has been sent so far.
+    pub(crate) async fn written(&self) -> Result<f64> {
+        let url = fs::read_to_string(self.folder.join("control-plane/etcd.url"))?;
+        let address = url.trim().trim_start_matches("http://").parse().context("etcd.url names no address")?;
+        let metrics = operator::get(address, "/metrics").await?;
+        let metrics = String::from_utf8_lossy(&metrics).into_owned();
+        let line = metrics.lines().find_map(|line| line.strip_prefix("etcd_network_client_grpc_received_bytes_total "));
+        line.and_then(|number| number.parse().ok()).context("etcd does not say what it was sent")
+    }
+
+    /// The folder of this measurement.
+    pub(crate) fn folder(&self) -> &Path {
+        &self.folder
+    }
+
+    async fn identity(&self, account: &str) -> Result<PathBuf> {
+        let day = Duration::from_hours(24);
+        let identity = self.admin.as_service_account(&self.client, SYSTEM, account, day).await?;
+        let kubeconfig = self.folder.join(format!("{account}.kubeconfig"));
+        identity.write_kubeconfig(&kubeconfig)?;
+        Ok(kubeconfig)
     }
 
     /// Makes the ClusterIssuer with a CA that the operator itself signs, and some Certificates so that all is warm.
@@ -142,16 +170,14 @@ impl Ground {
         let mut files: Vec<PathBuf> =
             fs::read_dir(source().join("crds"))?.map(|entry| entry.map(|entry| entry.path())).collect::<Result<_, _>>()?;
         files.sort();
-        files.extend(
-            ["namespace.yaml", "service-account.yaml", "cluster-role.yaml", "role.yaml"]
-                .map(|file| source().join("deploy/base").join(file)),
-        );
         for file in files {
             let text = fs::read_to_string(&file).with_context(|| format!("cannot read {}", file.display()))?;
             let documents = manifests::parse_manifests(&text)?;
             manifests::apply_manifests(&self.client, &documents).await.with_context(|| file.display().to_string())?;
-            rights::wait_for_rights(&self.client, &format!("system:serviceaccount:{SYSTEM}:{ACCOUNT}"), &documents).await?;
         }
+        let base = manifests::kustomization(&source().join("deploy/base"))?;
+        manifests::apply_manifests(&self.client, &base).await.context("deploy/base")?;
+        rights::wait_for_rights(&self.client, &base).await?;
         let namespaces: Vec<Value> = (0..NAMESPACES)
             .map(namespace)
             .chain([ASIDE.to_owned()])

@@ -9,7 +9,9 @@ mod floor;
 mod ground;
 mod measure;
 mod operator;
+mod responder;
 mod restart;
+mod revocation;
 mod sample;
 mod steady;
 mod table;
@@ -28,6 +30,8 @@ use table::Report;
 
 /// How many write at once: the floor, and those who create Certificates for the operator.
 const WORKERS: usize = 32;
+/// How many there are where many are wanted.
+const MANY: usize = 10_000;
 /// Certificates that are made before anything is timed, so that connections stand and caches are warm.
 const WARM_UP: usize = 64;
 
@@ -37,10 +41,12 @@ measures the operator against a real API server, beside a plain client in the sa
   --folder FOLDER   for logs and etcd's data; replaced at each run
   --count NUMBER    Certificates in the measurements (1000)
   --full            10,000 Certificates too: a quarter of an hour more
-  --only PART       floor, bulk, steady or restart";
+  --edition FILE    the program that makes a large list
+  --only PART       floor, bulk, steady, restart, revocation or edition";
 
 struct Arguments {
     operator: PathBuf,
+    edition: PathBuf,
     folder: PathBuf,
     count: usize,
     full: bool,
@@ -73,12 +79,13 @@ async fn run(arguments: &Arguments) -> Result<()> {
     if arguments.folder.exists() {
         std::fs::remove_dir_all(&arguments.folder).context("the last run's folder cannot be removed")?;
     }
-    let sample = Sample::take(&Ground::start(arguments, "sample").await?).await?;
-    say(&format!(
-        "one Certificate: {} octets, its Secret {}, its status {}, its Event {}",
-        sample.sizes[0], sample.sizes[1], sample.sizes[2], sample.sizes[3]
-    ));
-    report.before = scaled(arguments, &sample, arguments.count, "floor-before").await?;
+    let floors = ["floor", "bulk"].iter().any(|part| arguments.does(part));
+    let sample = if floors { Some(Sample::take(&Ground::start(arguments, "sample").await?).await?) } else { None };
+    if let Some(sample) = &sample {
+        let [certificate, secret, status, event] = sample.sizes;
+        say(&format!("one Certificate: {certificate} octets, its Secret {secret}, its status {status}, its Event {event}"));
+        report.before = Some(scaled(arguments, sample, arguments.count, "floor-before").await?);
+    }
     if arguments.does("bulk") || arguments.does("steady") || arguments.does("restart") {
         let ground = Ground::start(arguments, "operator").await?;
         let mut operator = ground.operator("first").await?;
@@ -92,8 +99,19 @@ async fn run(arguments: &Arguments) -> Result<()> {
             report.restart = Some(restart::measure(&ground).await?);
         }
     }
-    report.after = scaled(arguments, &sample, arguments.count, "floor-after").await?;
-    if arguments.full {
+    if let Some(sample) = &sample {
+        report.after = Some(scaled(arguments, sample, arguments.count, "floor-after").await?);
+    }
+    if arguments.does("edition") {
+        report.edition = Some(revocation::Edition::measure(&arguments.edition).await?);
+    }
+    if arguments.does("revocation") {
+        let ground = Ground::start(arguments, "revocation").await?;
+        let many = if arguments.full { MANY } else { arguments.count };
+        report.revocation = Some(Box::pin(revocation::measure(&ground, many)).await?);
+    }
+    if arguments.full && arguments.only.is_none() {
+        let sample = sample.context("it was taken for the floor")?;
         full(arguments, &sample, &mut report).await?;
     }
     say(&format!("measured in {:.0} s; logs are in {}\n", begun.elapsed().as_secs_f64(), arguments.folder.display()));
@@ -103,8 +121,7 @@ async fn run(arguments: &Arguments) -> Result<()> {
 
 /// 10,000 Certificates, and the floor of as many.
 async fn full(arguments: &Arguments, sample: &Sample, report: &mut Report) -> Result<()> {
-    const MANY: usize = 10_000;
-    report.many_floor = scaled(arguments, sample, MANY, "floor-many").await?;
+    report.many_floor = Some(scaled(arguments, sample, MANY, "floor-many").await?);
     let ground = Ground::start(arguments, "operator-many").await?;
     let mut operator = ground.operator("first").await?;
     ground.issuer(&operator).await?;
@@ -114,18 +131,16 @@ async fn full(arguments: &Arguments, sample: &Sample, report: &mut Report) -> Re
     Ok(())
 }
 
-async fn scaled(arguments: &Arguments, sample: &Sample, count: usize, name: &str) -> Result<Option<Floor>> {
-    if !arguments.does("floor") && arguments.only.is_some() && arguments.only.as_deref() != Some("bulk") {
-        return Ok(None);
-    }
+async fn scaled(arguments: &Arguments, sample: &Sample, count: usize, name: &str) -> Result<Floor> {
     let ground = Ground::start(arguments, name).await?;
-    floor::measure(&ground, sample, count).boxed().await.map(Some)
+    floor::measure(&ground, sample, count).boxed().await
 }
 
 fn arguments() -> Result<Option<Arguments>> {
     let mut given = std::env::args().skip(1);
     let mut arguments = Arguments {
         operator: PathBuf::from("target/release/chancery"),
+        edition: PathBuf::from("target/release/chancery-bench-edition"),
         folder: PathBuf::from("target/bench"),
         count: 1000,
         full: false,
@@ -140,6 +155,7 @@ fn arguments() -> Result<Option<Arguments>> {
             }
             "--full" => arguments.full = true,
             "--operator" => arguments.operator = value()?.into(),
+            "--edition" => arguments.edition = value()?.into(),
             "--folder" => arguments.folder = value()?.into(),
             "--count" => arguments.count = value()?.parse().context("--count needs a number")?,
             "--only" => arguments.only = Some(value()?),

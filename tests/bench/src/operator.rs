@@ -47,22 +47,8 @@ impl Operator {
 
     fn spawn(binary: &Path, kubeconfig: &Path, log: &Path) -> Result<Self> {
         let http = free_address()?;
-        let output = File::options().create(true).append(true).open(log)?;
         let started = Instant::now();
-        let mut command = Command::new("setpriv");
-        command
-            .args(["--pdeathsig", "KILL"])
-            .arg(binary)
-            .args(["controller", "--http-address", &http.to_string()])
-            .env("KUBECONFIG", kubeconfig)
-            .stdin(Stdio::null())
-            .stdout(output.try_clone()?)
-            .stderr(output)
-            .kill_on_drop(true);
-        for proxy in ["http_proxy", "https_proxy", "all_proxy", "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"] {
-            command.env_remove(proxy);
-        }
-        let process = command.spawn().context("setpriv cannot be started")?;
+        let process = spawn(binary, &["controller", "--http-address", &http.to_string()], kubeconfig, log)?;
         let id = process.id().context("the operator has ended already")?;
         Ok(Self { process, id, http, started })
     }
@@ -78,12 +64,7 @@ impl Operator {
 
     /// Its metrics.
     pub(crate) async fn metrics(&self) -> Result<Metrics> {
-        let mut stream = TcpStream::connect(self.http).await?;
-        stream.write_all(b"GET /metrics HTTP/1.1\r\nHost: operator\r\nConnection: close\r\n\r\n").await?;
-        let mut answer = Vec::new();
-        tokio::time::timeout(Duration::from_secs(10), stream.read_to_end(&mut answer)).await??;
-        let answer = String::from_utf8_lossy(&answer).into_owned();
-        ensure!(answer.starts_with("HTTP/1.1 200"), "/metrics answers {}", answer.lines().next().unwrap_or_default());
+        let answer = String::from_utf8_lossy(&get(self.http, "/metrics").await?).into_owned();
         Ok(Metrics(answer))
     }
 
@@ -249,7 +230,40 @@ impl std::fmt::Display for Calls {
     }
 }
 
-fn free_address() -> Result<SocketAddr> {
+/// Starts a subcommand of `chancery`, which the kernel kills when we end.
+pub(crate) fn spawn(binary: &Path, arguments: &[&str], kubeconfig: &Path, log: &Path) -> Result<Child> {
+    let output = File::options().create(true).append(true).open(log)?;
+    let mut command = Command::new("setpriv");
+    command
+        .args(["--pdeathsig", "KILL"])
+        .arg(binary)
+        .args(arguments)
+        .env("KUBECONFIG", kubeconfig)
+        .stdin(Stdio::null())
+        .stdout(output.try_clone()?)
+        .stderr(output)
+        .kill_on_drop(true);
+    for proxy in ["http_proxy", "https_proxy", "all_proxy", "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"] {
+        command.env_remove(proxy);
+    }
+    command.spawn().context("setpriv cannot be started")
+}
+
+/// What a GET is answered with, if that is 200.
+pub(crate) async fn get(address: SocketAddr, path: &str) -> Result<Vec<u8>> {
+    let mut stream = TcpStream::connect(address).await?;
+    let request = format!("GET {path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n");
+    stream.write_all(request.as_bytes()).await?;
+    let mut answer = Vec::new();
+    tokio::time::timeout(Duration::from_secs(10), stream.read_to_end(&mut answer)).await??;
+    let end = answer.windows(4).position(|octets| octets == b"\r\n\r\n").context("half an answer")?;
+    let head = String::from_utf8_lossy(answer.get(..end).unwrap_or_default()).into_owned();
+    ensure!(head.starts_with("HTTP/1.1 200"), "{path} answers {}", head.lines().next().unwrap_or_default());
+    Ok(answer.split_off(end + 4))
+}
+
+/// A loopback address that nothing listens on.
+pub(crate) fn free_address() -> Result<SocketAddr> {
     // The port is free again when this is dropped, and nobody else asks for it by number.
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
     Ok(listener.local_addr()?)

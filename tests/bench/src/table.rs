@@ -7,6 +7,7 @@ use crate::{
     floor::Floor,
     measure::{number, rate},
     restart::Restart,
+    revocation::{Edition, Revocation},
     steady::Steady,
 };
 
@@ -21,6 +22,8 @@ pub(crate) struct Report {
     pub(crate) many_floor: Option<Floor>,
     pub(crate) many: Option<Bulk>,
     pub(crate) many_restart: Option<Restart>,
+    pub(crate) revocation: Option<Revocation>,
+    pub(crate) edition: Option<Edition>,
 }
 
 impl Report {
@@ -66,6 +69,12 @@ impl Report {
         }
         if let Some(restart) = &self.many_restart {
             restart_rows(restart, &mut row);
+        }
+        if let Some(edition) = &self.edition {
+            edition_rows(edition, &mut row);
+        }
+        if let Some(revocation) = &self.revocation {
+            revocation_rows(revocation, &mut row);
         }
         rows
     }
@@ -135,6 +144,42 @@ fn restart_rows(restart: &Restart, row: &mut Row<'_>) {
         "0; 1",
         format!("{}; {}", restart.calls.writes(), restart.calls.secret_reads()),
     );
+}
+
+fn edition_rows(edition: &Edition, row: &mut Row<'_>) {
+    let figure = |name| edition.figure(name);
+    let what = format!("a list of {} in {} shards: built, signed, checked", figure("entries"), figure("shards"));
+    let more = figure("mebibytesMost") - figure("mebibytesBefore");
+    row(&what, "none", "under 2 s, 150 MiB more", format!("{:.2} s, {more:.0} MiB more", figure("seconds")));
+    let signing = format!("{:.2} s ({:.0} MiB)", figure("signing"), figure("bytes") / 1_048_576.0);
+    row("  its octets hashed and signed, nothing else", "", "", signing);
+    row("  one of its shards made anew", "", "", format!("{:.3} s", figure("one")));
+}
+
+fn revocation_rows(revocation: &Revocation, row: &mut Row<'_>) {
+    for (entries, median, most) in &revocation.served {
+        let theirs = if *entries == 10_000 { "Vault: 2 to 3 s at 17,000" } else { "none" };
+        let goal = if *entries == 100_000 { "under 2 s" } else { "" };
+        let ours = format!("{:.2} s (at most {:.2})", median.as_secs_f64(), most.as_secs_f64());
+        row(&format!("a revocation until it is served, {entries} on the list"), theirs, goal, ours);
+    }
+    let (built, openssl) = (revocation.built.as_secs_f64(), revocation.openssl.as_secs_f64());
+    row("  the last of them built and signed", "", "", format!("{built:.2} s; openssl ca -gencrl {openssl:.2} s"));
+    let many = &revocation.many;
+    row(
+        &format!("{} revoked at once: all acknowledged", many.count),
+        "none",
+        "",
+        format!("{:.1} s (served {:.1} s), {:.2} s of CPU", many.acknowledged.as_secs_f64(), many.served.as_secs_f64(), many.cpu),
+    );
+    row(
+        "  writes; to ConfigMaps; octets sent to etcd",
+        "",
+        "",
+        format!("{}; {}; {:.1} MiB", many.calls.writes(), many.calls.writes_of("configmaps"), many.written),
+    );
+    let memory = revocation.memory;
+    row("  resident memory after all that", "", "", format!("{:.1} MiB (at most {:.1})", memory.resident, memory.most));
 }
 
 impl fmt::Display for Report {

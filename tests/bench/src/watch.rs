@@ -45,6 +45,11 @@ pub(crate) struct Readiness {
 impl Readiness {
     /// Follows all Certificates of a cluster.
     pub(crate) fn follow(client: &Client) -> Self {
+        Self::follow_condition(client, "Ready")
+    }
+
+    /// The same for another condition than Ready.
+    pub(crate) fn follow_condition(client: &Client, condition: &'static str) -> Self {
         let since: Arc<Mutex<HashMap<Name, Instant>>> = Arc::default();
         let (sender, number) = watch::channel(0);
         let api: Api<Seen> = Api::all_with(client.clone(), &certificate_resource());
@@ -57,7 +62,7 @@ impl Readiness {
                 let Ok(seen) = seen else { continue };
                 let ready = seen
                     .status
-                    .is_some_and(|status| status.conditions.iter().any(|found| found.r#type == "Ready" && found.status == "True"));
+                    .is_some_and(|status| status.conditions.iter().any(|found| found.r#type == condition && found.status == "True"));
                 if ready {
                     let name = (seen.metadata.namespace.unwrap_or_default(), seen.metadata.name.unwrap_or_default());
                     let mut table = table.lock().unwrap_or_else(PoisonError::into_inner);
@@ -69,17 +74,17 @@ impl Readiness {
         Self { since, number, following }
     }
 
-    /// How many are Ready.
+    /// How many are.
     pub(crate) fn count(&self) -> usize {
         *self.number.borrow()
     }
 
-    /// Waits until so many are Ready.
+    /// Waits until so many are.
     pub(crate) async fn all(&self, number: usize, limit: Duration) -> Result<()> {
         let mut seen = self.number.clone();
         let reached = tokio::time::timeout(limit, seen.wait_for(|ready| *ready >= number)).await;
         if reached.is_err() {
-            bail!("{} of {number} are Ready after {} s", self.count(), limit.as_secs());
+            bail!("{} of {number} are so after {} s", self.count(), limit.as_secs());
         }
         Ok(())
     }

@@ -1,6 +1,5 @@
 //! A test's way in: the control plane, with or without our CRDs and RBAC, with or without the shared operator.
 
-use std::fs;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -12,7 +11,10 @@ use tokio::sync::OnceCell;
 use super::control_plane::ControlPlane;
 use super::operator::{Operator, Settings};
 use super::program::Program;
-use super::{Access, Audit, apply_manifests, own, parse_manifests, run, wait_for_rights};
+use super::{Access, Audit, Responder, apply_manifests, kustomization, own, parse_manifests, run, wait_for_rights};
+
+/// The shared operator's namespace.
+pub(crate) const SHARED_SYSTEM: &str = "chancery-system";
 
 /// The user name of the shared operator in the audit log.
 pub(crate) const SHARED_USER: &str = "system:serviceaccount:chancery-system:chancery-controller";
@@ -68,6 +70,22 @@ impl Ground {
         }
     }
 
+    /// The responder of the shared operator's namespace, started at the first call.
+    pub(crate) async fn responder(&self) -> &'static Responder {
+        static SHARED: OnceCell<Result<Responder, String>> = OnceCell::const_new();
+        let shared = SHARED.get_or_init(|| async {
+            let spawned = Responder::spawn(self.access(), &self.client, SHARED_SYSTEM, "shared").await;
+            spawned.map_err(|error| format!("{error:#}"))
+        });
+        match shared.await {
+            Ok(responder) => {
+                responder.live().await;
+                responder
+            }
+            Err(error) => panic!("the responder was not started: {error}"),
+        }
+    }
+
     /// The administrator's way in.
     pub(crate) fn access(&self) -> &'static Access {
         &self.plane.admin
@@ -99,22 +117,17 @@ impl Ground {
         let definitions = parse_manifests(&definitions).context("`chancery crds` did not print YAML")?;
         ensure!(!definitions.is_empty(), "`chancery crds` printed no CRD");
         apply_manifests(&self.client, &definitions).await?;
-        for file in ["namespace.yaml", "service-account.yaml", "cluster-role.yaml", "role.yaml"] {
-            let file = run::source().join("deploy/base").join(file);
-            let text = fs::read_to_string(&file).with_context(|| format!("cannot read {}", file.display()))?;
-            let documents = parse_manifests(&text)?;
-            apply_manifests(&self.client, &documents).await.with_context(|| file.display().to_string())?;
-            wait_for_rights(&self.client, SHARED_USER, &documents).await?;
-        }
-        Ok(())
+        let base = kustomization(&run::source().join("deploy/base"))?;
+        apply_manifests(&self.client, &base).await.context("deploy/base")?;
+        wait_for_rights(&self.client, &base).await
     }
 
     async fn shared_settings(&self) -> Result<Settings> {
         let day = Duration::from_hours(24);
-        let identity = self.plane.admin.as_service_account(&self.client, "chancery-system", "chancery-controller", day).await?;
+        let identity = self.plane.admin.as_service_account(&self.client, SHARED_SYSTEM, "chancery-controller", day).await?;
         let kubeconfig = run::folder().join("operator-shared.kubeconfig");
         identity.write_kubeconfig(&kubeconfig)?;
-        let mut settings = Settings::new("shared", kubeconfig).flag("--cluster-resource-namespace", "chancery-system");
+        let mut settings = Settings::new("shared", kubeconfig).flag("--cluster-resource-namespace", SHARED_SYSTEM);
         for namespace in own::names() {
             settings = settings.flag("--exclude-namespace", namespace);
         }

@@ -1,6 +1,8 @@
 //! YAML documents, applied as `kubectl apply --server-side` does it, and waited for where they are CRDs.
 
 use std::collections::HashMap;
+use std::fs;
+use std::path::Path;
 use std::time::Duration;
 
 use anyhow::{Context, Result, anyhow};
@@ -21,6 +23,22 @@ pub(crate) fn parse_manifests(text: &str) -> Result<Vec<Value>> {
         if !value.is_null() {
             documents.push(value);
         }
+    }
+    Ok(documents)
+}
+
+/// The documents of a kustomization's resources, in their order. Ours name plain files and nothing else.
+pub(crate) fn kustomization(folder: &Path) -> Result<Vec<Value>> {
+    let read = |name: &str| {
+        let file = folder.join(name);
+        let text = fs::read_to_string(&file).with_context(|| format!("cannot read {}", file.display()))?;
+        parse_manifests(&text).with_context(|| file.display().to_string())
+    };
+    let list = read("kustomization.yaml")?;
+    let resources = list.first().and_then(|list| list["resources"].as_array()).context("a kustomization without resources")?;
+    let mut documents = Vec::new();
+    for file in resources.iter().filter_map(Value::as_str) {
+        documents.extend(read(file)?);
     }
     Ok(documents)
 }

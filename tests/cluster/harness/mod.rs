@@ -8,6 +8,7 @@
 //! - The shared operator serves all namespaces but `own-01` to `own-40`. A test that kills, cuts off or configures its operator
 //!   takes one of those ([`OwnOperator`]), with a system namespace, ServiceAccount, Roles and lease of its own.
 //! - A [`Proxy`] before an operator of one's own counts its writes, kills it around one of them, or cuts it off.
+//! - A [`Responder`] runs for the shared operator, and one for each own ground that asks for it.
 //! - All files of a run are in one folder (`target/tmp/cluster/run-..`, the last one also as `target/tmp/cluster/last`):
 //!   the control plane's logs, audit.log, each operator's log. The last few runs are kept.
 //! - When the test process ends, by whatever means, the control plane and the operators end too: the one hangs on a pipe, the
@@ -21,22 +22,27 @@ mod control_plane;
 mod ground;
 mod manifests;
 mod namespace;
+mod nginx;
 mod operator;
 mod own;
+mod process;
 mod program;
 mod proxy;
+mod responder;
 mod rights;
 mod run;
 mod wait;
 
 pub(crate) use access::Access;
 pub(crate) use audit::{Audit, Record};
-pub(crate) use ground::{Ground, SHARED_USER};
-pub(crate) use manifests::{apply_manifests, parse_manifests};
+pub(crate) use ground::{Ground, SHARED_SYSTEM, SHARED_USER};
+pub(crate) use manifests::{apply_manifests, kustomization, parse_manifests};
 pub(crate) use namespace::Namespace;
+pub(crate) use nginx::Nginx;
 pub(crate) use operator::{Operator, Settings, Termination};
 pub(crate) use own::{OwnGround, OwnOperator};
 pub(crate) use program::{Finished, Program};
 pub(crate) use proxy::{Moment, Proxy, Write};
+pub(crate) use responder::Responder;
 pub(crate) use rights::wait_for_rights;
 pub(crate) use wait::{printable, stays, wait_for, wait_gone};

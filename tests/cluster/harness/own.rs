@@ -1,18 +1,17 @@
 //! Operators for tests that cannot share one: each with a namespace that the shared operator leaves alone, a system namespace,
 //! a ServiceAccount with the Roles of `deploy/namespaced`, and a lease of its own.
 
-use std::fs;
 use std::ops::{Deref, DerefMut};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 use k8s_openapi::NamespaceResourceScope;
 use kube::{Api, Client, Resource};
 use serde_json::Value;
 
 use super::operator::{Operator, Settings};
-use super::{Access, Ground, apply_manifests, parse_manifests, run, wait_for_rights};
+use super::{Access, Ground, Responder, apply_manifests, kustomization, run, wait_for_rights};
 
 /// How many tests can have operators of their own in one run.
 const COUNT: usize = 40;
@@ -56,6 +55,17 @@ impl OwnGround {
         self.settings_as(name, &self.identity.through(proxy))
     }
 
+    /// Starts a responder of its own for the operators here; returns when it lives.
+    pub(crate) async fn responder(&self, ground: &Ground) -> Responder {
+        match Responder::spawn(ground.access(), &self.client, &self.system, &self.namespace).await {
+            Ok(responder) => {
+                responder.live().await;
+                responder
+            }
+            Err(error) => panic!("{}: no responder: {error:#}", self.namespace),
+        }
+    }
+
     /// The objects of a kind in the watched namespace, as administrator.
     pub(crate) fn api<K>(&self) -> Api<K>
     where
@@ -96,17 +106,12 @@ impl OwnGround {
     async fn make(ground: &Ground, namespace: &str) -> Result<Self> {
         let system = format!("{namespace}-system");
         let mut documents = vec![serde_json::json!({ "apiVersion": "v1", "kind": "Namespace", "metadata": { "name": namespace } })];
-        for file in ["operator.yaml", "watched.yaml"] {
-            let file = run::source().join("deploy/namespaced").join(file);
-            let text = fs::read_to_string(&file).with_context(|| format!("cannot read {}", file.display()))?;
-            documents.extend(parse_manifests(&text)?);
-        }
+        documents.extend(kustomization(&run::source().join("deploy/namespaced"))?);
         for document in &mut documents {
             rename(document, &[("team-a", namespace), ("chancery-system", &system)]);
         }
         apply_manifests(&ground.client, &documents).await?;
-        let user = format!("system:serviceaccount:{system}:chancery-controller");
-        wait_for_rights(&ground.client, &user, &documents).await?;
+        wait_for_rights(&ground.client, &documents).await?;
         let day = Duration::from_hours(24);
         let identity = ground.access().as_service_account(&ground.client, &system, "chancery-controller", day).await?;
         Ok(Self { namespace: namespace.to_owned(), system, identity, client: ground.client.clone() })

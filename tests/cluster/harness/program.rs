@@ -25,6 +25,8 @@ pub(crate) struct Program {
 pub(crate) struct Finished {
     pub(crate) status: ExitStatus,
     pub(crate) stdout: String,
+    /// The same as it came.
+    pub(crate) octets: Vec<u8>,
     pub(crate) stderr: String,
 }
 
@@ -50,9 +52,20 @@ impl Program {
         Self::new(run::source().join("tests/zlint/bin/zlint"))
     }
 
+    /// What Go's crypto/x509 makes of chains and lists: `tests/gocheck`, as `make tools` builds it.
+    pub(crate) fn gocheck() -> Self {
+        Self::new(run::source().join("tests/gocheck/bin/gocheck"))
+    }
+
     /// The operator's own binary.
     pub(crate) fn chancery() -> Self {
         Self::new(env!("CARGO_BIN_EXE_chancery"))
+    }
+
+    /// The plugin of kubectl, as administrator.
+    pub(crate) fn kubectl_chancery(ground: &Ground) -> Self {
+        Self::new(run::source().join(env!("CARGO_BIN_EXE_chancery")).with_file_name("kubectl-chancery"))
+            .env("KUBECONFIG", ground.kubeconfig())
     }
 
     pub(crate) fn args<A: AsRef<OsStr>>(mut self, arguments: impl IntoIterator<Item = A>) -> Self {
@@ -102,16 +115,26 @@ impl Program {
         Finished {
             status: output.status,
             stdout: String::from_utf8_lossy(&output.stdout).into_owned(),
+            octets: output.stdout,
             stderr: String::from_utf8_lossy(&output.stderr).into_owned(),
         }
     }
 
     /// Runs it and returns its standard output; panics with all that it said unless it ends with success.
     pub(crate) async fn run(self) -> String {
+        self.succeed().await.stdout
+    }
+
+    /// The same where the output is no text.
+    pub(crate) async fn run_octets(self) -> Vec<u8> {
+        self.succeed().await.octets
+    }
+
+    async fn succeed(self) -> Finished {
         let shown = self.shown();
         let finished = self.finish().await;
         assert!(finished.status.success(), "{shown}: {}\n{}\n{}", finished.status, finished.stderr.trim(), finished.stdout.trim());
-        finished.stdout
+        finished
     }
 
     fn shown(&self) -> String {

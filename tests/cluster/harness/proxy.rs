@@ -22,7 +22,7 @@ use serde_json::Value;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Notify, watch};
 
-use super::operator::signal;
+use super::process::signal;
 use super::{Access, Ground};
 
 /// When, around a write, the operator is killed.

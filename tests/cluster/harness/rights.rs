@@ -9,13 +9,14 @@ use kube::api::PostParams;
 use kube::{Api, Client};
 use serde_json::Value;
 
-/// Returns when the user has every right that the Roles and ClusterRoles among the documents grant (one verb of each rule is
-/// asked for). Access can be asked for but not watched: hence the polling, 10 seconds at most.
-pub(crate) async fn wait_for_rights(client: &Client, user: &str, documents: &[Value]) -> Result<()> {
+/// Returns when every ServiceAccount has the rights that the bindings among the documents give it by the Roles and ClusterRoles
+/// among them (one verb of each rule is asked for). Access can be asked for but not watched: hence the polling, 10 seconds at
+/// most.
+pub(crate) async fn wait_for_rights(client: &Client, documents: &[Value]) -> Result<()> {
     let reviews: Api<SubjectAccessReview> = Api::all(client.clone());
-    for right in documents.iter().flat_map(granted) {
+    for (user, right) in documents.iter().flat_map(|binding| given(binding, documents)) {
         let spec = SubjectAccessReviewSpec {
-            user: Some(user.to_owned()),
+            user: Some(user.clone()),
             resource_attributes: Some(right.clone()),
             ..SubjectAccessReviewSpec::default()
         };
@@ -38,12 +39,27 @@ pub(crate) async fn wait_for_rights(client: &Client, user: &str, documents: &[Va
     Ok(())
 }
 
-/// One right for each rule of a Role or ClusterRole; none for any other kind.
-fn granted(document: &Value) -> Vec<ResourceAttributes> {
-    if !matches!(document["kind"].as_str(), Some("Role" | "ClusterRole")) {
+/// What a RoleBinding or ClusterRoleBinding gives to whom; nothing for any other kind, and for a role that is elsewhere.
+fn given(binding: &Value, documents: &[Value]) -> Vec<(String, ResourceAttributes)> {
+    if !matches!(binding["kind"].as_str(), Some("RoleBinding" | "ClusterRoleBinding")) {
         return Vec::new();
     }
-    let namespace = document.pointer("/metadata/namespace").and_then(Value::as_str);
+    let namespace = binding.pointer("/metadata/namespace").and_then(Value::as_str);
+    let is_its_role = |role: &&Value| {
+        role["kind"] == binding["roleRef"]["kind"]
+            && role.pointer("/metadata/name") == binding.pointer("/roleRef/name")
+            && (role["kind"] == "ClusterRole" || role.pointer("/metadata/namespace").and_then(Value::as_str) == namespace)
+    };
+    let rights: Vec<ResourceAttributes> = documents.iter().filter(is_its_role).flat_map(|role| granted(role, namespace)).collect();
+    let subjects = binding["subjects"].as_array().map_or(&[][..], Vec::as_slice).iter();
+    let accounts = subjects
+        .filter(|subject| subject["kind"] == "ServiceAccount")
+        .filter_map(|subject| Some(format!("system:serviceaccount:{}:{}", subject["namespace"].as_str()?, subject["name"].as_str()?)));
+    accounts.flat_map(|user| rights.iter().map(move |right| (user.clone(), right.clone()))).collect()
+}
+
+/// One right for each rule of a role, in a namespace or everywhere.
+fn granted(document: &Value, namespace: Option<&str>) -> Vec<ResourceAttributes> {
     let first = |rule: &Value, field: &str| rule[field][0].as_str().map(str::to_owned);
     let rules = document["rules"].as_array().map_or(&[][..], Vec::as_slice);
     let right = |rule: &Value| {
@@ -57,6 +73,7 @@ fn granted(document: &Value) -> Vec<ResourceAttributes> {
             resource: Some(resource),
             subresource,
             verb: first(rule, "verbs"),
+            name: first(rule, "resourceNames"),
             namespace: namespace.map(str::to_owned),
             ..ResourceAttributes::default()
         })

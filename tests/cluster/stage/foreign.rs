@@ -2,7 +2,11 @@
 
 use std::time::Duration;
 
-use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair, KeyUsagePurpose, SerialNumber};
+use chancery_pki::Certificate as X509;
+use rcgen::{
+    BasicConstraints, CertificateParams, CertificateRevocationListParams, DnType, IsCa, Issuer, KeyIdMethod, KeyPair, KeyUsagePurpose,
+    RevocationReason, RevokedCertParams, SerialNumber,
+};
 use serde_json::{Value, json};
 
 use super::Stage;
@@ -58,6 +62,30 @@ impl ForeignCa {
         stage.issuer(name, super::merged(json!({"ca": {"secretName": name}}), &spec)).await;
     }
 
+    /// A list in DER with these serial numbers, of keys that were compromised.
+    pub(crate) fn list(&self, serials: &[u64]) -> Vec<u8> {
+        let signer = KeyPair::from_pem(&self.key).expect("it is a key");
+        let issuer = Issuer::from_ca_cert_pem(&self.certificate, signer).expect("it is a CA");
+        let entry = |serial: &u64| RevokedCertParams {
+            serial_number: SerialNumber::from(*serial),
+            revocation_time: rcgen::date_time_ymd(2026, 1, 1),
+            reason_code: Some(RevocationReason::KeyCompromise),
+            invalidity_date: None,
+        };
+        let epoch = rcgen::date_time_ymd(1970, 1, 1);
+        let certificates = X509::bundle_from_pem(self.certificate.as_bytes()).expect("it is a certificate");
+        let own = certificates.first().and_then(X509::subject_key_identifier).expect("openssl gives one to a CA");
+        let params = CertificateRevocationListParams {
+            this_update: epoch + since_epoch(-1),
+            next_update: epoch + since_epoch(7),
+            crl_number: SerialNumber::from(7_u64),
+            issuing_distribution_point: None,
+            revoked_certs: serials.iter().map(entry).collect(),
+            key_identifier_method: KeyIdMethod::PreSpecified(own.to_vec()),
+        };
+        params.signed_by(&issuer).expect("it can be signed").der().to_vec()
+    }
+
     /// Signs a certificate for a DNS name with it: a leaf that nobody's register knows. Returns `tls.crt` and `tls.key`.
     pub(crate) fn sign(&self, dns_name: &str) -> (String, String) {
         self.sign_for_days(dns_name, -1, 90)
@@ -103,11 +131,14 @@ fn ca_params(common_name: &str) -> CertificateParams {
 }
 
 /// Sets the time from and until which it is valid, in days from now.
-#[expect(clippy::disallowed_methods, reason = "a certificate that holds now needs to know when that is")]
 fn valid(params: &mut CertificateParams, from: i64, until: i64) {
-    let at = |days: i64| {
-        let seconds = jiff::Timestamp::now().as_second() + days * 86_400;
-        rcgen::date_time_ymd(1970, 1, 1) + Duration::from_secs(seconds.try_into().expect("it is after 1970"))
-    };
-    (params.not_before, params.not_after) = (at(from), at(until));
+    let epoch = rcgen::date_time_ymd(1970, 1, 1);
+    (params.not_before, params.not_after) = (epoch + since_epoch(from), epoch + since_epoch(until));
+}
+
+/// The time so many days from now, since 1970.
+#[expect(clippy::disallowed_methods, reason = "what holds now needs to know when that is")]
+fn since_epoch(days: i64) -> Duration {
+    let seconds = jiff::Timestamp::now().as_second() + days * 86_400;
+    Duration::from_secs(seconds.try_into().expect("it is after 1970"))
 }

@@ -2,8 +2,10 @@
 //!
 //! It knows the kinds, and nothing of how the operator works: what it reads is what a person with kubectl would read.
 
+mod consumer;
 mod content;
 mod foreign;
+mod list;
 mod record;
 
 use std::fmt::Debug;
@@ -21,8 +23,10 @@ use serde_json::{Value, json};
 
 use crate::harness::{Ground, Namespace, OwnGround, wait_for};
 
+pub(crate) use consumer::{Answer, Consumer, Way, get};
 pub(crate) use content::Content;
 pub(crate) use foreign::{ForeignCa, self_made};
+pub(crate) use list::{authority_of, in_a_second, number_of, served_list};
 
 /// How long anything may take before it counts as never: many tests share two cores.
 pub(crate) const SOON: Duration = Duration::from_mins(1);
@@ -150,6 +154,7 @@ impl Stage {
             "Issuer" => Api::namespaced_with(self.client.clone(), &self.namespace, &ApiResource::erase::<Issuer>(&())),
             "RevocationList" => Api::namespaced_with(self.client.clone(), &self.namespace, &ApiResource::erase::<RevocationList>(&())),
             "ClusterIssuer" => Api::all_with(self.client.clone(), &ApiResource::erase::<ClusterIssuer>(&())),
+            "RevocationList" => Api::namespaced_with(self.client.clone(), &self.namespace, &ApiResource::erase::<RevocationList>(&())),
             other => panic!("{other} is none of our kinds"),
         };
         let mut object = json!({"apiVersion": "chancery.dev/v1alpha1", "kind": kind, "metadata": {"name": name}});
