@@ -180,3 +180,6 @@ async fn watch_all(cluster: Cluster, namespace: String, api: Api<ConfigMap>, hea
     });
     tokio::join!(registers, lists, futures::future::join_all(delegates));
 }
+
+#[cfg(test)]
+mod tests;

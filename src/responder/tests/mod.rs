@@ -1,0 +1,6 @@
+//! The responder over registers and lists that were really written, and over real HTTP.
+
+mod ground;
+mod http;
+mod keeping;
+mod openssl;
