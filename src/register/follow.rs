@@ -63,7 +63,7 @@ impl Follower {
             let mut state = State::default();
             for (id, documents) in &registers {
                 let start = Position::start();
-                let followed = catch_up(id, documents, &start, Followed::unknown(), &mut |line| state.apply(*id, line));
+                let followed = catch_up(id, documents, &start, Timestamp::MIN, &mut |line| state.apply(*id, line));
                 self.registers.insert(*id, followed);
             }
             self.index.restart(0, state);
@@ -84,8 +84,8 @@ impl Follower {
     pub fn whole(&mut self, id: RegisterId, mut documents: Vec<Document>) {
         documents.retain(|document| part_of(&document.name).is_some_and(|(of, _)| of == id));
         let mut news: Vec<Written> = Vec::new();
-        let before = self.registers.remove(&id).unwrap_or_else(Followed::unknown);
-        let followed = catch_up(&id, &documents, &self.index.position(&id), before, &mut |line| news.push(line.clone()));
+        let last_time = self.registers.get(&id).map_or(Timestamp::MIN, |followed| followed.last_time);
+        let followed = catch_up(&id, &documents, &self.index.position(&id), last_time, &mut |line| news.push(line.clone()));
         self.index.apply(0, id, news.iter());
         self.registers.insert(id, followed);
     }
@@ -171,8 +171,13 @@ fn split_after(text: &str, number: usize) -> Option<(&str, &str)> {
 }
 
 /// Replays a register, handing to `each` the lines after those that were known; all of them where the known ones were let go.
-fn catch_up(id: &RegisterId, documents: &[Document], known: &Position, before: Followed, each: &mut dyn FnMut(&Written)) -> Followed {
-    let mut last_time = before.last_time;
+fn catch_up(
+    id: &RegisterId,
+    documents: &[Document],
+    known: &Position,
+    mut last_time: Timestamp,
+    each: &mut dyn FnMut(&Written),
+) -> Followed {
     let mut forked = false;
     let replayed = replay(id, documents, &mut |written| {
         let sequence = written.line.sequence;

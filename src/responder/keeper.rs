@@ -242,7 +242,7 @@ impl Keeper {
             }
         }
         let last_ends = index.authority_last_not_after(key);
-        let is_over = held.is_headless && !last_ends.is_some_and(|end| end >= now);
+        let is_over = held.is_headless && last_ends.is_none_or(|end| end < now);
         let Some((shelf, certificate)) = held.shelf.as_ref().zip(held.certificate.as_ref()).filter(|_| !is_over) else {
             self.authorities.remove(key);
             if is_over {

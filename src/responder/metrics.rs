@@ -49,6 +49,9 @@ pub struct Sample {
     pub now: Timestamp,
 }
 
+/// Name, help, and the value for an authority.
+type Gauge<'a> = (&'a str, &'a str, &'a dyn Fn(&Authority) -> Option<f64>);
+
 type Look = Box<dyn Fn() -> Sample + Send + Sync>;
 
 #[derive(Clone, Default)]
@@ -121,7 +124,7 @@ impl Collector for Sampled {
         let mut authorities: Vec<_> = served.authorities.iter().map(|(key, authority)| (key.to_string(), authority)).collect();
         authorities.sort_unstable_by(|(one, _), (other, _)| one.cmp(other));
         let since = |time: Timestamp| now.duration_since(time).as_secs_f64();
-        let gauges: [(&str, &str, &dyn Fn(&Authority) -> Option<f64>); 7] = [
+        let gauges: [Gauge<'_>; 7] = [
             ("served_list_age_seconds", "The time since thisUpdate of the authority's oldest list.", &|authority| {
                 listed(authority, |crl| crl.crl.this_update()).min().map(since)
             }),

@@ -31,7 +31,8 @@ pub enum Route<'a> {
 impl<'a> Route<'a> {
     /// The route of a path.
     pub fn of(path: &'a str) -> Option<Self> {
-        let (first, rest) = path.strip_prefix('/')?.split_once('/').unwrap_or((&path[1..], ""));
+        let path = path.strip_prefix('/')?;
+        let (first, rest) = path.split_once('/').unwrap_or((path, ""));
         match first {
             "crl" => {
                 let (authority, file) = rest.split_once('/')?;
