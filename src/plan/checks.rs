@@ -98,12 +98,12 @@ pub fn stands(history: &History, now: Timestamp) -> Result<(), Violation> {
             let message = format!("serial {serial} is going to be revoked: {}", revocation.reason);
             Err(Violation::new(Cause::Revoked, reason::REVOKED, message))
         }
+        Standing::Held(_) if current.not_after.is_none_or(|end| end >= now) => {
+            Err(Violation::new(Cause::Held, reason::ON_HOLD, format!("serial {serial} is on hold")))
+        }
         Standing::Good | Standing::Released(_) | Standing::Held(_) if history.blocked => {
             let message = format!("the key of serial {serial} is blocked");
             Err(Violation::new(Cause::Revoked, reason::KEY_BLOCKED, message))
-        }
-        Standing::Held(_) if current.not_after.is_none_or(|end| end >= now) => {
-            Err(Violation::new(Cause::Held, reason::ON_HOLD, format!("serial {serial} is on hold")))
         }
         Standing::Good | Standing::Released(_) | Standing::Held(_) => Ok(()),
     }

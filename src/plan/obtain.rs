@@ -158,6 +158,14 @@ fn prepare(observed: &Observed<'_>, wanted: &Wanted, lack: &Lack, signer: &Signe
     let resolved = api::resolve(wanted, &spec.defaults, &spec.allow, kept);
     limits::admits(wanted, &resolved, spec, backing)
         .map_err(|refusal| Obstruction::change(reason::NOT_ALLOWED, format!("{} does not allow it: {refusal}", issuer.key)))?;
+    let chain_end = match backing {
+        Backing::Authority(authority) => Some(authority.chain.not_after()),
+        Backing::SelfSigned => None,
+    };
+    let (validity, cut) = renewal::validity(now, resolved.duration, chain_end);
+    if validity.not_after <= now {
+        return Err(Obstruction::change(reason::ISSUER_NOT_READY, format!("the chain of {} has ended", issuer.key)));
+    }
     if key != KeySource::New && kept.is_some_and(|kept| kept != resolved.key) {
         return Err(Obstruction::change(
             reason::KEY_ROTATION_FORBIDDEN,
@@ -166,14 +174,6 @@ fn prepare(observed: &Observed<'_>, wanted: &Wanted, lack: &Lack, signer: &Signe
                 resolved.key
             ),
         ));
-    }
-    let chain_end = match backing {
-        Backing::Authority(authority) => Some(authority.chain.not_after()),
-        Backing::SelfSigned => None,
-    };
-    let (validity, cut) = renewal::validity(now, resolved.duration, chain_end);
-    if validity.not_after <= now {
-        return Err(Obstruction::change(reason::ISSUER_NOT_READY, format!("the chain of {} has ended", issuer.key)));
     }
     if lack.violation.cause == Cause::Due
         && let Some(held) = &lack.held
@@ -345,11 +345,12 @@ fn back_off(observed: &Observed<'_>, lack: &Lack, now: Timestamp) -> Result<(), 
         return Ok(());
     };
     let (why, said) = certificate.last_failure().unwrap_or_default();
-    let asked_anew = matches!(lack.violation.cause, Cause::Asked | Cause::Revoked) && !said.contains(&lack.violation.message);
+    let text = attempt.text();
+    let tried = said.contains(&lack.violation.message) && said.contains(&text);
+    let asked_anew = matches!(lack.violation.cause, Cause::Asked | Cause::Revoked) && !tried;
     if attempt.again <= now || observed.issuer_changed || asked_anew {
         return Ok(());
     }
-    let text = attempt.text();
     let failure = said.split_once(&text).map_or("", |(_, failure)| failure);
     Err(Obstruction::until(reason::of_failure(&why), format!("{text}{failure}"), attempt.again))
 }

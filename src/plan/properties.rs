@@ -1,17 +1,20 @@
 //! What holds of every decision, whatever was observed.
 
-use chancery_pki::{KeyAlgorithm, Usage};
+use chancery_pki::{KeyAlgorithm, KeyId, Reason, Usage};
 use jiff::{SignedDuration, Timestamp};
 use proptest::{collection, option, prelude::*, sample};
 use serde_json::{Value, json};
 
 use super::{
-    Act, Helps,
+    Act, Helps, KeySource,
     observed::Content,
     renewal::{self, TOLERANCE, Validity, add},
     stage::{Desk, Office, Seal, Surroundings, blank, certificate, pool, time},
 };
-use crate::api::Renewal;
+use crate::{
+    api::Renewal,
+    register::{Revocation, Standing},
+};
 
 const NOON: &str = "2026-06-01T12:00:00Z";
 
@@ -77,6 +80,10 @@ struct Case {
     turn: Option<i64>,
     torn: u8,
     flags: [bool; 6],
+    /// What is to be revoked: minutes after it was issued; how what is on record stands; and which key is blocked.
+    order: Option<i64>,
+    standings: (u8, u8),
+    blocked: bool,
     /// Minutes since it was issued, and whether it is then just about due or just about ended instead.
     after: i64,
     edge: u8,
@@ -87,9 +94,11 @@ fn cases() -> impl Strategy<Value = Case> {
     (
         (specs(), option::of(specs()), 0..7_u8, any::<bool>(), 0..9_u8, 0..4_u8, 0..4_u8),
         (0..40_i32, -60_000..60_000_i64, collection::vec(-100..100_i64, 0..13), option::of(-500..500_i64), option::of(-100..1000_i64)),
-        (0..4_u8, any::<[bool; 6]>(), minutes, 0..5_u8),
+        (0..4_u8, any::<[bool; 6]>(), minutes.clone(), 0..5_u8),
+        (option::weighted(0.3, minutes), (0..10_u8, 0..10_u8), prop::bool::weighted(0.1)),
     )
-        .prop_map(|((spec, other_spec, issuer, reissue, secret, lines, status), more, (torn, flags, after, edge))| {
+        .prop_map(|((spec, other_spec, issuer, reissue, secret, lines, status), more, (torn, flags, after, edge), revocation)| {
+            let (order, standings, blocked) = revocation;
             let (number, at, again, skew, turn) = more;
             Case {
                 spec,
@@ -105,6 +114,9 @@ fn cases() -> impl Strategy<Value = Case> {
                 turn,
                 torn,
                 flags,
+                order,
+                standings,
+                blocked,
                 after,
                 edge,
             }
@@ -189,6 +201,7 @@ fn scene(case: &Case) -> Option<Scene> {
         status.failed_issuance_attempts = Some(case.failures.0);
         status.last_failure_time = Some(k8s_openapi::apimachinery::pkg::apis::meta::v1::Time(add(now, minutes(case.failures.1))));
     }
+    befall(case, &mut desk, noon);
     desk.issuer_changed = case.flags[1];
     if case.flags[2] {
         desk.copies.clear();
@@ -198,6 +211,44 @@ fn scene(case: &Case) -> Option<Scene> {
         desk.certificate.metadata.finalizers = case.flags[0].then(|| vec!["chancery.dev/cleanup".to_owned()]);
     }
     Some(Scene { desk, office: office(case, first), now })
+}
+
+/// What is asked for, and done, about the certificates of old.
+fn befall(case: &Case, desk: &mut Desk, noon: Timestamp) {
+    for (line, standing) in desk.lines.iter_mut().rev().zip([case.standings.0, case.standings.1]) {
+        let revocation = |reason| {
+            let time = add(noon, minutes(2));
+            let before = (standing == 3).then(|| add(noon, minutes(case.order.unwrap_or(0))));
+            Box::new(Revocation { time, reason, invalidity_date: None, from: time, sequence: 1, before, automatic: None })
+        };
+        line.standing = match standing {
+            0 => Standing::Held(revocation(Reason::CertificateHold)),
+            1 => Standing::Pending(revocation(Reason::CessationOfOperation)),
+            2 | 3 => Standing::Revoked(revocation(Reason::Superseded)),
+            4 => Standing::Released(revocation(Reason::RemoveFromCrl)),
+            _ => Standing::Good,
+        };
+    }
+    if case.blocked {
+        desk.blocked.extend(desk.lines.last().and_then(|line| line.recorded.key_id));
+    }
+    let policy = if case.flags[5] { json!("RevokeAndDelete") } else { json!("Retain") };
+    let revocation = case.order.map(|minute| json!({"issuedBefore": add(noon, minutes(minute)).to_string(), "reason": "superseded"}));
+    let seen = |desk: &Desk| desk.certificate.status.as_ref().and_then(|status| status.observed_generation);
+    let looked_at = seen(desk) == desk.certificate.metadata.generation;
+    desk.edit(|certificate| {
+        let mut spec = serde_json::to_value(&certificate.spec).unwrap();
+        spec["deletionPolicy"] = policy;
+        spec["revocation"] = json!(revocation);
+        certificate.spec = serde_json::from_value(spec).unwrap();
+    });
+    if case.flags[0]
+        && looked_at
+        && let Some(status) = &mut desk.certificate.status
+    {
+        // It was looked at since.
+        status.observed_generation = desk.certificate.metadata.generation;
+    }
 }
 
 fn office(case: &Case, first: Office) -> Option<Office> {
@@ -274,12 +325,36 @@ proptest! {
             Act::Issue(issue) => {
                 prop_assert!(issue.validity.holds(now));
                 prop_assert!(around.skew.is_none() && plan.standing.is_none());
+                prop_assert!(!desk.is_held(now), "what is on hold is replaced: {plan:?}");
+                let blocked = |key: KeyId| desk.blocked.contains(&key);
+                let spent = desk.current().is_some_and(|line| {
+                    matches!(line.standing, Standing::Revoked(_) | Standing::Pending(_)) || line.recorded.key_id.is_some_and(blocked)
+                });
+                prop_assert!(!spent || !matches!(issue.key, KeySource::Copy(_)), "a key that was revoked comes back: {plan:?}");
+                let barred = desk.history(&around, now).barred;
+                prop_assert!(!barred || issue.key != KeySource::Keep, "a key that was revoked is kept: {plan:?}");
                 if let Some(authority) = office.as_ref().and_then(Office::authority) {
                     prop_assert!(issue.validity.not_after <= authority.chain.not_after());
                     prop_assert!(!around.broken.contains_key(&Some(authority.key_id)));
                 }
             }
+            Act::Revoke(revoke) => {
+                prop_assert!(around.skew.is_none());
+                for (authority, own, from) in &revoke.certificates {
+                    prop_assert!(own.time < revoke.before && !around.broken.contains_key(&Some(*authority)), "{plan:?}");
+                    prop_assert!(!matches!(own.standing, Standing::Revoked(_)) && from.is_some_and(|from| from > now), "{plan:?}");
+                }
+            }
+            Act::Pend(certificates) => {
+                prop_assert!(desk.certificate.metadata.deletion_timestamp.is_some());
+                prop_assert!(certificates.iter().all(|own| own.standing.is_good() && !around.broken.contains_key(&own.authority)));
+            }
+            Act::Import(..) => prop_assert!(!desk.history(&around, now).barred, "a key that was revoked is taken over: {plan:?}"),
             _ => {}
+        }
+        if let Some(standing) = &plan.standing {
+            let current = desk.current().is_some_and(|line| line.standing.is_good());
+            prop_assert!(!standing.ready || current || desk.lines.is_empty() || !around.broken.is_empty(), "{plan:?}");
         }
         // What is said once is said again in the same words.
         if let Some(status) = desk.status(&around, &plan, read, None, now).filter(|_| matches!(plan.act, Act::Nothing)) {

@@ -321,6 +321,19 @@ fn a_register_that_takes_no_lines_and_clocks_that_differ_are_said_and_waited_for
 }
 
 #[test]
+fn what_was_issued_in_the_very_second_of_an_order_that_waits_is_meant_too() {
+    let office = Office::ca();
+    let mut desk = issued(plain(), &office);
+    order(&mut desk, noon() + hours(90_000), "keyCompromise");
+    let now = noon() + SignedDuration::from_millis(300);
+    let around = Surroundings { skew: Some(minutes(5)), ..Surroundings::of(&office) };
+    reconcile(&mut desk, &around, now);
+    assert_eq!(word(&desk), "False ClockSkew");
+    let done = reconcile(&mut desk, &Surroundings::of(&office), now + minutes(1));
+    assert_eq!((done.revoked, done.issued.as_slice()), (1, &["Revoked"][..]));
+}
+
+#[test]
 fn what_was_revoked_stays_said_when_its_certificates_have_ended() {
     let office = Office::ca();
     let mut desk = issued(json!({"duration": "30h"}), &office);
