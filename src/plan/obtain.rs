@@ -149,6 +149,13 @@ fn signer<'a>(observed: &Observed<'a>, wanted: &Wanted, lack: &Lack) -> Result<S
 fn prepare(observed: &Observed<'_>, wanted: &Wanted, lack: &Lack, signer: &Signer<'_>, now: Timestamp) -> Result<Issue, Obstruction> {
     let Signer { view: issuer, spec, backing } = *signer;
     immutable(observed)?;
+    let chain_end = match backing {
+        Backing::Authority(authority) => Some(authority.chain.not_after()),
+        Backing::SelfSigned => None,
+    };
+    if chain_end.is_some_and(|end| end <= now) {
+        return Err(Obstruction::change(reason::ISSUER_NOT_READY, format!("the chain of {} has ended", issuer.key)));
+    }
     let key = key_source(observed, wanted, lack)?;
     let kept = match (key, &observed.secret) {
         (KeySource::Keep, SecretSeen::Read(secret)) => secret.key_algorithm(),
@@ -158,14 +165,7 @@ fn prepare(observed: &Observed<'_>, wanted: &Wanted, lack: &Lack, signer: &Signe
     let resolved = api::resolve(wanted, &spec.defaults, &spec.allow, kept);
     limits::admits(wanted, &resolved, spec, backing)
         .map_err(|refusal| Obstruction::change(reason::NOT_ALLOWED, format!("{} does not allow it: {refusal}", issuer.key)))?;
-    let chain_end = match backing {
-        Backing::Authority(authority) => Some(authority.chain.not_after()),
-        Backing::SelfSigned => None,
-    };
     let (validity, cut) = renewal::validity(now, resolved.duration, chain_end);
-    if validity.not_after <= now {
-        return Err(Obstruction::change(reason::ISSUER_NOT_READY, format!("the chain of {} has ended", issuer.key)));
-    }
     if key != KeySource::New && kept.is_some_and(|kept| kept != resolved.key) {
         return Err(Obstruction::change(
             reason::KEY_ROTATION_FORBIDDEN,
@@ -245,14 +245,14 @@ fn immutable(observed: &Observed<'_>) -> Result<(), Obstruction> {
 }
 
 fn key_source(observed: &Observed<'_>, wanted: &Wanted, lack: &Lack) -> Result<KeySource, Obstruction> {
-    if lack.violation.cause == Cause::Revoked {
+    if lack.violation.cause == Cause::Revoked || (lack.key_is_sound && observed.history.barred) {
         return Ok(KeySource::New);
     }
-    let sound = lack.key_is_sound && !observed.history.barred;
-    if sound && wanted.rotation == RotationPolicy::Never {
+    if lack.key_is_sound && wanted.rotation == RotationPolicy::Never {
         return Ok(KeySource::Keep);
     }
-    let Some(recorded) = observed.history.current.as_ref().filter(|_| wanted.is_ca && !sound && !observed.history.destroyed) else {
+    let Some(recorded) = observed.history.current.as_ref().filter(|_| wanted.is_ca && !lack.key_is_sound && !observed.history.destroyed)
+    else {
         return Ok(KeySource::New);
     };
     if let (true, Some(key_id)) = (observed.history.copy, recorded.key_id) {

@@ -155,7 +155,7 @@ impl Desk {
             anothers: false,
             standing: current.map(|line| line.standing.clone()).unwrap_or_default(),
             blocked: current.and_then(|line| line.recorded.key_id).is_some_and(|key_id| self.blocked.contains(&key_id)),
-            barred: self.leaf().is_some_and(|leaf| self.is_barred(&leaf.key_id())),
+            barred: self.leaf().is_some_and(|leaf| self.is_barred(&leaf.key_id(), now)),
             published: current.is_some_and(|line| is_published(around, line)),
             own: self.own(around, now),
             lists: around.lists.iter().map(|(authority, list)| (*authority, list.grace)).collect(),
@@ -184,8 +184,10 @@ impl Desk {
         self.lines.iter().filter(|line| !line.voided).filter_map(own).collect()
     }
 
-    fn is_barred(&self, key: &KeyId) -> bool {
-        self.blocked.contains(key) || self.lines.iter().any(|line| line.recorded.key_id == Some(*key) && !line.standing.is_good())
+    fn is_barred(&self, key: &KeyId, now: Timestamp) -> bool {
+        let lasts = |line: &Line| line.recorded.not_after.is_some_and(|end| end >= now);
+        let bars = |line: &Line| line.recorded.key_id == Some(*key) && !line.standing.is_good() && lasts(line);
+        self.blocked.contains(key) || self.lines.iter().any(bars)
     }
 
     /// The line of the current certificate.
