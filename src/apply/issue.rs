@@ -13,6 +13,7 @@ use super::{ACTOR, Context, Fault, authority, blocking, failed};
 use crate::{
     api::{Wanted, names, reason},
     issuers::Entry as Issuer,
+    lists::shard_of,
     observe::{Name, SecretSight, Sight, Wiped},
     plan::{
         Issue, KeySource,
@@ -33,7 +34,7 @@ pub(super) async fn issue(context: &Context, sight: &Sight, issue: &Issue, now: 
     if wanted.is_ca && issue.key == KeySource::New {
         authority::keep(context, sight, &key).await?;
     }
-    let template = issue.template(wanted, serial(1)?);
+    let template = template(context, wanted, issue, authority)?;
     let register = authority.map_or(RegisterId::Common, |authority| RegisterId::Authority(authority.key_id));
     let recorded = record(context, sight, issue, &template, &key, register).await;
     recorded?;
@@ -78,6 +79,23 @@ async fn key(context: &Context, sight: &Sight, issue: &Issue) -> Result<Arc<Priv
             made.map(Arc::new).map_err(|error| failed(format!("no key could be made: {error}")))
         }
     }
+}
+
+/// What is signed: under a new serial, with the places where its authority's list, answers and certificate are served. The issuer
+/// puts those of its own spec before them.
+fn template(context: &Context, wanted: &Wanted, issue: &Issue, authority: Option<&AuthorityView>) -> Result<Template, Fault> {
+    let Some(coverage) = authority.and_then(|authority| context.world.lists.coverage(&authority.key_id)) else {
+        return Ok(issue.template(wanted, serial(1)?));
+    };
+    let template = issue.template(wanted, serial(coverage.shards())?);
+    let urls = coverage.urls(shard_of(&template.serial, coverage.shards()));
+    Ok(Template {
+        crl_distribution_points: urls.lists,
+        freshest_crls: urls.deltas,
+        ocsp_servers: urls.ocsp,
+        issuing_certificate_urls: urls.issuers,
+        ..template
+    })
 }
 
 /// A new serial, in one of so many parts of its authority's list.
