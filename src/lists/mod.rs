@@ -26,3 +26,6 @@ pub use head::{Head, ListName, Settings, Shard};
 pub use place::{CHUNK_BYTES, Kind, Part, SHARDS_MAX, ca_url, head_name, label, ocsp_url, part_of, shard_of, url};
 pub use publisher::{ListError, Published, Publisher, Standing};
 pub use read::{Lists, ReadError, assemble, read_shard};
+
+#[cfg(test)]
+mod sequence;

@@ -83,7 +83,13 @@ impl<'a> Rules<'a> {
     /// Whether an entry of the list that stands may be missing on the next one.
     pub(super) fn leave(&self, revoked: &Revoked) -> Leave {
         if let Some(entry) = self.entry(&revoked.serial) {
-            return if self.has_ended(entry) { Leave::Ended } else { Leave::Never };
+            // A hold that becomes a revocation stays on the list meanwhile; one that comes later was released before.
+            let is_released = entry.from > self.by && revoked.reason == Reason::CertificateHold && entry.revoked.reason != revoked.reason;
+            return match (self.has_ended(entry), is_released) {
+                (true, _) => Leave::Ended,
+                (false, true) => Leave::Released,
+                (false, false) => Leave::Never,
+            };
         }
         match (self.knows)(&revoked.serial) {
             Knows::Released => Leave::Released,

@@ -161,6 +161,7 @@ impl Memory {
                 }
                 *standing =
                     Document { uid: standing.uid.clone(), created: standing.created, resource_version: Some(self.version()), ..document };
+                self.record(Event::Put(standing.clone()));
                 Ok(standing.clone())
             }
             Write::Delete(document) => {

@@ -225,12 +225,14 @@ impl Known {
     fn stand(&mut self, line: &Line) {
         let entry = &line.entry;
         let waited = matches!(self.standing, Standing::Pending(_)) && entry.act == Act::Revoked;
+        // What is on a list does not leave it to come back later for another reason.
+        let shown = self.standing.revocation().map_or(Timestamp::MAX, |revocation| revocation.from);
         let revocation = |reason: Reason, time: Timestamp| {
             Box::new(Revocation {
                 time,
                 reason,
                 invalidity_date: entry.invalidity_date,
-                from: entry.from.unwrap_or(line.time),
+                from: entry.from.unwrap_or(line.time).min(shown),
                 sequence: line.sequence,
                 before: entry.before,
                 automatic: waited.then_some(line.time),
