@@ -110,9 +110,9 @@ impl Ground {
     }
 
     /// Starts the responder under its ServiceAccount; it ends when this is dropped.
-    pub(crate) async fn responder(&self) -> Result<Responder> {
+    pub(crate) async fn responder(&self, flags: &[&str]) -> Result<Responder> {
         let kubeconfig = self.identity(RESPONDER).await?;
-        Responder::start(&self.binary, &kubeconfig, &self.folder.join("responder.log")).await
+        Responder::start(&self.binary, flags, &kubeconfig, &self.folder.join("responder.log")).await
     }
 
     /// The octets that etcd has been sent so far.

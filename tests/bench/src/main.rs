@@ -8,6 +8,7 @@ mod bulk;
 mod floor;
 mod ground;
 mod measure;
+mod ocsp;
 mod operator;
 mod responder;
 mod restart;
@@ -42,7 +43,7 @@ measures the operator against a real API server, beside a plain client in the sa
   --count NUMBER    Certificates in the measurements (1000)
   --full            10,000 Certificates too: a quarter of an hour more
   --edition FILE    the program that makes a large list
-  --only PART       floor, bulk, steady, restart, revocation or edition";
+  --only PART       floor, bulk, steady, restart, revocation, ocsp or edition";
 
 struct Arguments {
     operator: PathBuf,
@@ -109,6 +110,10 @@ async fn run(arguments: &Arguments) -> Result<()> {
         let ground = Ground::start(arguments, "revocation").await?;
         let many = if arguments.full { MANY } else { arguments.count };
         report.revocation = Some(Box::pin(revocation::measure(&ground, many)).await?);
+    }
+    if arguments.does("ocsp") {
+        let ground = Ground::start(arguments, "ocsp").await?;
+        report.ocsp = Some(Box::pin(ocsp::measure(&ground)).await?);
     }
     if arguments.full && arguments.only.is_none() {
         let sample = sample.context("it was taken for the floor")?;

@@ -31,7 +31,12 @@ where
 
 /// The processor time that this process has used, in seconds.
 pub(crate) fn own_cpu() -> Result<f64> {
-    let text = std::fs::read_to_string("/proc/self/stat")?;
+    cpu_of(std::process::id())
+}
+
+/// The processor time that a process has used, in seconds.
+pub(crate) fn cpu_of(process: u32) -> Result<f64> {
+    let text = std::fs::read_to_string(format!("/proc/{process}/stat"))?;
     crate::operator::ProcessTimes::read(&text).map(|process| process.cpu).context("no processor time")
 }
 

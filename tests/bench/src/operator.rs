@@ -94,8 +94,7 @@ impl Operator {
 
     /// The processor time that it has used, in seconds.
     pub(crate) fn cpu(&self) -> Result<f64> {
-        let text = fs::read_to_string(format!("/proc/{}/stat", self.id))?;
-        ProcessTimes::read(&text).map(|process| process.cpu).context("no processor time")
+        crate::measure::cpu_of(self.id)
     }
 
     /// Its memory.

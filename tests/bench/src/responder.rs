@@ -2,30 +2,35 @@
 
 use std::{net::SocketAddr, path::Path, time::Duration};
 
-use anyhow::{Result, ensure};
+use anyhow::{Context as _, Result, ensure};
 use tokio::{process::Child, time::Instant};
 
 use crate::operator::{free_address, get, spawn};
 
 /// A running responder. It is killed when this is dropped, and by the kernel when we end.
 pub(crate) struct Responder {
-    _process: Child,
+    process: Child,
     /// Where it serves lists.
     pub(crate) http: SocketAddr,
 }
 
 impl Responder {
     /// Starts it, and waits until it is ready.
-    pub(crate) async fn start(binary: &Path, kubeconfig: &Path, log: &Path) -> Result<Self> {
+    pub(crate) async fn start(binary: &Path, flags: &[&str], kubeconfig: &Path, log: &Path) -> Result<Self> {
         let (http, health) = (free_address()?, free_address()?);
-        let arguments = ["responder", "--http-address", &http.to_string(), "--health-address", &health.to_string()];
-        let responder = Self { _process: spawn(binary, &arguments, kubeconfig, log)?, http };
+        let addresses = ["responder", "--http-address", &http.to_string(), "--health-address", &health.to_string()];
+        let responder = Self { process: spawn(binary, &[&addresses, flags].concat(), kubeconfig, log)?, http };
         let limit = Instant::now() + Duration::from_mins(1);
         while get(health, "/readyz").await.is_err() {
             ensure!(Instant::now() < limit, "the responder is not ready after a minute; see {}", log.display());
             tokio::time::sleep(Duration::from_millis(50)).await;
         }
         Ok(responder)
+    }
+
+    /// Its process.
+    pub(crate) fn id(&self) -> Result<u32> {
+        self.process.id().context("the responder has ended")
     }
 
     /// Waits until a list that is served has this serial number on it; returns when that was seen.

@@ -42,7 +42,7 @@ const TIMES: usize = 3;
 /// So many entries of 35 octets fit into one ConfigMap.
 const AT_ONCE: usize = 25_000;
 /// The authority's certificate, its key and what openssl signs are in files of these names.
-const CA: [&str; 2] = ["ca.pem", "ca.key"];
+pub(crate) const CA: [&str; 2] = ["ca.pem", "ca.key"];
 
 /// What was measured.
 #[derive(Debug)]
@@ -79,7 +79,7 @@ pub(crate) struct Many {
 /// Measures it on a control plane of its own.
 pub(crate) async fn measure(ground: &Ground, count: usize) -> Result<Revocation> {
     let operator = ground.operator("first").await?;
-    let responder = ground.responder().await?;
+    let responder = ground.responder(&[]).await?;
     let authority = prepare(ground, &responder).await?;
     let path = format!("/crl/{authority}/0.crl");
     let mut served = Vec::new();
@@ -117,7 +117,7 @@ pub(crate) async fn measure(ground: &Ground, count: usize) -> Result<Revocation>
 }
 
 /// A CA of openssl's, a ClusterIssuer that signs with it, and its list, which the responder serves; the authority's keyID.
-async fn prepare(ground: &Ground, responder: &Responder) -> Result<String> {
+pub(crate) async fn prepare(ground: &Ground, responder: &Responder) -> Result<String> {
     let folder = ground.folder();
     let [certificate, key] = CA;
     openssl(folder, &["ecparam", "-name", "prime256v1", "-genkey", "-noout", "-out", key]).await?;
@@ -210,7 +210,7 @@ async fn revoke(ground: &Ground, namespace: &str, name: &str) -> Result<()> {
 }
 
 /// Waits for a Certificate's serial number, and returns its octets.
-async fn serial_of(ground: &Ground, namespace: &str, name: &str) -> Result<Vec<u8>> {
+pub(crate) async fn serial_of(ground: &Ground, namespace: &str, name: &str) -> Result<Vec<u8>> {
     let api = certificates(&ground.client, namespace);
     let found = until(api, name, Duration::from_mins(1), |status| status["serialNumber"].is_string()).await;
     let status = found.with_context(|| format!("Certificate {name} has no serial number"))?;
@@ -303,7 +303,7 @@ async fn sign(folder: &Path, from: usize, count: usize) -> Result<Vec<u8>> {
     Ok(fs::read(folder.join("list.crl"))?)
 }
 
-async fn openssl(folder: &Path, arguments: &[&str]) -> Result<()> {
+pub(crate) async fn openssl(folder: &Path, arguments: &[&str]) -> Result<()> {
     let mut command = Command::new("openssl");
     let output = command.args(arguments).current_dir(folder).stdin(Stdio::null()).output().await.context("openssl cannot be run")?;
     ensure!(output.status.success(), "openssl {}: {}", arguments.join(" "), String::from_utf8_lossy(&output.stderr).trim());

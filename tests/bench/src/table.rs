@@ -6,6 +6,7 @@ use crate::{
     bulk::Bulk,
     floor::Floor,
     measure::{number, rate},
+    ocsp::{Load, Ocsp},
     restart::Restart,
     revocation::{Edition, Revocation},
     steady::Steady,
@@ -24,6 +25,7 @@ pub(crate) struct Report {
     pub(crate) many_restart: Option<Restart>,
     pub(crate) revocation: Option<Revocation>,
     pub(crate) edition: Option<Edition>,
+    pub(crate) ocsp: Option<Ocsp>,
 }
 
 impl Report {
@@ -75,6 +77,9 @@ impl Report {
         }
         if let Some(revocation) = &self.revocation {
             revocation_rows(revocation, &mut row);
+        }
+        if let Some(ocsp) = &self.ocsp {
+            ocsp_rows(ocsp, &mut row);
         }
         rows
     }
@@ -180,6 +185,14 @@ fn revocation_rows(revocation: &Revocation, row: &mut Row<'_>) {
     );
     let memory = revocation.memory;
     row("  resident memory after all that", "", "", format!("{:.1} MiB (at most {:.1})", memory.resident, memory.most));
+}
+
+fn ocsp_rows(ocsp: &Ocsp, row: &mut Row<'_>) {
+    let said = |load: Load| format!("{:.0} ({:.0} a second by the clock)", load.by_cpu(), load.by_clock());
+    row("OCSP answers a second of processor time, pre-signed", "none", "over 15,000", said(ocsp.kept));
+    row("  a connection for each", "", "", said(ocsp.single));
+    row("  signed on demand, with a nonce", "", "", said(ocsp.signed));
+    row("  openssl ocsp: a connection and a signature for each", "", "", said(ocsp.openssl));
 }
 
 impl fmt::Display for Report {
