@@ -23,7 +23,7 @@ pub const MAX_REFUSAL: usize = 1024;
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase", remote = "Self")]
 pub struct RevocationListStatus {
-    /// What holds: Ready when what was recorded is published, and where they apply Stalled and Reconciling.
+    /// What holds: Ready when what was recorded is published, and where they apply OrdersRefused, HeldBack, Stalled and Reconciling.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(schema_with = "schema::conditions")]
     pub conditions: Vec<Condition>,

@@ -1,4 +1,5 @@
-//! `kubectl chancery`, run as a program. What the operator does with what it hands over is not shown here: its part is played.
+//! `kubectl chancery`, run as a program. The operator's part is played: what it does with a list that is handed over is a subject of
+//! `revocation`.
 
 use std::collections::BTreeMap;
 use std::pin::pin;
@@ -56,7 +57,7 @@ impl Scene {
 
     async fn import(&self, list: Vec<u8>, more: &[&str]) -> Finished {
         let arguments = ["crl", "import", "-", "--namespace", &self.namespace.name];
-        plugin().env("KUBECONFIG", self.ground.kubeconfig()).args(arguments).args(more).stdin(list).finish().await
+        Program::kubectl_chancery(&self.ground).args(arguments).args(more).stdin(list).finish().await
     }
 
     /// The operator's part: waits for what is handed over.
@@ -69,10 +70,6 @@ impl Scene {
         let found = self.maps().list(&ListParams::default().labels(names::IMPORT)).await.unwrap();
         assert!(found.items.is_empty(), "{found:?}");
     }
-}
-
-fn plugin() -> Program {
-    Program::new(env!("CARGO_BIN_EXE_kubectl-chancery"))
 }
 
 fn time(text: &str) -> Timestamp {
@@ -190,6 +187,7 @@ async fn a_list_goes_to_the_revocation_list_that_is_named_or_nowhere() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_list_is_shown_in_either_form_and_needs_no_cluster() {
+    let ground = Ground::bare().await;
     let (certificate, key) = authority("shown");
     let der = signed(&certificate, &key, None);
     let pem = Program::openssl().args(["crl", "-inform", "DER"]).stdin(der.clone()).run().await;
@@ -197,7 +195,13 @@ async fn a_list_is_shown_in_either_form_and_needs_no_cluster() {
     let ca = folder.path().join("ca.crt");
     std::fs::write(&ca, certificate.to_pem()).unwrap();
     for list in [der, pem.into_bytes()] {
-        let shown = plugin().args(["crl", "show", "-", "--ca"]).args([&ca]).env("KUBECONFIG", "/nowhere").stdin(list).run().await;
+        let shown = Program::kubectl_chancery(&ground)
+            .args(["crl", "show", "-", "--ca"])
+            .args([&ca])
+            .env("KUBECONFIG", "/nowhere")
+            .stdin(list)
+            .run()
+            .await;
         assert!(shown.contains("good, by CN=shown") && shown.contains("Revoked:        2"), "{shown}");
         assert_eq!(shown.lines().filter(|line| line.ends_with("keyCompromise")).count(), 2, "{shown}");
     }
