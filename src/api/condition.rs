@@ -19,11 +19,13 @@ pub const AUTHORITY_ENDING: &str = "AuthorityEnding";
 pub const REVOKED: &str = "Revoked";
 /// Some orders of a RevocationList cannot be carried out; present only then.
 pub const ORDERS_REFUSED: &str = "OrdersRefused";
+/// A copy of a list that spec.distribution.configMaps asks for is not made; present only then.
+pub const COPY_REFUSED: &str = "CopyRefused";
 /// Revocations that nobody ordered by hand wait for a person; present only then.
 pub const HELD_BACK: &str = "HeldBack";
 
 /// The types that we write. A condition of another type is somebody else's and is left alone.
-const OURS: [&str; 8] = [READY, ISSUING, STALLED, RECONCILING, AUTHORITY_ENDING, REVOKED, ORDERS_REFUSED, HELD_BACK];
+const OURS: [&str; 9] = [READY, ISSUING, STALLED, RECONCILING, AUTHORITY_ENDING, REVOKED, ORDERS_REFUSED, COPY_REFUSED, HELD_BACK];
 /// How many conditions a status may have, by the schema.
 const MAX_CONDITIONS: usize = 16;
 /// The longest message, in characters: what fits a terminal is shorter, and a cluster has many objects.

@@ -4,22 +4,26 @@
 use std::{collections::BTreeMap, fmt::Write as _};
 
 use chancery_pki::CrlNumber;
+use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::api::core::v1::ConfigMap;
 use kube::Api;
 
 use super::{Context, Fault};
 use crate::{
-    api::{WantedList, names, reason},
+    api::{WantedList, names},
     cluster::{CallError, CallErrorKind},
     lists::Published,
     observe::{Coverage, ListSight, Name, Pem},
-    plan::observed::Obstacle,
+    plan::renewal::add,
 };
 
 /// The most octets of PEM in a copy: those of a ConfigMap, less what its names and labels take.
 const CONFIG_MAP: usize = 1_000_000;
 /// The most octets of PEM in a Secret, beside a chain and its key.
 const SECRET: usize = 256 * 1024;
+
+/// How often copies are looked at.
+const LOOK: SignedDuration = SignedDuration::from_secs(30);
 
 /// An authority's lists as PEM, where they are small enough for a Secret.
 pub(super) fn pem(published: &Published) -> Option<Pem> {
@@ -43,7 +47,17 @@ fn newest(published: &Published) -> CrlNumber {
     published.head.shards.values().map(|shard| shard.number).max().unwrap_or(published.head.number)
 }
 
-/// Keeps the copies that the list names. In the inner error what is in the way of one.
+/// What came of keeping copies.
+#[derive(Debug, Default)]
+pub(super) struct Kept {
+    /// What is in the way of one.
+    pub(super) refused: Option<String>,
+    /// When to look again whether they are still what they were.
+    pub(super) again: Option<Timestamp>,
+}
+
+/// Keeps the copies that the list names. They are looked at now and then: to watch ConfigMaps everywhere the operator would need the
+/// right to read all of them.
 ///
 /// # Errors
 /// When the API server does not answer.
@@ -52,38 +66,39 @@ pub(super) async fn keep(
     sight: &ListSight,
     wanted: &WantedList,
     coverage: &Coverage,
-) -> Result<Result<(), Obstacle>, Fault> {
-    let Some(standing) = context.press.standing(&coverage.head.authority) else { return Ok(Ok(())) };
-    let Some(published) = standing.published.as_ref().filter(|published| published.damaged.is_empty()) else { return Ok(Ok(())) };
+    now: Timestamp,
+) -> Result<Kept, Fault> {
+    let Some(standing) = context.press.standing(&coverage.head.authority) else { return Ok(Kept::default()) };
+    let Some(published) = standing.published.as_ref().filter(|published| published.damaged.is_empty()) else {
+        return Ok(Kept::default());
+    };
     let number = newest(published).to_string();
-    let mut obstacle = None;
+    let mut kept = Kept { again: (!wanted.config_maps.is_empty()).then(|| add(now, LOOK)), ..Kept::default() };
     let mut whole = None;
     for copy in &wanted.config_maps {
         let name = Name::new(copy.namespace.as_deref().unwrap_or(&sight.name.namespace), &copy.name);
-        if context.press.copied(&name).as_deref() == Some(&number) {
+        if context.press.copied(&name).is_some_and(|(held, seen)| held == number && add(seen, LOOK) > now) {
             continue;
         }
         let text = whole.get_or_insert_with(|| text(published));
         if text.len() > CONFIG_MAP {
-            obstacle = Some(refused(format!(
+            kept.refused = Some(format!(
                 "spec.distribution.configMaps: the list has {} octets as PEM, and a ConfigMap holds {CONFIG_MAP}: have it fetched by its URL",
                 text.len()
-            )));
+            ));
             break;
         }
         match write(context, coverage, &name, text, &number).await {
-            Ok(()) => context.press.has_copy(name, number.clone()),
-            Err(Fault::Failed(failure)) => obstacle = Some(refused(failure.message)),
+            Ok(()) => context.press.has_copy(name, number.clone(), now),
+            Err(Fault::Failed(failure)) => kept.refused = Some(failure.message),
             // The namespace is not there yet, or another wrote: it is tried again with the next look.
-            Err(Fault::Stale) => obstacle = Some(refused(format!("spec.distribution.configMaps: ConfigMap {name} cannot be written now"))),
+            Err(Fault::Stale) => {
+                kept.refused = Some(format!("spec.distribution.configMaps: ConfigMap {name} cannot be written: does its namespace exist?"));
+            }
             Err(fault) => return Err(fault),
         }
     }
-    Ok(obstacle.map_or(Ok(()), Err))
-}
-
-fn refused(message: String) -> Obstacle {
-    Obstacle { reason: reason::FAILED, message }
+    Ok(kept)
 }
 
 async fn write(context: &Context, coverage: &Coverage, name: &Name, text: &str, number: &str) -> Result<(), Fault> {

@@ -95,10 +95,10 @@ pub async fn reconcile(context: &Context, name: &Name) -> Result<Option<Timestam
         }
     }
     said.built_in = authority.and_then(|authority| context.press.built_in(&authority));
-    if let (Some((wanted, _)), Some(coverage)) = (&covered, authority.and_then(|authority| heads.get(&authority)))
-        && let Err(obstacle) = copies::keep(context, &sight, wanted, coverage).await?
-    {
-        said.obstacle.get_or_insert((obstacle, false));
+    if let (Some((wanted, _)), Some(coverage)) = (&covered, authority.and_then(|authority| heads.get(&authority))) {
+        let copies = copies::keep(context, &sight, wanted, coverage, now).await?;
+        said.copy_refused = copies.refused;
+        soonest(&mut wake, copies.again);
     }
     said.head = authority.and_then(|authority| heads.get(&authority)).map(|coverage| &*coverage.head);
     said.former = former
@@ -165,6 +165,10 @@ struct Ordered {
 async fn order(context: &Context, sight: &ListSight, wanted: &WantedList, authorities: &[KeyId], now: Timestamp) -> Result<Ordered, Fault> {
     let world = &context.world;
     let index = world.registers.index();
+    let waits = |key_id: &KeyId| index.ledger(&RegisterId::Authority(*key_id), |ledger| ledger.pending().next().is_some());
+    if wanted.orders.is_empty() && !authorities.iter().any(waits) {
+        return Ok(Ordered::default());
+    }
     let actor = format!("RevocationList {}", sight.name);
     let ledgers: Vec<(KeyId, Ledger)> =
         authorities.iter().map(|key_id| (*key_id, index.ledger(&RegisterId::Authority(*key_id), Ledger::clone))).collect();

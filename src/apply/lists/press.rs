@@ -36,8 +36,8 @@ struct Memory {
     delegates: HashMap<KeyId, delegate::Known>,
     built_in: HashMap<KeyId, i64>,
     swept: HashMap<KeyId, Timestamp>,
-    /// The number of the list that each copy holds.
-    copies: HashMap<Name, String>,
+    /// The number of the list that each copy holds, and when that was seen.
+    copies: HashMap<Name, (String, Timestamp)>,
     budget: ByteBudget,
 }
 
@@ -109,17 +109,12 @@ impl Press {
         self.memory().budget.clone()
     }
 
-    pub(super) fn copied(&self, copy: &Name) -> Option<String> {
+    pub(super) fn copied(&self, copy: &Name) -> Option<(String, Timestamp)> {
         self.memory().copies.get(copy).cloned()
     }
 
-    pub(super) fn has_copy(&self, copy: Name, number: String) {
-        self.memory().copies.insert(copy, number);
-    }
-
-    /// Takes in that a copy may not be any more what it was.
-    pub fn doubt_copy(&self, copy: &Name) {
-        self.memory().copies.remove(copy);
+    pub(super) fn has_copy(&self, copy: Name, number: String, seen: Timestamp) {
+        self.memory().copies.insert(copy, (number, seen));
     }
 
     /// Whether a list was handed in.

@@ -42,6 +42,8 @@ pub struct Said<'a> {
     pub done: usize,
     /// How long the last edition took to make, in milliseconds.
     pub built_in: Option<i64>,
+    /// Why a copy that is asked for is not made.
+    pub copy_refused: Option<String>,
     /// The authorities before this one: their heads, and when their last certificate ends.
     pub former: Vec<(&'a Head, Option<Timestamp>)>,
 }
@@ -65,10 +67,10 @@ pub fn of(list: &RevocationList, said: &Said<'_>, now: Timestamp) -> RevocationL
         status.last_published.clone_from(&old.last_published);
     }
     status.build_milliseconds = said.built_in.or(old.build_milliseconds);
-    status.pending_revocations = (said.pending > 0).then(|| count(said.pending));
+    status.pending_revocations = said.head.map(|_| count(said.pending));
     status.oldest_pending = said.oldest.map(|time| Time(second(time)));
     status.held_back = (said.held_back > 0).then(|| count(said.held_back));
-    status.applied_orders = (said.done > 0).then(|| count(said.done));
+    status.applied_orders = said.wanted.filter(|wanted| !wanted.orders.is_empty()).map(|_| count(said.done));
     let refused = said.refused.iter().take(MAX_REFUSED);
     status.refused_orders = refused
         .map(|(index, message)| RefusedOrder {
@@ -110,6 +112,9 @@ fn findings(said: &Said<'_>, status: &RevocationListStatus) -> Vec<Finding> {
     if !said.refused.is_empty() {
         let first = said.refused.iter().next().map(|(index, why)| format!("spec.revocations[{index}]: {why}")).unwrap_or_default();
         findings.push(Finding::new(condition::ORDERS_REFUSED, true, reason::list::ORDERS_REFUSED, first));
+    }
+    if let Some(why) = &said.copy_refused {
+        findings.push(Finding::new(condition::COPY_REFUSED, true, reason::FAILED, why.clone()));
     }
     if said.held_back > 0 {
         let message = format!(

@@ -154,7 +154,6 @@ impl Stage {
             "Issuer" => Api::namespaced_with(self.client.clone(), &self.namespace, &ApiResource::erase::<Issuer>(&())),
             "RevocationList" => Api::namespaced_with(self.client.clone(), &self.namespace, &ApiResource::erase::<RevocationList>(&())),
             "ClusterIssuer" => Api::all_with(self.client.clone(), &ApiResource::erase::<ClusterIssuer>(&())),
-            "RevocationList" => Api::namespaced_with(self.client.clone(), &self.namespace, &ApiResource::erase::<RevocationList>(&())),
             other => panic!("{other} is none of our kinds"),
         };
         let mut object = json!({"apiVersion": "chancery.dev/v1alpha1", "kind": kind, "metadata": {"name": name}});
