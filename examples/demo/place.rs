@@ -174,6 +174,10 @@ impl Place {
         let mut documents = kustomization(&source().join("deploy/samples"))?;
         documents.retain(|document| document["kind"] == "Namespace");
         documents.extend(kustomization(&source().join(folder))?);
+        if self.shared {
+            // It needs no more rights than in its own namespace, and so is the same in both modes.
+            documents.extend(parse_manifests(&fs::read_to_string(source().join("deploy/base/responder.yaml"))?)?);
+        }
         let documents = documents.into_iter().map(|document| self.at_home(&document)).collect::<Result<Vec<_>>>()?;
         apply_manifests(&self.client, &documents).await?;
         Ok(documents)

@@ -1,17 +1,18 @@
 //! Operators for tests that cannot share one: each with a namespace that the shared operator leaves alone, a system namespace,
 //! a ServiceAccount with the Roles of `deploy/namespaced`, and a lease of its own.
 
+use std::fs;
 use std::ops::{Deref, DerefMut};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 use k8s_openapi::NamespaceResourceScope;
 use kube::{Api, Client, Resource};
 use serde_json::Value;
 
 use super::operator::{Operator, Settings};
-use super::{Access, Ground, Responder, apply_manifests, kustomization, run, wait_for_rights};
+use super::{Access, Ground, Responder, apply_manifests, kustomization, parse_manifests, run, wait_for_rights};
 
 /// How many tests can have operators of their own in one run.
 const COUNT: usize = 40;
@@ -107,6 +108,9 @@ impl OwnGround {
         let system = format!("{namespace}-system");
         let mut documents = vec![serde_json::json!({ "apiVersion": "v1", "kind": "Namespace", "metadata": { "name": namespace } })];
         documents.extend(kustomization(&run::source().join("deploy/namespaced"))?);
+        let responder = run::source().join("deploy/base/responder.yaml");
+        let responder = fs::read_to_string(&responder).with_context(|| format!("cannot read {}", responder.display()))?;
+        documents.extend(parse_manifests(&responder)?);
         for document in &mut documents {
             rename(document, &[("team-a", namespace), ("chancery-system", &system)]);
         }

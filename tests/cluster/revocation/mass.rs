@@ -54,7 +54,8 @@ async fn a_namespace_of_a_thousand_ends_and_all_are_on_the_list_or_wait_for_a_pe
     wait_gone(&namespaces, &stage.namespace, LONG).await;
     let is = |entries: i64, waiting: i64| {
         move |status: &RevocationListStatus| {
-            (status.entries, status.pending_revocations, status.held_back.unwrap_or_default()) == (Some(entries), Some(waiting), waiting)
+            let numbers = [status.entries, status.pending_revocations, status.held_back].map(Option::unwrap_or_default);
+            numbers == [entries, waiting, waiting]
         }
     };
     let many = i64::try_from(MANY).expect("it is small");

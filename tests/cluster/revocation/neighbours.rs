@@ -113,7 +113,7 @@ async fn an_edited_list_status_is_put_right_and_takes_nothing_off_the_list() {
         patched.unwrap_or_else(|error| panic!("{edit}: {error}"));
         let after = stage
             .listed("ca", "as it was", |now| {
-                authority_of(&now) == authority_of(&before) && now.entries == Some(1) && now.pending_revocations == Some(0)
+                authority_of(&now) == authority_of(&before) && now.entries == Some(1) && now.pending_revocations.unwrap_or_default() == 0
             })
             .await;
         assert!(number_of(&after) >= number_of(&before), "{edit}");
@@ -128,7 +128,10 @@ async fn a_copy_is_put_right_and_a_stranger_of_its_name_is_left_alone() {
     let own = json!({"metadata": {"name": "taken"}, "data": {"poem": "mine"}});
     let stranger: ConfigMap = serde_json::from_value(own).expect("it is a ConfigMap");
     let stranger = maps.create(&PostParams::default(), &stranger).await.expect("it is accepted");
-    stage.covered_with(json!({"distribution": {"configMaps": [{"name": "copy"}, {"name": "taken"}]}})).await;
+    stage.covered_with(json!({"distribution": {"configMaps": [{"name": "copy"}]}})).await;
+    stage.relist("ca", json!({"distribution": {"configMaps": [{"name": "taken"}, {"name": "copy"}]}})).await;
+    let status = stage.listed("ca", "a complaint", |status| status.conditions.iter().any(|found| found.message.contains("taken"))).await;
+    assert!(status.entries == Some(0) && status.number.is_some(), "what is published is published: {status:?}");
     stage.issued("web", leaf("ca", "web")).await;
     let consumer = Consumer::of(&stage.content("web").await);
     consumer.fetch().await;
