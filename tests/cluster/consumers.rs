@@ -94,13 +94,14 @@ async fn everybody_accepts_the_lists_and_answers_of_ed25519_authorities() {
 #[tokio::test(flavor = "multi_thread")]
 async fn each_certificate_names_the_list_of_its_shard_and_no_list_stands_for_another() {
     let stage = Stage::set("shards").await;
-    let status = stage.covered_with(json!({"shards": 4})).await;
-    assert_eq!(status.shards.len(), 4);
+    two_tiers(&stage, &json!({"algorithm": "ECDSA"})).await;
+    stage.relist("middle", json!({"shards": 4})).await;
+    let status = stage.listed("middle", "four lists", |status| status.shards.len() == 4).await;
     let base = format!("{}/crl/{}/", stage.ground.responder().await.base_url(), authority_of(&status));
     let mut seen = std::collections::BTreeSet::new();
     for number in 0..8 {
         let name = format!("web-{number}");
-        stage.issued(&name, leaf("ca", &name)).await;
+        stage.issued(&name, leaf("middle", &name)).await;
         let consumer = Consumer::of(&stage.content(&name).await);
         let [url] = consumer.leaf().crl_distribution_points() else { panic!("one list is named") };
         let shard = consumer.leaf().serial().shard().expect("it is one of ours");
@@ -110,7 +111,11 @@ async fn each_certificate_names_the_list_of_its_shard_and_no_list_stands_for_ano
             // openssl and webpki take a list with a critical issuingDistributionPoint only where the certificate names the same.
             assert_eq!(consumer.openssl().await, None, "shard {shard}");
             consumer.lint().await;
-            stage.revoke(&name, "superseded").await;
+            stage.revoke(&name, "keyCompromise").await;
+            stage.revoked(&name).await;
+            consumer.served_revoked().await;
+            let complaint = consumer.openssl().await.expect("it is refused");
+            assert!(complaint.contains("certificate revoked"), "shard {shard}: {complaint}");
         }
     }
     assert!(seen.len() > 1, "eight certificates are all in one shard: {seen:?}");
