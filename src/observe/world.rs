@@ -157,11 +157,8 @@ impl World {
     /// Forgets what was to be remembered of a Certificate until it was looked at.
     pub fn forget(&self, certificate: &Name) {
         let mut memories = self.memories();
-        match memories.remove(certificate) {
-            Some(Memory { gave_lists: Some(time), .. }) => {
-                drop(memories.insert(certificate.clone(), Memory { gave_lists: Some(time), ..Memory::default() }));
-            }
-            _ => {}
+        if let Some(Memory { gave_lists: gave_lists @ Some(_), .. }) = memories.remove(certificate) {
+            memories.insert(certificate.clone(), Memory { gave_lists, ..Memory::default() });
         }
     }
 
