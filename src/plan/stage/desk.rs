@@ -203,7 +203,7 @@ impl Desk {
     /// Whether the current certificate is on hold and has not ended.
     pub(crate) fn is_held(&self, now: Timestamp) -> bool {
         let held = |line: &&Line| matches!(line.standing, Standing::Held(_)) && line.recorded.not_after.is_some_and(|end| end >= now);
-        self.current().filter(held).is_some()
+        self.current().as_ref().is_some_and(held)
     }
 
     /// The authority's owner revokes the current certificate, or puts it on hold.
@@ -232,7 +232,8 @@ impl Desk {
             Some(lists) if wants_lists => numbers != Some(&lists.numbers),
             _ => !wants_lists && numbers.is_some(),
         };
-        if !read && !(old && around.ca_crl_after.is_none()) && recorded::describes(&self.certificate, history, backing, mark) {
+        let read = read || (old && around.ca_crl_after.is_none());
+        if !read && recorded::describes(&self.certificate, history, backing, mark) {
             return SecretSeen::AsRecorded;
         }
         SecretSeen::Read(secret)
