@@ -14,10 +14,10 @@ use crate::{
     api::{Wanted, names, reason},
     issuers::Entry as Issuer,
     lists::shard_of,
-    observe::{Name, SecretSight, Sight, Wiped},
+    observe::{Name, SecretSight, Sight, Wiped, ca_crl},
     plan::{
         Issue, KeySource,
-        dress::{self, Dress, Record},
+        dress::{self, Dress, Lists, Record},
         observed::{AuthorityView, Backing, Content},
         status::Failure,
     },
@@ -188,7 +188,8 @@ async fn write(
         SecretSight::Read(read, _) => &read.annotations,
         _ => &none,
     };
-    let dress = dress::of_issued(&sight.certificate, wanted, certificate, &record, authority, present);
+    let lists = authority.and_then(|authority| ca_crl(&context.world, &authority.key_id, Some(authority)));
+    let dress = dress::of_issued(&sight.certificate, wanted, certificate, &record, authority, lists.as_ref(), present);
     let pem = key.to_pem(issue.resolved.encoding).map_err(|error| failed(format!("the key cannot be written down: {error}")))?;
     put(context, sight, wanted, &dress, Some(pem.as_bytes())).await
 }
@@ -212,6 +213,13 @@ pub(super) async fn put(context: &Context, sight: &Sight, wanted: &Wanted, dress
     };
     match written {
         Ok(secret) => {
+            let before = match &sight.secret {
+                SecretSight::Read(read, _) => read.ca_crl.as_ref(),
+                _ => None,
+            };
+            if matches!(&dress.lists, Lists::Put(lists) if before != Some(&lists.text)) || dress.lists == Lists::Remove {
+                context.world.remember(&sight.name, |memory| memory.gave_lists = Some(context.world.now()));
+            }
             context.world.secrets.wrote(crate::observe::Mark::of_metadata(&secret.object().metadata));
             (context.wrote_secret)(&Name::new(&sight.name.namespace, &wanted.secret_name));
             Ok(secret)
@@ -239,6 +247,11 @@ fn clothe(secret: &mut Secret, dress: &Dress, key: Option<&[u8]>) {
         Some(ca) => data.insert(names::CA_CERTIFICATE.to_owned(), ByteString(ca.clone().into_bytes())),
         None => data.remove(names::CA_CERTIFICATE),
     };
+    match &dress.lists {
+        Lists::Leave => {}
+        Lists::Put(lists) => drop(data.insert(names::CA_CRL_KEY.to_owned(), ByteString(lists.text.clone().into_bytes()))),
+        Lists::Remove => drop(data.remove(names::CA_CRL_KEY)),
+    }
     if let Some(key) = key {
         data.insert(names::TLS_KEY.to_owned(), ByteString(key.to_vec()));
     }

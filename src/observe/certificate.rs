@@ -14,12 +14,12 @@ use super::{
     world::World,
 };
 use crate::{
-    api::{Certificate, IssuerKind, SecretIdentity, SpecError, Wanted, check},
+    api::{Certificate, IssuerKind, SecretIdentity, SpecError, Wanted, check, names},
     cluster::{CallError, MAX_SKEW},
     issuers::Entry,
     plan::{
         budget::{self, Spent},
-        observed::{Content, History, IssuerSeen, Observed, Recorded, SecretRead, SecretSeen, needs_own},
+        observed::{AuthorityView, Backing, Content, History, IssuerSeen, ListCopy, Observed, Recorded, SecretRead, SecretSeen, needs_own},
         ownership::{self, Ownership},
         recorded::{self, SecretMark},
         renewal::add,
@@ -51,6 +51,8 @@ pub struct Sight {
     turn: Option<Timestamp>,
     issuer_changed: bool,
     dependents: Vec<String>,
+    ca_crl: Option<Arc<ListCopy>>,
+    ca_crl_after: Option<Timestamp>,
 }
 
 /// The Secret of a Certificate.
@@ -96,6 +98,8 @@ impl Sight {
             turn: None,
             issuer_changed: memory.issuer_changed,
             dependents: Vec::new(),
+            ca_crl: None,
+            ca_crl_after: None,
             certificate,
             edited,
         };
@@ -108,6 +112,7 @@ impl Sight {
         sight.rival = sight.rival(world, &secret);
         sight.history.anothers = sight.history.current.is_none() && sight.is_anothers(world);
         sight.history.barred = sight.is_barred(world, now);
+        sight.ca_crl_after = sight.ca_crl_after(world, now);
         Ok(Some(sight))
     }
 
@@ -176,6 +181,8 @@ impl Sight {
         }
         let authorities = self.history.own.iter().filter_map(|own| own.authority).chain(self.history.authority);
         self.history.lists = revocation::lists(world, authorities);
+        self.ca_crl = self.lists_of(world, self.history.authority);
+        self.ca_crl_after = self.ca_crl_after(world, now);
         self.dependents = match &self.history.current {
             Some(Recorded { key_id: Some(key_id), .. }) if wanted.is_ca && (self.history.blocked || !self.history.standing.is_good()) => {
                 revocation::dependents(world, &self.name, key_id)
@@ -185,8 +192,41 @@ impl Sight {
     }
 
     /// The issuer's authority, where it is one and can sign.
-    fn signer(&self) -> Option<KeyId> {
-        self.issuer.as_ref()?.view.backing.as_ref().ok()?.authority()
+    fn signer(&self) -> Option<&AuthorityView> {
+        match self.issuer.as_ref()?.view.backing.as_ref().ok()? {
+            Backing::Authority(authority) => Some(authority),
+            Backing::SelfSigned => None,
+        }
+    }
+
+    /// The lists that belong beside a certificate of this authority, where they are asked for.
+    fn lists_of(&self, world: &World, authority: Option<KeyId>) -> Option<Arc<ListCopy>> {
+        let asked = self.wanted.as_ref().is_ok_and(|wanted| wanted.ca_crl);
+        authority.filter(|_| asked).and_then(|authority| revocation::ca_crl(world, &authority, self.signer()))
+    }
+
+    /// When the Secret may be given new lists, where it holds others; none for at once.
+    fn ca_crl_after(&self, world: &World, now: Timestamp) -> Option<Timestamp> {
+        let old = match (&self.secret, &self.wanted) {
+            (SecretSight::Read(read, _), _) => {
+                let other = self.ca_crl.as_ref().is_some_and(|wanted| read.ca_crl.as_ref() != Some(&wanted.text));
+                other || self.has_old_lists(read.annotations.get(names::CRL_NUMBER).map(String::as_str))
+            }
+            (SecretSight::AsRecorded, Ok(wanted)) => {
+                let mark = world.secrets.get(&Name::new(&self.name.namespace, &wanted.secret_name));
+                self.has_old_lists(mark.as_ref().and_then(|mark| mark.ca_crl.as_deref()))
+            }
+            _ => false,
+        };
+        if old { revocation::lists_after(world, &self.name, now) } else { None }
+    }
+
+    /// Whether lists with these numbers are not those that the Secret should hold.
+    fn has_old_lists(&self, numbers: Option<&str>) -> bool {
+        match &self.ca_crl {
+            Some(wanted) => numbers != Some(&*wanted.numbers),
+            None => numbers.is_some() && self.wanted.as_ref().is_ok_and(|wanted| !wanted.ca_crl),
+        }
     }
 
     /// Whether the key that was read may not be certified again.
@@ -197,7 +237,7 @@ impl Sight {
         match &read.content {
             Content::Pair { key, .. } => {
                 let key_id = key.public_key().key_id();
-                revocation::is_barred(world, &self.name, self.signer().as_ref(), &key_id, now)
+                revocation::is_barred(world, &self.name, self.signer().map(|signer| &signer.key_id), &key_id, now)
             }
             Content::Missing(_) | Content::Unreadable(_) | Content::Mismatch => false,
         }
@@ -222,7 +262,7 @@ impl Sight {
         };
         let same = self.certificate.metadata.uid.as_deref() == Some(&*current.uid);
         let retired = index.key(&current.key_id).is_some_and(|key| key.is_retired());
-        let consented = copy.ownership.get(crate::api::names::ALLOW_ADOPTION).is_some_and(|owner| *owner == self.name.to_string());
+        let consented = copy.ownership.get(names::ALLOW_ADOPTION).is_some_and(|owner| *owner == self.name.to_string());
         (same && !retired) || consented
     }
 
@@ -263,6 +303,8 @@ impl Sight {
             turn: self.turn,
             issuer_changed: self.issuer_changed,
             dependents: self.dependents.clone(),
+            ca_crl: self.ca_crl.clone(),
+            ca_crl_after: self.ca_crl_after,
         }
     }
 
@@ -301,7 +343,8 @@ impl Sight {
         if let Ownership::Foreign(why) = ownership::of(&mark.ownership, &self.certificate) {
             return Ok(SecretSight::Foreign(why));
         }
-        if !ask && self.is_as_recorded(&mark) {
+        let gives_lists = self.has_old_lists(mark.ca_crl.as_deref()) && revocation::lists_after(world, &self.name, world.now()).is_none();
+        if !ask && !gives_lists && self.is_as_recorded(&mark) {
             return Ok(SecretSight::AsRecorded);
         }
         let secret = match api.get(&name.name).await {
@@ -331,7 +374,7 @@ impl Sight {
         if others.is_empty() {
             return None;
         }
-        let owner = world.secrets.get(secret).and_then(|mark| mark.ownership.get(crate::api::names::CERTIFICATE_NAME).cloned());
+        let owner = world.secrets.get(secret).and_then(|mark| mark.ownership.get(names::CERTIFICATE_NAME).cloned());
         if let Some(owner) = owner {
             if *owner == *self.name.name {
                 return None;

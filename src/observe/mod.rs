@@ -20,5 +20,6 @@ pub use issuer::IssuerSight;
 pub use links::{Links, Named};
 pub use list::ListSight;
 pub use marks::{IssuerObject, NamespaceMark, PartMark};
+pub(crate) use revocation::ca_crl;
 pub use secret::{Mark, Wiped, data, read};
 pub use world::{Memory, Scope, World};

@@ -1,15 +1,27 @@
 //! What the registers and the lists say of a Certificate's certificates: how they stand, and who depends on them.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
-use chancery_pki::{KeyId, SerialNumber};
+use chancery_pki::{Certificate as X509, KeyId, SerialNumber};
 use jiff::{SignedDuration, Timestamp};
 
-use super::{cache::Name, world::World};
+use super::{cache::Name, coverage::Pem, world::World};
 use crate::{
-    plan::observed::{Backing, OwnCertificate},
+    plan::{
+        observed::{AuthorityView, Backing, ListCopy, OwnCertificate},
+        renewal::add,
+    },
     register::{RegisterId, Revocation, Standing},
 };
+
+/// The most octets of revocation lists in a Secret, beside a chain and its key.
+const LISTS_BYTES: usize = 256 * 1024;
+
+/// How long a Secret that was given lists is given no others.
+const LISTS_PAUSE: SignedDuration = SignedDuration::from_mins(1);
 
 /// The authority of a register; none for the common one.
 pub(super) fn authority_of(register: RegisterId) -> Option<KeyId> {
@@ -60,6 +72,29 @@ fn grace(world: &World, authority: &KeyId) -> Option<SignedDuration> {
 
 fn stands_on_list(world: &World, authority: &KeyId, serial: &SerialNumber, revocation: &Revocation) -> bool {
     world.lists.coverage(authority).is_some_and(|coverage| coverage.is_published(serial, revocation))
+}
+
+/// The lists that belong beside a certificate of this authority: its own and those of the CAs above it, as far as they are published
+/// and offered for this. None where there is none, or where they are too large together. `signer` is the issuer's authority, whose
+/// chain is known also where it has no list.
+pub(crate) fn ca_crl(world: &World, authority: &KeyId, signer: Option<&AuthorityView>) -> Option<Arc<ListCopy>> {
+    let coverage = |key_id: &KeyId| world.lists.coverage(key_id);
+    let chain: Vec<KeyId> = match signer.filter(|signer| signer.key_id == *authority) {
+        Some(signer) => signer.chain.certificates().iter().map(X509::key_id).collect(),
+        None => coverage(authority)?.head.chain.iter().map(X509::key_id).collect(),
+    };
+    let copies: Vec<Arc<Pem>> = chain.iter().filter_map(|key_id| coverage(key_id)?.pem.clone()).collect();
+    let octets: usize = copies.iter().map(|copy| copy.text.len()).sum();
+    if copies.is_empty() || octets > LISTS_BYTES {
+        return None;
+    }
+    let numbers = copies.iter().map(|copy| copy.number.as_str()).collect::<Vec<_>>().join(",");
+    Some(Arc::new(ListCopy { numbers, text: copies.iter().map(|copy| copy.text.as_str()).collect() }))
+}
+
+/// When a Secret may be given new lists; none for at once.
+pub(super) fn lists_after(world: &World, name: &Name, now: Timestamp) -> Option<Timestamp> {
+    world.memory(name).gave_lists.map(|time| add(time, LISTS_PAUSE)).filter(|after| *after > now && *after <= add(now, LISTS_PAUSE * 2))
 }
 
 /// The Certificates that stand on a CA's key: those of issuers whose chain it is in, and those whose certificate it signed.

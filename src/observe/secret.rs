@@ -68,6 +68,7 @@ pub fn read(secret: &Secret) -> SecretRead {
         content: content(data(names::TLS_CERTIFICATE), data(names::TLS_KEY)),
         key_encoding: data(names::TLS_KEY).and_then(encoding),
         chain: ChainText { chain: text(data(names::TLS_CERTIFICATE)), ca: data(names::CA_CERTIFICATE).map(|ca| text(Some(ca))) },
+        ca_crl: data(names::CA_CRL_KEY).map(|lists| text(Some(lists))),
         other_writer: other_writer(secret),
     }
 }
@@ -128,6 +129,8 @@ pub struct Mark {
     pub ownership: BTreeMap<String, String>,
     /// The digest of the chain in it.
     pub chain: Option<Box<str>>,
+    /// The numbers of the revocation lists in it.
+    pub ca_crl: Option<Box<str>>,
 }
 
 impl Mark {
@@ -147,6 +150,7 @@ impl Mark {
             resource_version: metadata.resource_version.clone().unwrap_or_default().into(),
             ownership: telling.iter().filter_map(|key| annotations.get(*key).map(|value| ((*key).to_owned(), value.clone()))).collect(),
             chain: Record::read(annotations).chain.map(Into::into),
+            ca_crl: annotations.get(names::CRL_NUMBER).map(|numbers| numbers.as_str().into()),
         }
     }
 }

@@ -87,6 +87,8 @@ pub struct Memory {
     pub issuer_changed: bool,
     /// Attempts in a row that the API server did not take.
     pub unavailable: u32,
+    /// When its Secret was last given revocation lists.
+    pub gave_lists: Option<Timestamp>,
 }
 
 impl World {
@@ -154,12 +156,15 @@ impl World {
 
     /// Forgets what was to be remembered of a Certificate until it was looked at.
     pub fn forget(&self, certificate: &Name) {
-        self.memories().remove(certificate);
+        let mut memories = self.memories();
+        if let Some(Memory { gave_lists: gave_lists @ Some(_), .. }) = memories.remove(certificate) {
+            memories.insert(certificate.clone(), Memory { gave_lists, ..Memory::default() });
+        }
     }
 
     /// Forgets all of a Certificate: it is gone.
     pub fn forget_all(&self, certificate: &Name) {
-        self.forget(certificate);
+        self.memories().remove(certificate);
         self.vouchers().remove(certificate);
     }
 

@@ -97,7 +97,9 @@ fn settle(observed: &Observed<'_>, wanted: &Wanted, good: &Good, now: Timestamp)
     if usable.is_early(now) {
         return early(usable);
     }
-    let plan = |act, pending| Plan { act, standing: Some(ready(usable, pending)), wake: Some(usable.renewal.min(ended(&usable.held))) };
+    let wake = usable.renewal.min(ended(&usable.held));
+    let wake = observed.ca_crl_after.map_or(wake, |after| wake.min(after));
+    let plan = |act, pending| Plan { act, standing: Some(ready(usable, pending)), wake: Some(wake) };
     let SecretSeen::Read(secret) = &observed.secret else {
         return plan(Act::Nothing, None);
     };

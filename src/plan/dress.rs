@@ -1,6 +1,9 @@
 //! What a Secret carries around a certificate: its keys, labels and annotations, and what of them is put right without a new one.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 use chancery_pki::{Certificate as X509, KeyId, San, pem_bundle};
 use jiff::Timestamp;
@@ -8,7 +11,7 @@ use kube::ResourceExt as _;
 use serde::{Deserialize, Serialize};
 
 use super::checks::{Origin, text_of};
-use super::observed::{AuthorityView, Backing, ChainText, Content, IssuerView, Observed, SecretRead};
+use super::observed::{AuthorityView, Backing, ChainText, Content, IssuerView, ListCopy, Observed, SecretRead};
 use crate::api::{
     Allow, Certificate, Defaulted, Defaults, GoDuration, Resolved, SecretTemplate, Wanted, WantedIssuer, encoding_name, names, resolve,
     unwritten,
@@ -25,6 +28,48 @@ pub struct Dress {
     pub obsolete: Obsolete,
     /// `tls.crt` and `ca.crt`.
     pub chain: ChainText,
+    /// `ca.crl`.
+    pub lists: Lists,
+}
+
+/// What becomes of the revocation lists in a Secret.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Lists {
+    /// They stay as they are, or as absent as they are.
+    Leave,
+    /// These take their place.
+    Put(Arc<ListCopy>),
+    /// They were put by us, and are not asked for any more.
+    Remove,
+}
+
+impl Lists {
+    /// By what is asked for, what is offered, and the annotations of the Secret that is there. Lists that are asked for and not
+    /// offered stay: at the beginning of a term nobody knows yet what is published.
+    fn of(wanted: &Wanted, offered: Option<&Arc<ListCopy>>, present: &BTreeMap<String, String>) -> Self {
+        match offered {
+            Some(lists) if wanted.ca_crl => Self::Put(Arc::clone(lists)),
+            _ if !wanted.ca_crl && present.contains_key(names::CRL_NUMBER) => Self::Remove,
+            _ => Self::Leave,
+        }
+    }
+
+    /// The value of the annotation that tells which they are.
+    fn numbers(&self, present: &BTreeMap<String, String>) -> Option<String> {
+        match self {
+            Self::Leave => present.get(names::CRL_NUMBER).cloned(),
+            Self::Put(lists) => Some(lists.numbers.clone()),
+            Self::Remove => None,
+        }
+    }
+
+    fn fits(&self, present: Option<&str>) -> bool {
+        match self {
+            Self::Leave => true,
+            Self::Put(lists) => present == Some(&*lists.text),
+            Self::Remove => present.is_none(),
+        }
+    }
 }
 
 /// Keys that an earlier template of ours put.
@@ -47,6 +92,7 @@ impl Dress {
             && !self.obsolete.annotations.iter().any(|key| secret.annotations.contains_key(key))
             && !self.obsolete.labels.iter().any(|key| secret.labels.contains_key(key))
             && self.chain == secret.chain
+            && self.lists.fits(secret.ca_crl.as_deref())
     }
 }
 
@@ -153,7 +199,11 @@ pub fn of(
         Content::Pair { certificates, .. } => certificates.first(),
         _ => None,
     };
-    compose(observed.certificate, wanted, leaf, &record, chain, &secret.annotations)
+    let lists = match observed.ca_crl_after {
+        Some(_) => Lists::Leave,
+        None => Lists::of(wanted, observed.ca_crl.as_ref(), &secret.annotations),
+    };
+    compose(observed.certificate, wanted, leaf, &record, (chain, lists), &secret.annotations)
 }
 
 /// What a Secret carries around a certificate that was just issued.
@@ -163,9 +213,11 @@ pub fn of_issued(
     leaf: &X509,
     record: &Record,
     issuer: Option<&AuthorityView>,
+    lists: Option<&Arc<ListCopy>>,
     present: &BTreeMap<String, String>,
 ) -> Dress {
-    compose(certificate, wanted, Some(leaf), record, chain_text(leaf, issuer), present)
+    let content = (chain_text(leaf, issuer), Lists::of(wanted, lists, present));
+    compose(certificate, wanted, Some(leaf), record, content, present)
 }
 
 /// `tls.crt` (the certificate and what stands between it and the root) and `ca.crt` (the top of the chain).
@@ -184,7 +236,7 @@ fn compose(
     wanted: &Wanted,
     leaf: Option<&X509>,
     record: &Record,
-    chain: ChainText,
+    (chain, lists): (ChainText, Lists),
     present: &BTreeMap<String, String>,
 ) -> Dress {
     let template = &wanted.template;
@@ -226,6 +278,7 @@ fn compose(
     put(names::DEFAULTED, some(Defaulted::list(&record.defaulted)));
     put(names::AUTHORITY, record.authority.clone());
     put(names::CHAIN, record.chain.clone());
+    put(names::CRL_NUMBER, lists.numbers(present));
     put(names::SECRET_TEMPLATE, Put::of(template));
 
     let mut labels = template.labels.clone();
@@ -242,7 +295,7 @@ fn compose(
             .filter(|key| present.contains_key(**key) && !annotations.contains_key(**key))
             .map(|key| (*key).to_owned()),
     );
-    Dress { annotations, labels, obsolete, chain }
+    Dress { annotations, labels, obsolete, chain, lists }
 }
 
 fn some(text: String) -> Option<String> {

@@ -32,6 +32,10 @@ pub struct Observed<'a> {
     pub turn: Option<Timestamp>,
     /// Whether the issuer changed since the last failed attempt: the delay does not hold then.
     pub issuer_changed: bool,
+    /// The lists that the Secret should hold beside the certificate; none where they are not asked for, or not offered.
+    pub ca_crl: Option<Arc<ListCopy>>,
+    /// Set where the Secret holds others and was given some a moment ago: when it may be given new ones.
+    pub ca_crl_after: Option<Timestamp>,
     /// The Certificates that stand on this one as their CA, in order; looked for only where it is a CA's and is revoked.
     pub dependents: Vec<String>,
 }
@@ -119,6 +123,15 @@ pub enum SecretSeen<'a> {
     Read(&'a SecretRead),
 }
 
+/// The revocation lists of a certificate's chain.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ListCopy {
+    /// Their numbers, those of the certificate's own authority first.
+    pub numbers: String,
+    /// The lists, PEM, in the same order.
+    pub text: String,
+}
+
 /// A Secret that was read.
 #[derive(Debug)]
 pub struct SecretRead {
@@ -140,6 +153,8 @@ pub struct SecretRead {
     pub key_encoding: Option<KeyEncoding>,
     /// The chain and the root as they stand in it.
     pub chain: ChainText,
+    /// The revocation lists as they stand in it.
+    pub ca_crl: Option<String>,
     /// The field manager of the last write that was not ours.
     pub other_writer: Option<String>,
 }

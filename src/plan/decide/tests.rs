@@ -3,6 +3,7 @@
 mod authorities;
 mod blocked;
 mod failures;
+mod lists;
 mod ownership;
 mod reasons;
 mod registers;

@@ -13,7 +13,7 @@ use crate::{
     api::{names, reason},
     plan::{
         self, Act, Finalizer, Issue, KeySource, Plan,
-        dress::{self, Dress, Record},
+        dress::{self, Dress, Lists, Record},
         observed::{Content, Recorded, SecretRead},
         status::Failure,
     },
@@ -155,7 +155,8 @@ impl Desk {
         let record = Record::of_issue(&issue.resolved, issue.renew_handled.as_deref(), office.authority(), now);
         let none = BTreeMap::new();
         let present = self.secret.as_ref().map_or(&none, |secret| &secret.annotations);
-        let dress = dress::of_issued(&self.certificate, &wanted, &certificate, &record, office.authority(), present);
+        let dress =
+            dress::of_issued(&self.certificate, &wanted, &certificate, &record, office.authority(), around.ca_crl.as_ref(), present);
         let mut certificates = vec![certificate];
         if let Some(authority) = office.authority() {
             certificates.extend(authority.chain.without_root());
@@ -204,6 +205,11 @@ impl Desk {
         secret.labels.retain(|key, _| !dress.obsolete.labels.contains(key));
         secret.labels.extend(dress.labels.clone());
         secret.chain.clone_from(&dress.chain);
+        match &dress.lists {
+            Lists::Leave => {}
+            Lists::Put(lists) => secret.ca_crl = Some(lists.text.clone()),
+            Lists::Remove => secret.ca_crl = None,
+        }
         if let Some((content, encoding)) = content {
             secret.content = content;
             secret.key_encoding = Some(encoding);

@@ -17,7 +17,8 @@ use crate::{
         budget::{self, Spent},
         dress,
         observed::{
-            Backing, ChainText, Content, History, IssuerSeen, Observed, OwnCertificate, Recorded, SecretRead, SecretSeen, needs_own,
+            Backing, ChainText, Content, History, IssuerSeen, ListCopy, Observed, OwnCertificate, Recorded, SecretRead, SecretSeen,
+            needs_own,
         },
         ownership::{self, Ownership},
         recorded::{self, SecretMark},
@@ -67,6 +68,8 @@ pub(crate) struct Surroundings<'a> {
     pub(crate) broken: BTreeMap<Option<KeyId>, String>,
     pub(crate) lists: BTreeMap<KeyId, Listed>,
     pub(crate) dependents: Vec<String>,
+    pub(crate) ca_crl: Option<Arc<ListCopy>>,
+    pub(crate) ca_crl_after: Option<Timestamp>,
 }
 
 impl<'a> Surroundings<'a> {
@@ -82,6 +85,8 @@ impl<'a> Surroundings<'a> {
             broken: BTreeMap::new(),
             lists: BTreeMap::new(),
             dependents: Vec::new(),
+            ca_crl: None,
+            ca_crl_after: None,
         }
     }
 }
@@ -198,7 +203,7 @@ impl Desk {
     /// Whether the current certificate is on hold and has not ended.
     pub(crate) fn is_held(&self, now: Timestamp) -> bool {
         let held = |line: &&Line| matches!(line.standing, Standing::Held(_)) && line.recorded.not_after.is_some_and(|end| end >= now);
-        self.current().filter(held).is_some()
+        self.current().as_ref().is_some_and(held)
     }
 
     /// The authority's owner revokes the current certificate, or puts it on hold.
@@ -221,6 +226,13 @@ impl Desk {
             chain: secret.annotations.get(names::CHAIN).map(String::as_str),
         };
         let backing: Option<&Backing> = around.issuer.and_then(|office| office.view.backing.as_ref().ok());
+        let numbers = secret.annotations.get(names::CRL_NUMBER);
+        let wants_lists = self.wanted.as_ref().is_ok_and(|wanted| wanted.ca_crl);
+        let old = match &around.ca_crl {
+            Some(lists) if wants_lists => numbers != Some(&lists.numbers),
+            _ => !wants_lists && numbers.is_some(),
+        };
+        let read = read || (old && around.ca_crl_after.is_none());
         if !read && recorded::describes(&self.certificate, history, backing, mark) {
             return SecretSeen::AsRecorded;
         }
@@ -244,6 +256,8 @@ impl Desk {
             turn: around.turn,
             issuer_changed: self.issuer_changed,
             dependents: around.dependents.clone(),
+            ca_crl: around.ca_crl.clone(),
+            ca_crl_after: around.ca_crl_after,
         }
     }
 
@@ -314,6 +328,9 @@ impl Desk {
         if let Some(ca) = secret.chain.ca {
             data.insert(names::CA_CERTIFICATE.to_owned(), ByteString(ca.into_bytes()));
         }
+        if let Some(lists) = secret.ca_crl {
+            data.insert(names::CA_CRL_KEY.to_owned(), ByteString(lists.into_bytes()));
+        }
         if let Content::Pair { key, .. } = &secret.content {
             let pem = key.to_pem(secret.key_encoding.unwrap()).unwrap();
             data.insert(names::TLS_KEY.to_owned(), ByteString(pem.as_bytes().to_vec()));
@@ -370,6 +387,7 @@ pub(crate) fn blank() -> SecretRead {
         content: Content::Missing(names::TLS_CERTIFICATE),
         key_encoding: None,
         chain: ChainText::default(),
+        ca_crl: None,
         other_writer: None,
     }
 }
