@@ -37,8 +37,6 @@ pub struct Edition {
     pub list: Option<ListName>,
     /// The number of all lists in it.
     pub number: CrlNumber,
-    /// The last line of the register that the decision was made from. It was asked for before the entries: no line up to it is missing.
-    pub register: Position,
     /// The time.
     pub now: Timestamp,
     /// The thisUpdate of all lists in it.
@@ -76,6 +74,9 @@ pub struct Building<'a> {
     pub signer: &'a dyn Signer,
     /// What stands.
     pub previous: Option<&'a Published>,
+    /// The last line of the register that is known now. It is asked before a shard's entries are, which hold no less, and after all
+    /// of them, which hold no more.
+    pub register: &'a dyn Fn() -> Position,
     /// The register's entries of a shard, in ascending order of serials; see [`ListEntry::of`].
     pub entries: &'a dyn Fn(u16) -> Vec<ListEntry>,
     /// What the register says of other certificates; see [`Knows::of`].
@@ -160,13 +161,10 @@ pub fn build(edition: &Edition, from: &Building<'_>) -> Result<Built, BuildError
         list: edition.list.clone(),
         settings: edition.settings.clone(),
         former_base_urls: edition.former_base_urls.clone(),
-        register: edition.register.clone(),
+        register: Position::start(),
         number,
         shards: previous.map(|previous| previous.shards.clone()).unwrap_or_default(),
     };
-    if let Some(previous) = previous.filter(|_| edition.is_head_only()) {
-        head.register = previous.register.clone();
-    }
     let mut lists = from.previous.map(|previous| previous.lists.clone()).unwrap_or_default();
     let mut damaged = from.previous.map(|previous| previous.damaged.clone()).unwrap_or_default();
     let mut made = BTreeSet::new();
@@ -188,6 +186,10 @@ pub fn build(edition: &Edition, from: &Building<'_>) -> Result<Built, BuildError
             made.insert((shard, Kind::Delta));
         }
     }
+    head.register = match previous {
+        Some(previous) if edition.is_head_only() => previous.register.clone(),
+        _ => (from.register)(),
+    };
     Ok(Built { head, lists, made, damaged })
 }
 
@@ -209,6 +211,7 @@ impl Maker<'_> {
         let standing = before.map(|before| select::Standing { shard: before, list: lists.map(|lists| &lists.full) });
         // What was published stays published, whatever a clock says.
         let by = before.map_or(edition.now, |before| before.built_at.max(edition.now));
+        let sequence = (self.from.register)().sequence;
         let entries = (self.from.entries)(shard);
         let rules =
             Rules { entries: &entries, knows: self.from.knows, standing, by, this_update: edition.this_update, afresh: edition.confirmed };
@@ -232,12 +235,12 @@ impl Maker<'_> {
             let kept = guard::nothing_lost(&standing.full, &full, &rules);
             kept.map_err(|rule| GuardTripped { shard, kind: Kind::Full, rule })?;
         }
-        let mut facts = self.facts(&full, by);
+        let mut facts = self.facts(&full, sequence, by);
         facts.live = selection.live;
         facts.until = selection.until;
 
         let delta = self.delta(shard, lists, before, &selection)?;
-        facts.delta = delta.as_ref().map(|delta| Box::new(self.facts(delta, by)));
+        facts.delta = delta.as_ref().map(|delta| Box::new(self.facts(delta, sequence, by)));
         Ok((facts, Lists { full, delta }))
     }
 
@@ -268,8 +271,7 @@ impl Maker<'_> {
         let delta = Delta::again(standing).map_err(|why| BuildError::NotMade { shard, kind: Kind::Delta, why })?;
         let list = self.sign_delta(shard, &delta, Some(facts))?;
         // It says no more than the complete list beside it.
-        let sequence = facts.sequence;
-        Ok((Shard { sequence, ..self.facts(&list, facts.built_at.max(self.edition.now)) }, list))
+        Ok((self.facts(&list, facts.sequence, facts.built_at.max(self.edition.now)), list))
     }
 
     fn sign_delta(&self, shard: u16, delta: &Delta, before: Option<&Shard>) -> Result<Crl, BuildError> {
@@ -307,7 +309,7 @@ impl Maker<'_> {
         looking.at(der).map_err(|rule| GuardTripped { shard, kind, rule }.into())
     }
 
-    fn facts(&self, list: &Crl, built_at: Timestamp) -> Shard {
+    fn facts(&self, list: &Crl, sequence: u64, built_at: Timestamp) -> Shard {
         Shard {
             number: self.edition.number,
             this_update: list.this_update(),
@@ -315,7 +317,7 @@ impl Maker<'_> {
             entries: list.len(),
             bytes: list.as_der().len(),
             sha256: hash(list.as_der()),
-            sequence: self.edition.register.sequence,
+            sequence,
             built_at,
             live: 0,
             until: None,

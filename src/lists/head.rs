@@ -39,7 +39,8 @@ pub struct Head {
     /// Other URLs under which it was published once: certificates that live still carry them.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub former_base_urls: Vec<String>,
-    /// The last line of the register when the last list was made.
+    /// The last line of the register when the last list was made: none of what the lists hold comes from a later one. Were it gone,
+    /// the register would have gone back.
     #[serde(with = "PositionDef")]
     pub register: Position,
     /// The number of the last publication; each list has that of the publication that made it.
@@ -102,7 +103,7 @@ pub struct Shard {
     pub bytes: usize,
     /// The SHA-256 of its DER, in lower-case hexadecimal.
     pub sha256: String,
-    /// The last line of the register that it was made from.
+    /// No line of the register up to this one is missing on it. It may hold some that came later.
     pub sequence: u64,
     /// When it was made: what was to be published by then is on it.
     pub built_at: Timestamp,

@@ -15,7 +15,7 @@ use super::renewal::{BACKDATE, add, whole_second};
 use crate::{
     api::reason,
     lists::{ByteBudget, Edition, Head, ListName, Published, Settings, Shard, Survey},
-    register::{Position, Stands},
+    register::Stands,
 };
 
 /// How many former URLs are kept: each stands in every list for ever.
@@ -41,8 +41,6 @@ pub struct ObservedPublication<'a> {
     pub chain: &'a [Certificate],
     /// What stands.
     pub published: Option<&'a Published>,
-    /// The last line of the register, asked for before the surveys were made.
-    pub register: Position,
     /// How the register compares with what stands, for the number of shards in `settings`.
     pub surveys: &'a BTreeMap<u16, Survey>,
     /// The number of the last list that was, or was about to be, published.
@@ -223,7 +221,6 @@ pub fn decide(observed: &ObservedPublication<'_>, now: Timestamp) -> Publication
             settings: settings.clone(),
             former_base_urls: former_base_urls.clone(),
             list: observed.list.cloned(),
-            register: observed.register.clone(),
             number: look.number(),
             now,
             this_update: this_update.unwrap_or(look.backdated()),

@@ -121,7 +121,6 @@ pub(super) async fn publish(context: &Context, order: &Order<'_>, now: Timestamp
             winding_down: !order.current,
             chain: &chain,
             published: standing.published.as_ref(),
-            register: sight.register.clone(),
             surveys: &sight.surveys,
             last_number: sight.last_number,
             last_not_after: sight.last_not_after,
@@ -186,7 +185,6 @@ pub(super) async fn publish(context: &Context, order: &Order<'_>, now: Timestamp
 
 /// What is known of an authority without asking.
 struct Sight {
-    register: Position,
     surveys: BTreeMap<u16, Survey>,
     last_number: Option<CrlNumber>,
     last_not_after: Option<Timestamp>,
@@ -209,8 +207,6 @@ impl Sight {
         let index = context.world.registers.index();
         let id = RegisterId::Authority(order.authority);
         let head = published.map(|published| &published.head);
-        // Before what is on record is looked at: what comes to stand meanwhile is seen the next time.
-        let register = index.position(&id);
         let (surveys, last_number, last_not_after, waiting, oldest) = index.ledger(&id, |ledger| {
             let surveys = Survey::of(ledger, head, settings.shards, now);
             let waiting = ledger.pending().count();
@@ -227,7 +223,6 @@ impl Sight {
             value.is_some() && value.map(String::as_str) == number.map(|number| number.to_string()).as_deref()
         });
         Self {
-            register,
             stands: [stands(head.map(|head| &head.register)), stands(anchor.as_ref())],
             surveys,
             last_number,
@@ -430,6 +425,7 @@ fn make(
             chain,
             signer,
             previous: standing.published.as_ref(),
+            register: &|| index.position(&id),
             entries: &|shard| index.ledger(&id, |ledger| ListEntry::of(ledger, shards, shard)),
             knows: &|serial| index.ledger(&id, |ledger| Knows::of(ledger, serial)),
         },

@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use chancery_pki::{Crl, CrlNumber, Reason, Revoked, SerialNumber};
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 
 use crate::{
     api::names,
@@ -29,6 +29,8 @@ pub(super) struct Audit {
     pub(super) ends: BTreeMap<SerialNumber, Timestamp>,
     /// The highest thisUpdate may be undercut once: a person has confirmed it.
     pub(super) confirmed: bool,
+    /// The last generation's head was lost before anyone noted it elsewhere: only its number is on record.
+    pub(super) unremembered: bool,
     pub(super) generations: usize,
 }
 
@@ -57,9 +59,15 @@ impl Audit {
         }
     }
 
-    /// A head was lost behind everyone's back.
-    pub(super) fn lose(&mut self, head: &str) {
+    /// A head was lost behind everyone's back; `noted` is the number that the RevocationList's status has.
+    pub(super) fn lose(&mut self, head: &str, noted: Option<CrlNumber>) {
         self.documents.remove(head);
+        self.forget(noted);
+    }
+
+    /// The head that stands is not that of the last generation any more.
+    pub(super) fn forget(&mut self, noted: Option<CrlNumber>) {
+        self.unremembered |= noted < self.highest;
     }
 
     /// What is said to be published was.
@@ -80,7 +88,7 @@ impl Audit {
         let standing = self.standing_head().expect("a head stands");
         assert_eq!(Some(standing.number), self.highest);
         for (serial, stand) in self.fold(u64::MAX) {
-            let due = matches!(stand, Stand::Listed { from, time, .. } if from <= now && self.was_unexpired(&serial, time));
+            let due = matches!(stand, Stand::Listed { from, time, .. } if from <= now && self.was_unexpired(&serial, time) && !self.is_forgotten(&serial, now));
             let on = lists.values().any(|lists| lists.full.find(&serial).unwrap().is_some());
             assert!(on || !due || self.ended.contains(&serial), "{serial} is revoked and on no list");
         }
@@ -89,6 +97,11 @@ impl Audit {
     /// To revoke what has expired is of no use, and need not show.
     fn was_unexpired(&self, serial: &SerialNumber, at: Timestamp) -> bool {
         self.ends.get(serial).is_none_or(|end| *end >= at)
+    }
+
+    /// What expired more than eight days ago need not be remembered by anyone.
+    fn is_forgotten(&self, serial: &SerialNumber, now: Timestamp) -> bool {
+        self.ends.get(serial).is_some_and(|end| now.duration_since(*end) > SignedDuration::from_hours(8 * 24))
     }
 
     pub(super) fn standing_head(&self) -> Option<Head> {
@@ -128,7 +141,12 @@ impl Audit {
                 self.highest = self.highest.max(Some(number));
                 if let Some(old) = old {
                     let forward = new.this_update() >= old.this_update();
-                    assert!(forward || self.confirmed, "thisUpdate goes back from {} to {}", old.this_update(), new.this_update());
+                    assert!(
+                        forward || self.confirmed || self.unremembered,
+                        "thisUpdate goes back from {} to {}",
+                        old.this_update(),
+                        new.this_update()
+                    );
                 }
             }
             if old.is_none_or(|old| old.full != list.full) {
@@ -142,6 +160,7 @@ impl Audit {
         if before.as_ref().is_some_and(|(old, _)| old.number != head.number) {
             self.confirmed = false;
         }
+        self.unremembered = false;
         self.last = Some((head, lists));
     }
 
@@ -160,7 +179,7 @@ impl Audit {
         for (serial, revoked) in &entries {
             let said = |stands: &BTreeMap<SerialNumber, Stand>| stands.get(serial).is_some_and(|stand| stand.says(revoked));
             let carried = before.is_some_and(|lists| lists.values().any(|lists| lists.full.find(serial).unwrap().is_some()));
-            let unknown = !all.contains_key(serial);
+            let unknown = !all.contains_key(serial) || self.is_forgotten(serial, facts.built_at);
             assert!(
                 said(&then) || said(all) || (carried && unknown),
                 "{serial} is on the list, and not so in the register: {revoked:?} {:?}",
@@ -171,7 +190,13 @@ impl Audit {
             let Stand::Listed { from, sequence, time, .. } = stand else { continue };
             let still = matches!(all.get(serial), Some(Stand::Listed { .. }));
             let here = crate::lists::shard_of(serial, head.settings.shards) == shard;
-            if here && still && *from <= facts.built_at && self.was_unexpired(serial, *time) && !self.ended.contains(serial) {
+            if here
+                && still
+                && *from <= facts.built_at
+                && self.was_unexpired(serial, *time)
+                && !self.is_forgotten(serial, facts.built_at)
+                && !self.ended.contains(serial)
+            {
                 assert!(
                     entries.contains_key(serial),
                     "{serial}, revoked in line {sequence}, is not on the list made of lines to {}",
@@ -247,7 +272,8 @@ impl Audit {
             let stand = stands.entry(serial).or_insert(Stand::Good);
             let (since, shown) = match stand {
                 Stand::Listed { time, from, .. } => (*time, *from),
-                Stand::Good | Stand::Released => (line.time, Timestamp::MAX),
+                // What is recorded again from a list keeps the date that stood there.
+                Stand::Good | Stand::Released => (line.entry.from.map_or(line.time, |from| from.min(line.time)), Timestamp::MAX),
             };
             let from = line.entry.from.unwrap_or(line.time).min(shown);
             let listed = |reason| Stand::Listed { time: since, reason, from, sequence: *sequence };

@@ -10,8 +10,8 @@ use std::{
 };
 
 use chancery_pki::{
-    CaConstraints, Certificate, KeyAlgorithm, KeyId, Name, PrivateKey, RANDOM_OCTETS, Reason, SerialNumber, SubjectParts, Template, Usage,
-    self_sign,
+    CaConstraints, Certificate, CrlNumber, KeyAlgorithm, KeyId, Name, PrivateKey, RANDOM_OCTETS, Reason, SerialNumber, SubjectParts,
+    Template, Usage, self_sign,
 };
 use jiff::{SignedDuration, Timestamp};
 use proptest::prelude::*;
@@ -194,6 +194,8 @@ struct World {
     issued: Vec<SerialNumber>,
     /// What stood after each step.
     past: Vec<Vec<Document>>,
+    /// Were all that is stored forgotten, and the clock to go back as well, no one could know what was published.
+    no_earlier: Timestamp,
 }
 
 impl World {
@@ -201,7 +203,15 @@ impl World {
         let (certificate, key) = &*AUTHORITY;
         let ground = Arc::new(Ground::new(vec![certificate.clone()], key, settings()));
         ground.pass(SignedDuration::ZERO);
-        let mut world = Self { ground, operators: Vec::new(), audit: Audit::default(), faults, issued: Vec::new(), past: Vec::new() };
+        let mut world = Self {
+            ground,
+            operators: Vec::new(),
+            audit: Audit::default(),
+            faults,
+            issued: Vec::new(),
+            past: Vec::new(),
+            no_earlier: Timestamp::UNIX_EPOCH,
+        };
         for _ in 0..2 {
             let operator = world.operator().await;
             world.operators.push(operator);
@@ -328,7 +338,10 @@ impl World {
             }
             Step::Minutes { minutes } => self.ground.pass(MINUTE * i32::try_from(minutes).unwrap()),
             Step::Days { days } => self.ground.pass(HOUR * 24 * i32::try_from(days).unwrap()),
-            Step::Back { minutes } => self.ground.pass(-(MINUTE * i32::try_from(minutes).unwrap())),
+            Step::Back { minutes } => {
+                let back = MINUTE * i32::try_from(minutes).unwrap();
+                self.ground.pass(-back.min(now.duration_since(self.no_earlier).max(SignedDuration::ZERO)));
+            }
             Step::Skew { operator, is_skewed } => self.operators[operator].is_skewed = is_skewed,
             Step::LoseChunk { which } => {
                 let chunks = self.chunks();
@@ -349,14 +362,14 @@ impl World {
             Step::SpoilHead => {
                 if let Some(head) = self.head() {
                     self.ground.memory.edit(&head, |head| drop(head.data.insert("head".to_owned(), "{}".to_owned())));
-                    self.audit.lose(&head);
+                    self.audit.lose(&head, self.noted());
                     self.forget();
                 }
             }
             Step::LoseHead => {
                 if let Some(head) = self.head() {
                     self.ground.memory.remove(&head);
-                    self.audit.lose(&head);
+                    self.audit.lose(&head, self.noted());
                     self.forget();
                 }
             }
@@ -369,6 +382,10 @@ impl World {
         }
         self.look();
         self.past.push(self.ground.memory.documents());
+    }
+
+    fn noted(&self) -> Option<CrlNumber> {
+        self.ground.status.lock().unwrap().as_ref().map(|status| status.noted.number)
     }
 
     /// The operators' watches tell them that the head is another.
@@ -385,6 +402,13 @@ impl World {
             What::Register => document.labels.contains_key(LABEL),
             What::Both => true,
         });
+        if matches!(what, What::Both) {
+            self.ground.pass(HOUR);
+            self.no_earlier = self.no_earlier.max(self.ground.now());
+        }
+        if !matches!(what, What::Register) {
+            self.audit.forget(self.noted());
+        }
         for which in 0..self.operators.len() {
             self.replace(which).await;
         }
@@ -407,8 +431,8 @@ impl World {
         let mut rounds = 0;
         loop {
             rounds += 1;
-            assert!(rounds < 50, "it does not come to rest");
             let outcome = operator.reconcile(false).await;
+            assert!(rounds < 50, "it does not come to rest: {outcome:?}");
             self.look();
             match outcome {
                 Outcome::Steady => break,

@@ -159,7 +159,6 @@ impl Operator {
         let wanted = ground.settings.lock().unwrap().clone();
         let settings = effective(Some(&wanted), head).unwrap();
         let status = ground.status.lock().unwrap().clone();
-        let register = index.position(&id);
         let surveys = index.ledger(&id, |ledger| Survey::of(ledger, head, settings.shards, now));
         let stands = |position: Option<&Position>| position.map_or(Stands::Yes, |position| index.stands(&id, position));
         let obstacle = match (self.registers.is_open(), self.registers.broken().get(&Some(authority))) {
@@ -174,7 +173,6 @@ impl Operator {
             winding_down: false,
             chain: &ground.chain,
             published,
-            register,
             surveys: &surveys,
             last_number: index.ledger(&id, crate::register::Ledger::last_number),
             last_not_after: index.authority_last_not_after(&authority),
@@ -194,12 +192,6 @@ impl Operator {
             PublicationPlan::Blocked { obstacle, .. } => return Outcome::Blocked(obstacle),
             PublicationPlan::End => panic!("nothing winds down here"),
         };
-        if !edition.is_head_only() {
-            let line = Entry { number: Some(edition.number), actor: "test".to_owned(), ..Entry::new(Act::Published) };
-            if self.append(line).await.is_err() {
-                return Outcome::Failed;
-            }
-        }
         let index = self.registers.index();
         let built = build(
             &edition,
@@ -208,11 +200,18 @@ impl Operator {
                 chain: &ground.chain,
                 signer: ground.key,
                 previous: published,
+                register: &|| index.position(&id),
                 entries: &|shard| index.ledger(&id, |ledger| ListEntry::of(ledger, edition.settings.shards, shard)),
                 knows: &|serial| index.ledger(&id, |ledger| Knows::of(ledger, serial)),
             },
         )
         .unwrap_or_else(|error| panic!("{error}"));
+        if !edition.is_head_only() {
+            let line = Entry { number: Some(edition.number), actor: "test".to_owned(), ..Entry::new(Act::Published) };
+            if self.append(line).await.is_err() {
+                return Outcome::Failed;
+            }
+        }
         self.budget.spend(built.bytes(), now);
         match self.publisher.publish(&standing, &built).await {
             Ok(next) => {
@@ -261,9 +260,12 @@ impl Operator {
             let act = if revoked.reason == Reason::CertificateHold { Act::Held } else { Act::Revoked };
             let code = Some(revoked.reason).filter(|_| act == Act::Revoked);
             let not_after = known.and_then(|known| known.not_after);
-            let entry = Entry { serial: Some(revoked.serial), code, not_after, actor: "import".to_owned(), ..Entry::new(act) };
+            let from = Some(revoked.time);
+            let entry = Entry { serial: Some(revoked.serial), code, not_after, from, actor: "import".to_owned(), ..Entry::new(act) };
             self.append(entry).await.unwrap();
         }
-        assert_ne!(self.reconcile(true).await, Outcome::Failed);
+        while let Outcome::Until(wake) = self.reconcile(true).await {
+            self.ground.pass(wake.duration_since(self.ground.now()));
+        }
     }
 }
