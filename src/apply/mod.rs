@@ -35,6 +35,9 @@ pub use writer::Writer;
 /// Who acts, on the register's lines.
 pub(crate) const ACTOR: &str = "controller";
 
+/// Is told of Certificates.
+pub type Listed = Box<dyn Fn(&[Name]) + Send + Sync>;
+
 /// Everything that carrying out a decision needs.
 pub struct Context {
     /// What is known.
@@ -56,7 +59,7 @@ pub struct Context {
     /// Told of each authority for whose list something was put on record.
     pub revoked: Box<dyn Fn(&KeyId) + Send + Sync>,
     /// Told of the Certificates whose revocations came to stand on a list.
-    pub published: Box<dyn Fn(&[Name]) + Send + Sync>,
+    pub published: Listed,
 }
 
 impl std::fmt::Debug for Context {

@@ -50,7 +50,10 @@ pub struct Publication {
 
 /// The RevocationLists that are known; clones share the map.
 #[derive(Clone, Debug, Default)]
-pub struct ListSeries(Arc<Mutex<BTreeMap<(Box<str>, Box<str>), ListState>>>);
+pub struct ListSeries(Arc<Mutex<States>>);
+
+/// By namespace and name.
+type States = BTreeMap<(Box<str>, Box<str>), ListState>;
 
 impl ListSeries {
     /// Replaces what is told of a list.
@@ -68,7 +71,7 @@ impl ListSeries {
         self.lock().clear();
     }
 
-    fn lock(&self) -> MutexGuard<'_, BTreeMap<(Box<str>, Box<str>), ListState>> {
+    fn lock(&self) -> MutexGuard<'_, States> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

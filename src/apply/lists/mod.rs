@@ -88,7 +88,7 @@ pub async fn reconcile(context: &Context, name: &Name) -> Result<Option<Timestam
         said.pending += done.pending;
         said.oldest = [said.oldest, done.oldest].into_iter().flatten().min();
         if said.obstacle.is_none() || own.is_some() {
-            said.obstacle = done.obstacle.or(said.obstacle.take());
+            said.obstacle = done.obstacle.or_else(|| said.obstacle.take());
         }
         if let Some(coverage) = world.lists.coverage(key_id) {
             heads.insert(*key_id, coverage);
