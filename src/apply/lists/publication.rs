@@ -383,7 +383,13 @@ async fn press(
             ..Entry::new(Act::Published)
         };
         // Before it can be seen: no number is given out twice, whoever dies.
-        context.world.registers.append(RegisterId::Authority(authority), entry).await?;
+        let id = RegisterId::Authority(authority);
+        let line = context.world.registers.append(id, entry).await?;
+        if !context.world.registers.index().ledger(&id, |ledger| ledger.gave_out(&line)) {
+            // A former leader was about to publish, and nothing of that was known here.
+            context.press.doubt(&authority);
+            return Err(Fault::Stale);
+        }
     }
     let bytes = built.bytes();
     context.press.spend(bytes, now);

@@ -179,7 +179,9 @@ impl Audit {
         for (serial, revoked) in &entries {
             let said = |stands: &BTreeMap<SerialNumber, Stand>| stands.get(serial).is_some_and(|stand| stand.says(revoked));
             let carried = before.is_some_and(|lists| lists.values().any(|lists| lists.full.find(serial).unwrap().is_some()));
-            let unknown = !all.contains_key(serial) || self.is_forgotten(serial, facts.built_at);
+            // After a register went back, what was listed may be on record for later only.
+            let later = matches!(all.get(serial), Some(Stand::Listed { from, .. }) if *from > facts.built_at);
+            let unknown = later || !all.contains_key(serial) || self.is_forgotten(serial, facts.built_at);
             assert!(
                 said(&then) || said(all) || (carried && unknown),
                 "{serial} is on the list, and not so in the register: {revoked:?} {:?}",
@@ -212,7 +214,7 @@ impl Audit {
                 Some(Stand::Listed { from, .. }) => *from > facts.built_at,
                 None => false,
             };
-            let gone = released || self.ended.contains(&serial);
+            let gone = released || self.ended.contains(&serial) || self.is_forgotten(&serial, facts.built_at);
             assert!(
                 gone || entries.contains_key(&serial),
                 "{serial} was on the list and is lost: {:?} ends {:?}",

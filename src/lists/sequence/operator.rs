@@ -13,7 +13,7 @@ use crate::{
     lists::{Building, ByteBudget, Knows, ListEntry, Publisher, Settings, Standing, Survey, build, shard_of, unaccounted},
     plan::publication::{Noted, ObservedPublication, Obstacle, PublicationPlan, decide, effective},
     register::{
-        Act, Entry, Position, Register, RegisterError, RegisterId, Registers, Stands, Store,
+        Act, Entry, Line, Position, Register, RegisterError, RegisterId, Registers, Stands, Store,
         memory::{Client, Memory},
     },
 };
@@ -122,12 +122,12 @@ impl Operator {
         self.forget();
     }
 
-    pub(super) async fn append(&mut self, entry: Entry) -> Result<(), RegisterError> {
+    pub(super) async fn append(&mut self, entry: Entry) -> Result<Line, RegisterError> {
         let appended = self.registers.append(self.ground.register(), entry).await;
         if appended.as_ref().is_err_and(|error| !error.waiting_helps()) {
             self.reopen().await;
         }
-        appended.map(|_| ())
+        appended
     }
 
     /// As the controller does; where the register seems to have gone back, it is read again first.
@@ -208,7 +208,9 @@ impl Operator {
         .unwrap_or_else(|error| panic!("{error}"));
         if !edition.is_head_only() {
             let line = Entry { number: Some(edition.number), actor: "test".to_owned(), ..Entry::new(Act::Published) };
-            if self.append(line).await.is_err() {
+            let line = self.append(line).await;
+            if !line.is_ok_and(|line| self.registers.index().ledger(&id, |ledger| ledger.gave_out(&line))) {
+                self.forget();
                 return Outcome::Failed;
             }
         }

@@ -24,8 +24,19 @@ pub struct Ledger {
     listed: BTreeSet<SerialNumber>,
     /// The serials whose revocation waits.
     pending: BTreeSet<SerialNumber>,
-    /// The last published list's number, and when it was recorded.
-    published: Option<(CrlNumber, Timestamp)>,
+    /// What is on record of published lists.
+    published: Option<Numbered>,
+}
+
+/// The numbers that were given out.
+#[derive(Clone, Copy, Debug, PartialEq)]
+struct Numbered {
+    /// The highest.
+    number: CrlNumber,
+    /// The line that gave it out first.
+    sequence: u64,
+    /// When the last was given out.
+    time: Timestamp,
 }
 
 /// What is on record of a certificate.
@@ -154,14 +165,24 @@ impl Ledger {
 
     /// The number of the last list that was, or was about to be, published.
     pub fn last_number(&self) -> Option<CrlNumber> {
-        self.published.map(|(number, _)| number)
+        self.published.map(|published| published.number)
+    }
+
+    /// Whether this line gave out its list's number first, and no higher one was given out. If not, another was about to publish
+    /// who was not known here, and the list must not be published under that number.
+    pub fn gave_out(&self, line: &Line) -> bool {
+        self.published.is_some_and(|published| published.sequence == line.sequence)
     }
 
     pub(super) fn apply(&mut self, line: &Line, owner: Option<Arc<Owner>>) {
         let entry = &line.entry;
         if entry.act == Act::Published {
-            let last = self.published.map_or(entry.number, |(number, _)| entry.number.max(Some(number)));
-            self.published = last.map(|number| (number, line.time));
+            let Some(number) = entry.number else { return };
+            let new = Numbered { number, sequence: line.sequence, time: line.time };
+            self.published = match self.published {
+                Some(last) if last.number >= number => Some(Numbered { time: line.time, ..last }),
+                _ => Some(new),
+            };
             return;
         }
         let Some(serial) = &entry.serial else { return };
@@ -191,7 +212,7 @@ impl Ledger {
 
     /// Forgets what ended long ago. What is revoked stays until a list was published after its end (RFC 5280 section 3.3).
     pub(super) fn prune(&mut self, now: Timestamp) {
-        let published = self.published.map_or(Timestamp::MIN, |(_, time)| time);
+        let published = self.published.map_or(Timestamp::MIN, |published| published.time);
         let listed = &mut self.listed;
         let pending = &mut self.pending;
         self.certificates.retain(|serial, known| {

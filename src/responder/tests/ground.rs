@@ -189,7 +189,6 @@ impl Ground {
             former_base_urls: Vec::new(),
             list: None,
             number: CrlNumber::new(now.as_nanosecond().try_into().unwrap()),
-            register: index.position(&id),
             now,
             this_update: now - SignedDuration::from_mins(5),
             shards: (0..self.settings.shards).collect(),
@@ -204,6 +203,7 @@ impl Ground {
             chain: &chain,
             signer: &self.key,
             previous: self.standing.published.as_ref(),
+            register: &|| index.position(&id),
             entries: &|shard| index.ledger(&id, |ledger| ListEntry::of(ledger, shards, shard)),
             knows: &|serial| index.ledger(&id, |ledger| Knows::of(ledger, serial)),
         };
