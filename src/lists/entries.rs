@@ -29,7 +29,7 @@ impl ListEntry {
     fn new(serial: &SerialNumber, known: &Known, revocation: &Revocation) -> Self {
         let revoked = Revoked {
             serial: serial.clone(),
-            time: revocation.time,
+            time: revocation.date,
             reason: revocation.reason,
             invalidity_date: revocation.invalidity_date,
         };

@@ -219,7 +219,7 @@ fn befall(case: &Case, desk: &mut Desk, noon: Timestamp) {
         let revocation = |reason| {
             let time = add(noon, minutes(2));
             let before = (standing == 3).then(|| add(noon, minutes(case.order.unwrap_or(0))));
-            Box::new(Revocation { time, reason, invalidity_date: None, from: time, sequence: 1, before, automatic: None })
+            Box::new(Revocation { time, date: time, reason, invalidity_date: None, from: time, sequence: 1, before, automatic: None })
         };
         line.standing = match standing {
             0 => Standing::Held(revocation(Reason::CertificateHold)),

@@ -117,7 +117,7 @@ pub fn status(known: Option<&Known>, now: Timestamp) -> OcspStatus {
         None => OcspStatus::Unknown,
         Some(known) => known
             .on_list(now)
-            .map_or(OcspStatus::Good, |revocation| OcspStatus::Revoked { time: revocation.time, reason: revocation.reason }),
+            .map_or(OcspStatus::Good, |revocation| OcspStatus::Revoked { time: revocation.date, reason: revocation.reason }),
     }
 }
 

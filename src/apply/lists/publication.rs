@@ -4,7 +4,7 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
-use chancery_pki::{Certificate as X509, CrlNumber, KeyId};
+use chancery_pki::{Certificate as X509, CrlNumber, KeyId, SerialNumber};
 use futures::{StreamExt as _, TryStreamExt as _, stream};
 use jiff::{SignedDuration, Timestamp};
 
@@ -21,7 +21,7 @@ use crate::{
         publication::{Delay, Noted, ObservedPublication, Obstacle as Obstruction, PublicationPlan, decide, effective},
         renewal::add,
     },
-    register::{Act, Entry, Index, Ledger, Position, Register as _, RegisterId, Stands},
+    register::{Act, Entry, Index, Ledger, Position, Register as _, RegisterId, Revocation, Standing as Recorded, Stands},
     telemetry::Publication,
 };
 
@@ -325,10 +325,16 @@ fn cover(context: &Context, published: Option<&Published>, list: Option<&ListSig
 fn newly_listed(context: &Context, authority: &KeyId, before: Option<&Coverage>) -> Vec<Name> {
     let Some(now) = context.world.lists.coverage(authority) else { return Vec::new() };
     let mut owners: Vec<Name> = context.world.registers.index().ledger(&RegisterId::Authority(*authority), |ledger| {
-        let new = ledger.revoked().filter(|(serial, _, revocation)| {
+        let is_new = |serial: &SerialNumber, revocation: &Revocation| {
             now.is_published(serial, revocation) && before.is_none_or(|before| !before.is_published(serial, revocation))
+        };
+        let revoked = ledger.revoked().filter(|(serial, _, revocation)| is_new(serial, revocation)).map(|(_, known, _)| known);
+        let released = ledger.certificates().filter(|(serial, known)| match &known.standing {
+            Recorded::Released(release) => is_new(serial, release),
+            _ => false,
         });
-        new.filter_map(|(_, known, _)| known.owner.as_ref()).map(|owner| Name::new(&owner.namespace, &owner.name)).collect()
+        let new = revoked.chain(released.map(|(_, known)| known));
+        new.filter_map(|known| known.owner.as_ref()).map(|owner| Name::new(&owner.namespace, &owner.name)).collect()
     });
     if before.is_none_or(|before| before.pem != now.pem) {
         let asks = |certificate: &Arc<crate::api::Certificate>| {

@@ -39,7 +39,7 @@ pub(super) struct Audit {
 enum Stand {
     Good,
     Released,
-    Listed { time: Timestamp, reason: Reason, from: Timestamp, sequence: u64 },
+    Listed { time: Timestamp, date: Timestamp, reason: Reason, from: Timestamp, sequence: u64 },
 }
 
 impl Audit {
@@ -272,13 +272,16 @@ impl Audit {
         for (sequence, line) in lines.range(..=to) {
             let Some(serial) = line.entry.serial.clone() else { continue };
             let stand = stands.entry(serial).or_insert(Stand::Good);
-            let (since, shown) = match stand {
-                Stand::Listed { time, from, .. } => (*time, *from),
+            let (since, date, shown) = match stand {
+                Stand::Listed { time, date, from, .. } => (*time, *date, *from),
                 // What is recorded again from a list keeps the date that stood there.
-                Stand::Good | Stand::Released => (line.entry.from.map_or(line.time, |from| from.min(line.time)), Timestamp::MAX),
+                Stand::Good | Stand::Released => match line.entry.from.filter(|from| *from < line.time) {
+                    Some(from) => (from, from, Timestamp::MAX),
+                    None => (line.time, line.time - SignedDuration::from_mins(5), Timestamp::MAX),
+                },
             };
             let from = line.entry.from.unwrap_or(line.time).min(shown);
-            let listed = |reason| Stand::Listed { time: since, reason, from, sequence: *sequence };
+            let listed = |reason| Stand::Listed { time: since, date, reason, from, sequence: *sequence };
             let code = line.entry.code.unwrap_or_default();
             let is_hold = matches!(stand, Stand::Listed { reason: Reason::CertificateHold, .. });
             let is_listed = matches!(stand, Stand::Listed { .. });
@@ -295,7 +298,7 @@ impl Audit {
 
 impl Stand {
     fn says(&self, revoked: &Revoked) -> bool {
-        matches!(self, Self::Listed { time, reason, .. } if *reason == revoked.reason && time.as_second() == revoked.time.as_second())
+        matches!(self, Self::Listed { date, reason, .. } if *reason == revoked.reason && date.as_second() == revoked.time.as_second())
     }
 }
 

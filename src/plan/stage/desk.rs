@@ -365,7 +365,7 @@ impl Desk {
 
 /// A revocation that was recorded at that time, and is published from then on.
 pub(super) fn revocation(reason: Reason, sequence: u64, time: Timestamp) -> Revocation {
-    Revocation { time, reason, invalidity_date: None, from: time, sequence, before: None, automatic: None }
+    Revocation { time, date: time, reason, invalidity_date: None, from: time, sequence, before: None, automatic: None }
 }
 
 /// Whether a list has the revocation of a certificate.

@@ -11,6 +11,7 @@ use std::{
 use chancery_pki::{CrlNumber, KeyId, Reason, SerialNumber};
 use jiff::Timestamp;
 
+use crate::plan::renewal::BACKDATE;
 use crate::register::{
     line::{Act, Entry, Line, Owner},
     trim::KEPT,
@@ -73,8 +74,11 @@ pub enum Standing {
 /// A revocation, a hold or a release, as its line says it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Revocation {
-    /// Since when it is revoked: when that was recorded first.
+    /// When that was recorded first; of one that was taken back from a published list, what stood there.
     pub time: Timestamp,
+    /// The revocationDate that lists and answers show: as early before it was recorded as a list's thisUpdate is before its making, since
+    /// a list may not tell of what is later than it.
+    pub date: Timestamp,
     /// Why.
     pub reason: Reason,
     /// When the key is known or believed to have become unsafe.
@@ -248,9 +252,10 @@ impl Known {
         let waited = matches!(self.standing, Standing::Pending(_)) && entry.act == Act::Revoked;
         // What is on a list does not leave it to come back later for another reason.
         let shown = self.standing.revocation().map_or(Timestamp::MAX, |revocation| revocation.from);
-        let revocation = |reason: Reason, time: Timestamp| {
+        let revocation = |reason: Reason, (time, date): (Timestamp, Timestamp)| {
             Box::new(Revocation {
                 time,
+                date,
                 reason,
                 invalidity_date: entry.invalidity_date,
                 from: entry.from.unwrap_or(line.time).min(shown),
@@ -261,17 +266,18 @@ impl Known {
         };
         let code = entry.code.unwrap_or_default();
         // One that is taken back from a list that was published once keeps the date that stood there.
-        let dated = entry.from.map_or(line.time, |from| from.min(line.time));
+        let now = (line.time, line.time.checked_sub(BACKDATE).unwrap_or(line.time));
+        let dated = entry.from.filter(|from| *from < line.time).map_or(now, |from| (from, from));
         // A list that was published says since when; that never changes.
-        let since = self.standing.revocation().map(|revocation| revocation.time);
+        let since = self.standing.revocation().map(|revocation| (revocation.time, revocation.date));
         let standing = match (entry.act, &self.standing) {
-            (Act::Pending, Standing::Good | Standing::Released(_)) => Standing::Pending(revocation(code, line.time)),
+            (Act::Pending, Standing::Good | Standing::Released(_)) => Standing::Pending(revocation(code, now)),
             (Act::Held, Standing::Good | Standing::Released(_) | Standing::Pending(_)) => {
                 Standing::Held(revocation(Reason::CertificateHold, dated))
             }
             (Act::Revoked, Standing::Revoked(_)) if code != Reason::KeyCompromise => return,
             (Act::Revoked, _) => Standing::Revoked(revocation(code, since.unwrap_or(dated))),
-            (Act::Released, Standing::Held(_)) => Standing::Released(revocation(Reason::RemoveFromCrl, line.time)),
+            (Act::Released, Standing::Held(_)) => Standing::Released(revocation(Reason::RemoveFromCrl, now)),
             _ => return,
         };
         self.standing = standing;

@@ -46,7 +46,8 @@ fn what_stands_in_the_way_of_an_answer_is_said() {
 fn a_certificate_stands_as_the_register_says() {
     let revocation = |from| {
         Box::new(Revocation {
-            time: at(-100),
+            time: at(0),
+            date: at(-100),
             reason: Reason::Superseded,
             invalidity_date: None,
             from: at(from),
