@@ -77,6 +77,11 @@ bench: tools ## the figures of issuance and revocation at scale, beside referenc
 	@echo "make bench: the release build takes some 10 minutes the first time, the measurements about 6 (BENCH_FULL=1: 20)"
 	@tests/bench/run
 
+.PHONY: fuzz
+fuzz: ## fuzz what the network sends and what is read back, each target for a minute (needs a nightly Rust; FUZZ_SECONDS=n)
+	$(need_cargo)
+	@fuzz/run
+
 .PHONY: tools
 tools: programs control-plane zlint gocheck ## build what the tests need: a control plane, zlint and gocheck, once (about 12 minutes the first time)
 
