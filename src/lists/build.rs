@@ -110,6 +110,13 @@ impl Built {
         u64::try_from(lists + head).unwrap_or(u64::MAX)
     }
 
+    /// The SHA-256 of the head that names all of it, in lower-case hexadecimal. It stands in the register's line on the publication:
+    /// what was published can be told later, and the lines of two who were about to publish differ.
+    pub fn fingerprint(&self) -> String {
+        let document = self.head.to_document(None);
+        hash(document.data.values().map(String::as_str).collect::<Vec<_>>().join("\n"))
+    }
+
     pub(super) fn list(&self, shard: u16, kind: Kind) -> Option<&Crl> {
         let lists = self.lists.get(&shard)?;
         match kind {

@@ -381,9 +381,10 @@ async fn press(
         let entry = Entry {
             number: Some(edition.number),
             reason: format!(
-                "{} lists with {} entries",
+                "{} lists made; {} entries in all; head {}",
                 built.made.len(),
-                built.head.shards.values().map(|shard| shard.entries).sum::<usize>()
+                built.head.shards.values().map(|shard| shard.entries).sum::<usize>(),
+                built.fingerprint()
             ),
             actor: super::super::ACTOR.to_owned(),
             ..Entry::new(Act::Published)

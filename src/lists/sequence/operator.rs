@@ -207,7 +207,7 @@ impl Operator {
         )
         .unwrap_or_else(|error| panic!("{error}"));
         if !edition.is_head_only() {
-            let line = Entry { number: Some(edition.number), actor: "test".to_owned(), ..Entry::new(Act::Published) };
+            let line = Entry { number: Some(edition.number), reason: built.fingerprint(), ..Entry::new(Act::Published) };
             let line = self.append(line).await;
             if !line.is_ok_and(|line| self.registers.index().ledger(&id, |ledger| ledger.gave_out(&line))) {
                 self.forget();
