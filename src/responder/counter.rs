@@ -103,7 +103,7 @@ impl Counter {
 
     fn decide(&self, request: &OcspRequest) -> Result<Reply, OcspRefusal> {
         let served = self.served.get();
-        if !served.is_read {
+        if !(served.lists_read && served.registers_read) {
             return Err(OcspRefusal::TryLater);
         }
         let (register, authority) = authority_of(&served, &request.ids)?;

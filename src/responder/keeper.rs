@@ -70,15 +70,15 @@ pub(super) struct Keeper {
     authorities: HashMap<KeyId, Arc<Authority>>,
     registers_read: bool,
     lists_read: bool,
-    /// How many Secrets there are to be read.
-    secrets: usize,
     pruned: Instant,
     went_round: Instant,
+    /// What was wrong at the last round.
+    troubles: BTreeSet<String>,
 }
 
 impl Keeper {
     /// A keeper that has seen nothing. `store` is asked for a register whose head alone does not tell what is new.
-    pub(super) fn new(follower: Follower, store: Arc<dyn Store>, clock: Arc<dyn Clock>, shared: Shared, secrets: usize) -> Self {
+    pub(super) fn new(follower: Follower, store: Arc<dyn Store>, clock: Arc<dyn Clock>, shared: Shared) -> Self {
         Self {
             follower,
             store,
@@ -90,9 +90,9 @@ impl Keeper {
             authorities: HashMap::new(),
             registers_read: false,
             lists_read: false,
-            secrets,
             pruned: Instant::now(),
             went_round: Instant::now(),
+            troubles: BTreeSet::new(),
         }
     }
 
@@ -115,6 +115,7 @@ impl Keeper {
             if self.went_round.elapsed() > ROUND {
                 self.went_round = Instant::now();
                 self.settle_all(&self.held.keys().copied().collect());
+                self.tell_troubles();
             }
         }
     }
@@ -266,11 +267,29 @@ impl Keeper {
         self.authorities.insert(*key, Arc::new(authority));
     }
 
+    /// Says once that something is wrong, and once that it is not any more.
+    fn tell_troubles(&mut self) {
+        // Silence is told by the watches.
+        let troubles: BTreeSet<String> = self.shared.get().troubles(Some(Duration::ZERO), self.clock.now()).into_iter().collect();
+        for trouble in troubles.difference(&self.troubles) {
+            tracing::warn!(trouble, "something is not served as it should be");
+        }
+        for trouble in self.troubles.difference(&troubles) {
+            tracing::info!(trouble, "this is over");
+        }
+        self.troubles = troubles;
+    }
+
     fn publish(&self) {
         let faults = self.follower.faults().map(|(id, why)| (id.to_string(), why.to_owned())).collect();
         let unserved = self.held.iter().filter_map(|(key, held)| Some((*key, held.unserved.clone()?))).collect();
-        let is_read = self.registers_read && self.lists_read && self.delegates.len() == self.secrets;
-        self.shared.set(Served::of(self.authorities.clone(), faults, unserved, is_read));
+        self.shared.set(Served {
+            lists_read: self.lists_read,
+            registers_read: self.registers_read,
+            register_faults: faults,
+            unserved,
+            ..Served::of(self.authorities.clone())
+        });
     }
 }
 

@@ -113,17 +113,23 @@ pub async fn run(settings: Settings, clock: Arc<dyn Clock>, stop: CancellationTo
     let beat = health.heartbeat("keeper");
     let api = Api::<ConfigMap>::namespaced(cluster.client.clone(), &settings.namespace);
     let store = Arc::new(KubeStore::new(api.clone()));
-    let keeper = Keeper::new(follower, store, clock, shared, delegate::SECRETS.len());
+    let keeper = Keeper::new(follower, store, clock, shared);
     let handle = tokio::runtime::Handle::current();
+    let ended = stop.clone();
     // Long lists are verified there, which would hold up requests.
-    let keeping = tokio::task::spawn_blocking(move || handle.block_on(keeper.run(messages, move || beat.beat())));
+    let keeping = tokio::task::spawn_blocking(move || {
+        handle.block_on(async {
+            tokio::select! {
+                () = keeper.run(messages, move || beat.beat()) => {}
+                () = ended.cancelled() => {}
+            }
+        });
+    });
     let watching = tokio::spawn(watch_all(cluster, settings.namespace, api, heard, sender));
     let (end, end_public) = (stop.child_token(), stop.child_token());
     tokio::join!(operations.run(end), public.run(end_public));
     tracing::info!("stopping");
     watching.abort();
-    // The keeper ends with the last of those who could tell it anything.
-    let _ = watching.await;
     let _ = keeping.await;
     Ok(())
 }

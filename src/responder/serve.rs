@@ -51,7 +51,7 @@ async fn answer(State(counter): State<Arc<Counter>>, request: Request) -> Respon
         None => StatusCode::NOT_FOUND.into_response(),
         Some(Route::Ocsp { request: asked }) => ocsp(&counter, asked, request).await,
         Some(_) if !is_reading(request.method()) => not_allowed("GET, HEAD"),
-        Some(_) if !served.is_read => unread(),
+        Some(_) if !served.lists_read => unread(),
         Some(Route::List { authority, shard, delta }) => {
             let kind = if delta { Kind::Delta } else { Kind::Full };
             list(&served, authority, shard, kind, request.headers(), counter.clock.now())

@@ -144,32 +144,29 @@ pub struct Served {
     pub register_faults: BTreeMap<String, String>,
     /// The authorities that have a head and no list that could be served, with the reason.
     pub unserved: BTreeMap<KeyId, String>,
-    /// Whether everything has been read once.
-    pub is_read: bool,
+    /// Whether all lists have been read once: what is not served is not there.
+    pub lists_read: bool,
+    /// Whether all registers have been: a certificate that is not known is on no record.
+    pub registers_read: bool,
 }
 
 impl Served {
-    /// What is served for these authorities.
-    pub fn of(
-        authorities: HashMap<KeyId, Arc<Authority>>,
-        register_faults: BTreeMap<String, String>,
-        unserved: BTreeMap<KeyId, String>,
-        is_read: bool,
-    ) -> Self {
+    /// These authorities, and nothing else that is known.
+    pub fn of(authorities: HashMap<KeyId, Arc<Authority>>) -> Self {
         let issuers = authorities.iter().flat_map(|(key, authority)| authority.certificate.hashes.all().iter().map(|hash| (*hash, *key)));
         let heads = authorities.values().map(|authority| &authority.shelf.head);
         let urls = heads.flat_map(|head| head.settings.base_url.iter().chain(&head.former_base_urls));
         let mut prefixes: Vec<String> = urls.filter_map(|url| path_of(url)).map(str::to_owned).collect();
         prefixes.sort_unstable();
         prefixes.dedup();
-        Self { issuers: issuers.collect(), prefixes, authorities, register_faults, unserved, is_read }
+        Self { issuers: issuers.collect(), prefixes, authorities, ..Self::default() }
     }
 
     /// All that is not as it should be, a line each; empty when all is well.
     pub fn troubles(&self, silence: Option<Duration>, now: Timestamp) -> Vec<String> {
         let mut troubles = Vec::new();
-        if !self.is_read {
-            troubles.push("registers, lists and delegates were not read yet".to_owned());
+        if !(self.lists_read && self.registers_read) {
+            troubles.push("registers and lists were not read yet".to_owned());
         }
         match silence {
             Some(silence) if silence > SILENCE => troubles.push(format!("nothing was heard of the API server for {} s", silence.as_secs())),

@@ -28,6 +28,9 @@ const LASTS: u32 = 240;
 /// A watch that is silent for longer than it may last has no one at its other end.
 const DEAD: Duration = Duration::from_secs(LASTS as u64 + 10);
 
+/// Watches do not follow each other faster.
+const SHORTEST: Duration = Duration::from_secs(1);
+
 const FIRST_PAUSE: Duration = Duration::from_millis(250);
 const LONGEST_PAUSE: Duration = Duration::from_secs(15);
 
@@ -127,8 +130,13 @@ where
         self.heard.now();
         (self.tell)(News::All(all)).await;
         loop {
+            let begun = Instant::now();
             match self.changes(&mut version).await {
-                Ok(()) => pause.0 = FIRST_PAUSE,
+                Ok(()) => {
+                    pause.0 = FIRST_PAUSE;
+                    // Whoever ends watches at once must not be asked without end.
+                    tokio::time::sleep(SHORTEST.saturating_sub(begun.elapsed())).await;
+                }
                 Err(kube::Error::Api(status)) if status.code == 410 => return Ok(()),
                 Err(error) => pause.after(&self.selection, &error).await,
             }

@@ -45,7 +45,6 @@ impl Fence for Leading {
 
 pub(super) struct Ground {
     pub(super) clock: Arc<SettableClock>,
-    pub(super) memory: Arc<Memory>,
     client: Arc<Client>,
     registers: Registers,
     publisher: Publisher,
@@ -124,11 +123,10 @@ impl Ground {
             start: tokio::time::Instant::now(),
             metrics: ResponderMetrics::new(),
         });
-        let keeper = Keeper::new(follower, Arc::<Client>::clone(&client), Arc::<SettableClock>::clone(&clock), shared, 1);
+        let keeper = Keeper::new(follower, Arc::<Client>::clone(&client), Arc::<SettableClock>::clone(&clock), shared);
         let publisher = Publisher::new(Arc::<Client>::clone(&client), Arc::new(Leading));
         let mut ground = Self {
             clock,
-            memory,
             client,
             registers,
             publisher,
@@ -259,6 +257,7 @@ impl Ground {
     }
 
     /// What the answer says of a certificate, or the refusal's name.
+    #[expect(clippy::unwrap_in_result, reason = "an answer that cannot be read is the test's failure, not a refusal")]
     pub(super) fn status(&self, serial: &SerialNumber) -> Result<OcspStatus, &'static str> {
         let der = match self.counter.answer(&self.ask(serial)) {
             Reply::Kept(kept) => kept.der.clone(),

@@ -4,7 +4,7 @@ use chancery_pki::{CertId, CertIdHash, KeyAlgorithm, KeyId, OcspRequest, OcspRes
 use reqwest::{Client, Method, Response};
 
 use super::ground::{Ground, serial};
-use crate::register::Act;
+use crate::{register::Act, responder::served::Served};
 
 async fn ground(signatures: u32) -> (Ground, chancery_pki::Certificate) {
     let mut ground = Ground::new(KeyAlgorithm::EcdsaP256, signatures).await;
@@ -131,6 +131,21 @@ fn base64(bits: &str) -> String {
         .collect();
     text.push_str(&"=".repeat((4 - text.len() % 4) % 4));
     text
+}
+
+#[tokio::test]
+async fn before_all_was_read_nothing_is_said_not_to_be_there() {
+    let (ground, leaf) = ground(100).await;
+    let (address, _stop) = ground.serve().await;
+    let list = format!("http://{address}/crl/{}/0.crl", KeyId::of_spki(b"other"));
+    let read = (*ground.counter.served.get()).clone();
+    ground.counter.served.set(Served { registers_read: false, ..read.clone() });
+    assert_eq!(ground.status(leaf.serial()), Err("tryLater"));
+    assert_eq!(Client::new().get(&list).send().await.unwrap().status().as_u16(), 404);
+    ground.counter.served.set(Served { lists_read: false, ..read });
+    assert_eq!(ground.status(leaf.serial()), Err("tryLater"));
+    let response = Client::new().get(&list).send().await.unwrap();
+    assert_eq!((response.status().as_u16(), header(&response, "retry-after")), (503, "5".to_owned()));
 }
 
 #[tokio::test]

@@ -86,7 +86,10 @@ pub(crate) async fn measure(ground: &Ground) -> Result<Ocsp> {
     let signed = load("signed on demand", responder.http, process, &nonce, true).await?;
 
     let address = free_address()?;
-    let index: String = serials.iter().map(|serial| format!("V\t491231235959Z\t\t{serial}\tunknown\t/CN=web\n")).collect();
+    let index = serials.iter().fold(String::new(), |mut text, serial| {
+        let _ = writeln!(text, "V\t491231235959Z\t\t{serial}\tunknown\t/CN=web");
+        text
+    });
     fs::write(ground.folder().join("ocsp-index"), index)?;
     let file = |name: &str| ground.folder().join(name).display().to_string();
     let (index, [certificate, key]) = (file("ocsp-index"), CA.map(file));
