@@ -58,7 +58,7 @@ pub struct Context {
     pub wrote_secret: Box<dyn Fn(&Name) + Send + Sync>,
     /// Told of each authority for whose list something was put on record.
     pub revoked: Box<dyn Fn(&KeyId) + Send + Sync>,
-    /// Told of the Certificates whose revocations came to stand on a list.
+    /// Told of the Certificates whose revocations, holds and releases were recorded, or came to stand on a list.
     pub published: Listed,
 }
 

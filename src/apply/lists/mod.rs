@@ -12,7 +12,7 @@ mod publication;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use chancery_pki::KeyId;
+use chancery_pki::{KeyId, SerialNumber};
 use futures::future::join_all;
 use jiff::{SignedDuration, Timestamp};
 
@@ -32,7 +32,7 @@ use crate::{
         observed::Obstacle,
         renewal::add,
     },
-    register::{Ledger, Register as _, RegisterId},
+    register::{Act, Entry, Ledger, Register as _, RegisterId},
 };
 
 pub use press::Press;
@@ -198,10 +198,36 @@ async fn order(context: &Context, sight: &ListSight, wanted: &WantedList, author
     drop(ledgers);
     let appended = join_all(lines.iter().map(|(register, entry)| world.registers.append(*register, entry.clone()))).await;
     note::recorded(context, sight, &lines);
+    (context.published)(&concerned(context, &lines));
     for line in appended {
         line?;
     }
     Ok(result)
+}
+
+/// The Certificates whose certificates or keys lines are about: what is revoked is replaced before it is listed.
+fn concerned(context: &Context, lines: &[(RegisterId, Entry)]) -> Vec<Name> {
+    let index = context.world.registers.index();
+    let mut owners = BTreeSet::new();
+    let mut add = |register: &RegisterId, of: &dyn Fn(&Ledger) -> Vec<SerialNumber>| {
+        index.ledger(register, |ledger| {
+            let known = of(ledger).into_iter().filter_map(|serial| ledger.get(&serial)?.owner.clone());
+            owners.extend(known.map(|owner| Name::new(&owner.namespace, &owner.name)));
+        });
+    };
+    for (register, entry) in lines {
+        if let Some(serial) = &entry.serial {
+            add(register, &|_| vec![serial.clone()]);
+        } else if let Some(key) = entry.key_id.filter(|_| entry.act == Act::Blocked) {
+            // What the common register blocks no authority certifies.
+            let registers = match register {
+                RegisterId::Common => context.world.registers.states().into_keys().collect(),
+                RegisterId::Authority(_) => vec![*register],
+            };
+            registers.iter().for_each(|register| add(register, &|ledger| ledger.by_key(&key)));
+        }
+    }
+    owners.into_iter().collect()
 }
 
 async fn write_status(context: &Context, sight: &ListSight, said: &Said<'_>, now: Timestamp) -> Result<(), Fault> {
