@@ -215,6 +215,7 @@ fn agree(certificate: Option<&Certificate>, secret: Option<&Secret>) -> Option<P
     agreed.then(|| Pair { certificate: certificate.clone(), secret: secret.clone(), serial })
 }
 
-fn is_true(conditions: &[k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition], type_: &str) -> bool {
+/// Whether there is this condition, and it holds.
+pub(crate) fn is_true(conditions: &[k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition], type_: &str) -> bool {
     conditions.iter().any(|condition| condition.type_ == type_ && condition.status == "True")
 }

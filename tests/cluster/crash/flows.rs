@@ -15,6 +15,7 @@ use kube::ResourceExt as _;
 use kube::api::{DeleteParams, ListParams, ObjectMeta};
 use serde_json::{Value, json};
 
+use super::lists::ListFlow;
 use super::stage::Stage;
 use crate::evidence::Ledger;
 use crate::harness::{wait_for, wait_gone};
@@ -54,26 +55,49 @@ pub(super) enum Flow {
     Retire,
     /// A CA's key whose last certificate has ended long ago.
     DestroyCopy,
+    /// One of revocation.
+    List(ListFlow),
 }
 
 /// What stood before.
 #[derive(Default)]
 pub(super) struct Before {
     pair: Option<Pair>,
-    serial: Option<String>,
+    pub(super) serial: Option<String>,
     key: Option<KeyId>,
+    /// The CA that another software used too.
+    pub(super) authority: Option<Authority>,
 }
 
 impl From<Pair> for Before {
     fn from(pair: Pair) -> Self {
-        Self { serial: Some(pair.serial.clone()), pair: Some(pair), key: None }
+        Self { serial: Some(pair.serial.clone()), pair: Some(pair), ..Self::default() }
+    }
+}
+
+impl Before {
+    pub(super) fn of_authority(authority: Authority) -> Self {
+        Self { authority: Some(authority), ..Self::default() }
+    }
+
+    /// The keyID of the Certificate that was prepared.
+    pub(super) fn key_id(&self) -> Option<&str> {
+        self.pair.as_ref().and_then(Pair::key_id)
     }
 }
 
 impl Flow {
     /// In the names of its objects.
     pub(super) fn word(self) -> String {
-        format!("{self:?}").to_lowercase()
+        match self {
+            Self::List(flow) => format!("list{flow:?}").to_lowercase(),
+            flow => format!("{flow:?}").to_lowercase(),
+        }
+    }
+
+    /// Whether its writes are those of several who work side by side: then only which kinds there are is certain.
+    pub(super) fn is_of_several(self) -> bool {
+        matches!(self, Self::List(_))
     }
 
     /// Whether it begins with the start of the operator: `prepare` has ended the last one.
@@ -92,6 +116,7 @@ impl Flow {
             }
         };
         match self {
+            Self::List(flow) => flow.prepare(stage, name).await,
             Self::FirstCa => Before::default(),
             Self::Renew | Self::Reissue | Self::Heal | Self::Dress | Self::AddFinalizer => issued("ca", json!({})).await,
             Self::HealCa => issued("self-signed", json!({ "isCA": true, "commonName": name })).await,
@@ -142,10 +167,11 @@ impl Flow {
         }
     }
 
-    pub(super) async fn act(self, stage: &Stage, name: &str) {
+    pub(super) async fn act(self, stage: &Stage, name: &str, before: &Before) {
         let own = &stage.own;
         let certificates = own.api::<Certificate>();
         match self {
+            Self::List(flow) => flow.act(stage, name, before).await,
             Self::FirstByCa | Self::Seal => drop(create(&certificates, &certificate(name, name, json!({}))).await),
             Self::Import => {
                 let more = json!({ "duration": "2160h", "usages": ["digital signature"] });
@@ -172,6 +198,7 @@ impl Flow {
         let same = |pair: &Pair| Some(&pair.serial) == before.serial.as_ref();
         let uid = before.pair.as_ref().map_or("", Pair::uid);
         match self {
+            Self::List(flow) => flow.done(stage, name, before, what).await,
             Self::FirstByCa | Self::Seal => drop(settled(own, name, what, |_| true).await),
             Self::FirstCa => drop(settled_with_copy(stage, name, what, |_| true).await),
             Self::Renew => {
@@ -186,7 +213,7 @@ impl Flow {
             Self::Heal => drop(settled(own, name, what, |pair| pair.uid() != uid).await),
             Self::HealCa => {
                 let healed = settled_with_copy(stage, name, what, |pair| pair.uid() != uid).await;
-                assert_eq!(healed.key_id(), before.pair.as_ref().and_then(Pair::key_id), "{what}: the CA has another key");
+                assert_eq!(healed.key_id(), before.key_id(), "{what}: the CA has another key");
             }
             Self::Dress => drop(settled(own, name, what, |pair| pair.secret.labels().contains_key("dressed") && same(pair)).await),
             Self::AddFinalizer => drop(settled(own, name, what, |pair| !pair.certificate.finalizers().is_empty() && same(pair)).await),

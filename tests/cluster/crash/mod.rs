@@ -8,9 +8,11 @@
 //! another subject (`leaders`). Otherwise each of some 150 runs would wait for a lease to run out.
 
 mod flows;
+mod lists;
 mod stage;
 
 use flows::Flow;
+use lists::ListFlow;
 use stage::Stage;
 
 use crate::harness::{Ground, Moment};
@@ -64,9 +66,93 @@ const MATRIX: &[(Flow, &[&str])] = &[
     (Flow::Refuse, &[STATUS, "create events.events.k8s.io (Refused)"]),
     (Flow::Retire, &["update configmaps (head)"]),
     (Flow::DestroyCopy, &["delete secrets (copy)", "update configmaps (head)"]),
+    (
+        Flow::List(ListFlow::First),
+        &[
+            "create configmaps (head)",
+            "create secrets (copy)",
+            "update configmaps (head)",
+            "write secrets (delegates)",
+            "create configmaps (chunk)",
+            "create configmaps (list)",
+            "create configmaps (copy of a list)",
+            LIST_STATUS,
+            "create events.events.k8s.io (ListPublished)",
+        ],
+    ),
+    (
+        Flow::List(ListFlow::Revoke),
+        &[
+            "update configmaps (head)",
+            "update configmaps (head)",
+            "update secrets",
+            STATUS,
+            "create configmaps (chunk)",
+            "update configmaps (list)",
+            LIST_STATUS,
+            "create events.events.k8s.io (Revoked)",
+            "create events.events.k8s.io (Reissued)",
+            "create events.events.k8s.io (ListPublished)",
+        ],
+    ),
+    (
+        Flow::List(ListFlow::Hold),
+        &[
+            "update configmaps (head)",
+            "create configmaps (chunk)",
+            "update configmaps (list)",
+            STATUS,
+            LIST_STATUS,
+            "create events.events.k8s.io (Held)",
+            "create events.events.k8s.io (Refused)",
+            "create events.events.k8s.io (ListPublished)",
+        ],
+    ),
+    (
+        Flow::List(ListFlow::Release),
+        &[
+            "update configmaps (head)",
+            "create configmaps (chunk)",
+            "update configmaps (list)",
+            "delete configmaps (chunk)",
+            STATUS,
+            LIST_STATUS,
+            "create events.events.k8s.io (Released)",
+            "create events.events.k8s.io (ListPublished)",
+        ],
+    ),
+    (
+        Flow::List(ListFlow::Goes),
+        &[
+            "update configmaps (head)",
+            "delete secrets",
+            "patch certificates.chancery.dev (finalizers)",
+            "update configmaps (head)",
+            "create configmaps (chunk)",
+            "update configmaps (list)",
+            LIST_STATUS,
+            "create events.events.k8s.io (KeyDestroyed)",
+            "create events.events.k8s.io (Revoked)",
+            "create events.events.k8s.io (ListPublished)",
+        ],
+    ),
+    (
+        Flow::List(ListFlow::TakeOver),
+        &[
+            "update configmaps (head)",
+            "delete configmaps (import)",
+            "create configmaps (chunk)",
+            "update configmaps (list)",
+            LIST_STATUS,
+            "create events.events.k8s.io (Revoked)",
+            "create events.events.k8s.io (ListPublished)",
+        ],
+    ),
+    (Flow::List(ListFlow::Hand), &["update secrets", STATUS]),
 ];
 
 const STATUS: &str = "update certificates.chancery.dev/status";
+const LIST_STATUS: &str = "update revocationlists.chancery.dev/status";
 /// An issuer notes the longest lifetime that was asked of it.
 const ISSUER: &str = "update issuers.chancery.dev/status";
 
@@ -139,6 +225,36 @@ async fn a_crash_at_any_write_of_a_registers_seal_loses_no_line() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_crash_at_any_write_of_a_keys_end_leaves_no_copy() {
     survive(&[Flow::Retire, Flow::DestroyCopy]).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_crash_at_any_write_of_a_first_list_leaves_it_whole() {
+    survive(&[Flow::List(ListFlow::First)]).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_crash_at_any_write_of_a_revocation_loses_it_nowhere() {
+    survive(&[Flow::List(ListFlow::Revoke)]).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_crash_at_any_write_of_a_hold_and_its_release_does_each_once() {
+    survive(&[Flow::List(ListFlow::Hold), Flow::List(ListFlow::Release)]).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_crash_at_any_write_of_a_revoking_deletion_leaves_nothing_good() {
+    survive(&[Flow::List(ListFlow::Goes)]).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_crash_at_any_write_of_an_import_takes_each_certificate_over_once() {
+    survive(&[Flow::List(ListFlow::TakeOver)]).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_crash_at_any_write_of_lists_into_a_secret_leaves_its_certificate_as_it_was() {
+    survive(&[Flow::List(ListFlow::Hand)]).await;
 }
 
 #[test]

@@ -38,6 +38,11 @@ impl Ledger {
         self.lines.values().flatten()
     }
 
+    /// The lines of one register, by the name of its head.
+    pub(crate) fn of_register(&self, name: &str) -> &[Line] {
+        self.lines.get(name).map_or(&[], Vec::as_slice)
+    }
+
     /// The lines with this act on this Certificate, oldest first where they stand in one register.
     pub(crate) fn acts(&self, act: Act, name: &str) -> Vec<&Line> {
         let of_owner = |line: &&Line| line.entry.owner.as_ref().is_some_and(|owner| owner.name == name);

@@ -3,7 +3,9 @@
 //! The judgement is made with the parsers and the register's own replay, and with a replay of its own: see `ledger`.
 
 mod ledger;
+mod publications;
 mod witness;
 
 pub(crate) use ledger::{Ledger, current};
+pub(crate) use publications::Publications;
 pub(crate) use witness::{Witness, read};
