@@ -264,10 +264,10 @@ impl Maker<'_> {
         }
         let standing = lists.and_then(|lists| lists.delta.as_ref()).filter(|_| !edition.confirmed && !edition.rebase.contains(&shard));
         let delta = match standing {
-            Some(standing) => Delta::continued(standing, selection, edition.now),
+            Some(standing) => Delta::continued(standing, selection, edition.this_update),
             None => {
                 let before = lists.and_then(|lists| lists.full.number()).filter(|_| !edition.confirmed);
-                Ok(Delta::anew(edition.number, before, selection, edition.now))
+                Ok(Delta::anew(edition.number, before, selection, edition.this_update))
             }
         };
         let delta = delta.map_err(|why| BuildError::NotMade { shard, kind: Kind::Delta, why })?;

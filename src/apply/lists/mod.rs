@@ -197,11 +197,11 @@ async fn order(context: &Context, sight: &ListSight, wanted: &WantedList, author
     drop(known);
     drop(ledgers);
     let appended = join_all(lines.iter().map(|(register, entry)| world.registers.append(*register, entry.clone()))).await;
-    note::recorded(context, sight, &lines);
     (context.published)(&concerned(context, &lines));
     for line in appended {
         line?;
     }
+    note::recorded(context, sight, &lines);
     Ok(result)
 }
 
@@ -224,7 +224,9 @@ fn concerned(context: &Context, lines: &[(RegisterId, Entry)]) -> Vec<Name> {
                 RegisterId::Common => context.world.registers.states().into_keys().collect(),
                 RegisterId::Authority(_) => vec![*register],
             };
-            registers.iter().for_each(|register| add(register, &|ledger| ledger.by_key(&key)));
+            for register in &registers {
+                add(register, &|ledger| ledger.by_key(&key));
+            }
         }
     }
     owners.into_iter().collect()
