@@ -120,7 +120,16 @@ fn keys(orders: &[Order], authorities: &[Authority<'_>]) -> HashMap<KeyId, Targe
     keys
 }
 
-type Owned = HashMap<(String, String), Vec<(KeyId, SerialNumber, Timestamp)>>;
+/// The certificates of Certificates.
+type Owned = HashMap<(String, String), Vec<Own>>;
+
+struct Own {
+    authority: KeyId,
+    serial: SerialNumber,
+    issued: Timestamp,
+    /// The time that an order gave by which it was revoked, and when that was.
+    revoked: Option<(Timestamp, Timestamp)>,
+}
 
 fn owners(orders: &[Order], orderer: &Orderer<'_>, authorities: &[Authority<'_>]) -> Owned {
     let mut owners = Owned::new();
@@ -137,7 +146,8 @@ fn owners(orders: &[Order], orderer: &Orderer<'_>, authorities: &[Authority<'_>]
         for (serial, known) in authority.ledger.certificates() {
             let (Some(owner), Some(issued)) = (&known.owner, known.issued) else { continue };
             if let Some(certificates) = owners.get_mut(&(owner.namespace.clone(), owner.name.clone())) {
-                certificates.push((authority.key_id, serial.clone(), issued));
+                let revoked = known.standing.revocation().and_then(|revocation| Some((revocation.before?, revocation.time)));
+                certificates.push(Own { authority: authority.key_id, serial: serial.clone(), issued, revoked });
             }
         }
     }
@@ -178,8 +188,11 @@ fn of_certificate(
         return Err(format!("certificateRef.issuedBefore {before} lies ahead: give a time that has passed"));
     }
     let all = owned.get(&(namespace.to_owned(), name.to_owned())).map_or(&[][..], Vec::as_slice);
-    let targets: Targets =
-        all.iter().filter(|(_, _, issued)| *issued < before).map(|(authority, serial, _)| (*authority, serial.clone())).collect();
+    // A time that lies ahead by a little means what there was when it was first acted on, and not what has taken its place since.
+    let by_this = |own: &Own| own.revoked.filter(|(asked, _)| *asked == before).map(|(_, time)| time);
+    let cut = all.iter().filter_map(by_this).min().map_or(before, |acted| acted.min(before));
+    let meant = all.iter().filter(|own| own.issued < cut || by_this(own).is_some());
+    let targets: Targets = meant.map(|own| (own.authority, own.serial.clone())).collect();
     if targets.is_empty() {
         return Err(format!("this authority has issued nothing to Certificate {namespace}/{name} before {before} that has not ended"));
     }
@@ -219,6 +232,10 @@ fn certificate(order: &Order, orderer: &Orderer<'_>, known: Option<&Known>, now:
         code: (code != Reason::Unspecified).then_some(code),
         invalidity_date: order.invalidity_date,
         from,
+        before: match (&order.what, order.act) {
+            (Target::Certificate { issued_before, .. }, OrderAct::Revoke(_) | OrderAct::Hold) => Some(*issued_before),
+            _ => None,
+        },
         ..Entry::new(act)
     }))
 }

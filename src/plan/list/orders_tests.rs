@@ -129,6 +129,19 @@ fn only_what_was_issued_before_is_revoked_and_no_time_that_lies_ahead_is_taken()
 }
 
 #[test]
+fn a_time_that_lies_ahead_by_a_little_does_not_revoke_what_took_the_place_of_what_it_revoked() {
+    let orders = [of(None, "web", 1100)];
+    let mut lines = vec![issued(1, "team", "web")];
+    let first = come_to(&orders, &lines, false);
+    assert_eq!(acts(&first), [(Act::Revoked, serial(1))]);
+    lines.extend(first.lines.into_iter().map(|(_, entry)| entry));
+    lines.push(issued(2, "team", "web"));
+    let second = come_to(&orders, &lines, false);
+    assert!(second.lines.is_empty() && second.refused.is_empty(), "{second:?}");
+    assert_eq!(acts(&come_to(&[of(None, "web", 1101)], &lines, false)), [(Act::Revoked, serial(2))], "another time is another order");
+}
+
+#[test]
 fn a_serial_that_was_never_issued_is_refused_unless_others_issue_under_the_key() {
     let orders = [by_serial(9, OrderAct::Revoke(Reason::Unspecified))];
     assert!(come_to(&orders, &[], false).refused[&0].contains("has issued no certificate with serial"));
