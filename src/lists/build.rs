@@ -47,6 +47,9 @@ pub struct Edition {
     pub rebase: BTreeSet<u16>,
     /// The shards whose deltas alone are made.
     pub deltas: BTreeSet<u16>,
+    /// Whether other lists may have been published since those that stand: by one who died, or before the store went back. What a delta
+    /// would have to take back of them is not known.
+    pub gap: bool,
     /// Whether a person has confirmed that the register, or a clock, went back: neither lines nor thisUpdate are compared with those of
     /// the lists that stand. Their entries are.
     pub confirmed: bool,
@@ -262,13 +265,12 @@ impl Maker<'_> {
         if edition.settings.delta.is_none() {
             return Ok(None);
         }
-        let standing = lists.and_then(|lists| lists.delta.as_ref()).filter(|_| !edition.confirmed && !edition.rebase.contains(&shard));
-        let delta = match standing {
-            Some(standing) => Delta::continued(standing, selection, edition.this_update),
-            None => {
-                let before = lists.and_then(|lists| lists.full.number()).filter(|_| !edition.confirmed);
-                Ok(Delta::anew(edition.number, before, selection, edition.this_update))
-            }
+        let standing = lists.and_then(|lists| lists.delta.as_ref()).filter(|_| !edition.gap && !edition.rebase.contains(&shard));
+        let delta = if let Some(standing) = standing {
+            Delta::continued(standing, selection, edition.this_update)
+        } else {
+            let before = lists.and_then(|lists| lists.full.number()).filter(|_| !edition.gap);
+            Ok(Delta::anew(edition.number, before, selection, edition.this_update))
         };
         let delta = delta.map_err(|why| BuildError::NotMade { shard, kind: Kind::Delta, why })?;
         self.sign_delta(shard, &delta, before).map(Some)

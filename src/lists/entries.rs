@@ -2,13 +2,12 @@
 
 use std::collections::BTreeMap;
 
-use chancery_pki::{CrlError, RANDOM_OCTETS, Revoked, SerialNumber};
+use chancery_pki::{RANDOM_OCTETS, Revoked, SerialNumber};
 use jiff::Timestamp;
 
 use super::{
     head::{Head, Shard},
     place::shard_of,
-    read::Lists,
 };
 use crate::register::{Known, Ledger, Revocation, Standing};
 
@@ -75,13 +74,6 @@ impl Knows {
             Some(Standing::Held(_) | Standing::Revoked(_)) => Self::Revoked,
         }
     }
-}
-
-/// What stands on the lists and the register does not account for: it went back. To be recorded before anything new is published.
-pub fn unaccounted(lists: &BTreeMap<u16, Lists>, ledger: &Ledger) -> Result<Vec<Revoked>, CrlError> {
-    let lost = |revoked: &Revoked| matches!(Knows::of(ledger, &revoked.serial), Knows::Nothing | Knows::Good | Knows::Pending);
-    let entries = lists.values().flat_map(|lists| lists.full.entries());
-    entries.filter(|entry| entry.as_ref().map_or(true, lost)).collect()
 }
 
 /// How a register compares with the list of one shard as it stands.

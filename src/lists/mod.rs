@@ -20,7 +20,7 @@ mod select;
 
 pub use budget::{BYTES_A_MINUTE, ByteBudget};
 pub use build::{BuildError, Building, Built, Edition, build};
-pub use entries::{Knows, ListEntry, Survey, unaccounted};
+pub use entries::{Knows, ListEntry, Survey};
 pub use guard::{GuardTripped, Rule};
 pub use head::{Head, ListName, Settings, Shard};
 pub use place::{CHUNK_BYTES, Kind, Part, SHARDS_MAX, ca_url, head_name, label, ocsp_url, part_of, shard_of, url};

@@ -227,6 +227,7 @@ pub fn decide(observed: &ObservedPublication<'_>, now: Timestamp) -> Publication
             shards: due.shards,
             rebase: due.rebase,
             deltas: due.deltas,
+            gap: went_back || look.is_gap(),
             confirmed: went_back,
         })),
     }
@@ -303,9 +304,10 @@ impl Look<'_> {
             let survey = self.observed.surveys.get(&shard).unwrap_or(&none);
             match self.head.and_then(|head| head.shards.get(&shard)) {
                 Some(list) if !self.is_anew(shard, list, end) => {
-                    if survey.due > 0 || survey.live < list.live {
+                    let delta = self.delta_due(list).is_some_and(|at| at <= self.now);
+                    if survey.due > 0 || survey.live < list.live || (delta && self.is_gap()) {
                         due.shards.insert(shard);
-                    } else if self.delta_due(list).is_some_and(|at| at <= self.now) {
+                    } else if delta {
                         due.deltas.insert(shard);
                     }
                 }
@@ -396,6 +398,12 @@ impl Look<'_> {
         };
         let lists: u64 = due.shards.union(&due.deltas).map(of).fold(0, u64::saturating_add);
         lists.saturating_add(u64::from(self.settings.shards) * LIST_BYTES)
+    }
+
+    /// Whether numbers were given out since that of the head.
+    fn is_gap(&self) -> bool {
+        let given_out = self.observed.last_number.max(self.observed.status.map(|noted| noted.number));
+        self.head.is_some_and(|head| given_out > Some(head.number))
     }
 
     /// Above all that were ever given out, also by one who died before it was published; and, were all of these forgotten, the time.

@@ -75,7 +75,7 @@ fn is_of(list: &Crl, issuer: &X509) -> bool {
 }
 
 /// Puts what a list says on record, where the register does not have it. Returns how many lines that were.
-async fn merge(context: &Context, authority: &KeyId, list: &Crl, now: Timestamp) -> Result<Result<usize, String>, Fault> {
+pub(super) async fn merge(context: &Context, authority: &KeyId, list: &Crl, now: Timestamp) -> Result<Result<usize, String>, Fault> {
     let id = RegisterId::Authority(*authority);
     let mut entries = Vec::new();
     for revoked in list.entries() {

@@ -8,7 +8,7 @@ use chancery_pki::{Certificate as X509, CrlNumber, KeyId, SerialNumber};
 use futures::{StreamExt as _, TryStreamExt as _, stream};
 use jiff::{SignedDuration, Timestamp};
 
-use super::{super::blocking, Context, Fault, copies, delegate, keys, note, obstruct, skewed, soonest};
+use super::{super::blocking, Context, Fault, copies, delegate, import, keys, note, obstruct, skewed, soonest};
 use crate::{
     api::{RevocationList, names, reason},
     lists::{
@@ -172,6 +172,9 @@ pub(super) async fn publish(context: &Context, order: &Order<'_>, now: Timestamp
                     done.wake = Some(add(now, settings.debounce));
                     return Ok(done);
                 }
+                if edition.confirmed {
+                    record_again(context, authority, standing.published.as_ref()).await?;
+                }
                 if let Some((obstacle, helps)) = press(context, order, &standing, &chain, *edition, now).await? {
                     done.wake = Some(if helps { skewed(now) } else { add(now, AGAIN) });
                     done.obstacle = Some((obstacle, helps));
@@ -290,6 +293,10 @@ async fn standing(context: &Context, authority: &KeyId) -> Result<Arc<Standing>,
     if let Some(why) = &standing.unreadable {
         tracing::error!(%authority, why, "the head of an authority's lists cannot be read, and is made anew");
     }
+    if standing.published.is_none() {
+        // No list says what the next one must not lose: the register has to be known to its end.
+        context.world.registers.look(RegisterId::Authority(*authority)).await?;
+    }
     context.press.stands(authority, Some(Arc::clone(&standing)));
     Ok(standing)
 }
@@ -346,6 +353,19 @@ fn newly_listed(context: &Context, authority: &KeyId, before: Option<&Coverage>)
     owners.sort();
     owners.dedup();
     owners
+}
+
+/// Once a person has confirmed that the register went back: what the lists that stand show and it has lost goes on record again.
+async fn record_again(context: &Context, authority: &KeyId, published: Option<&Published>) -> Result<(), Fault> {
+    for lists in published.iter().flat_map(|published| published.lists.values()) {
+        // Also what has expired since: the list shows it, and the register would contradict it.
+        match import::merge(context, authority, &lists.full, Timestamp::MIN).await? {
+            Ok(0) => {}
+            Ok(lines) => tracing::warn!(%authority, lines, "what the register had lost was recorded again from the list that stands"),
+            Err(why) => tracing::error!(%authority, why, "a list that stands could not be recorded again"),
+        }
+    }
+    Ok(())
 }
 
 /// Makes an edition and publishes it. In the answer what is in the way, and whether waiting helps.

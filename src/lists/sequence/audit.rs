@@ -71,9 +71,10 @@ impl Audit {
     }
 
     /// What is said to be published was.
-    pub(super) fn check_acknowledged(&self, acknowledged: Vec<(SerialNumber, u64)>) {
+    pub(super) fn check_acknowledged(&self, acknowledged: Vec<(SerialNumber, u64)>, now: Timestamp) {
         for (serial, sequence) in acknowledged {
-            assert!(self.shown.get(&serial) >= Some(&sequence), "{serial} was said to be published and never was");
+            let shown = self.shown.get(&serial) >= Some(&sequence) || self.is_forgotten(&serial, now);
+            assert!(shown, "{serial} was said to be published and never was");
         }
     }
 
@@ -181,9 +182,10 @@ impl Audit {
             let carried = before.is_some_and(|lists| lists.values().any(|lists| lists.full.find(serial).unwrap().is_some()));
             // After a register went back, what was listed may be on record for later only.
             let later = matches!(all.get(serial), Some(Stand::Listed { from, .. }) if *from > facts.built_at);
-            let unknown = later || !all.contains_key(serial) || self.is_forgotten(serial, facts.built_at);
+            let unknown = later || !all.contains_key(serial);
+            let forgotten = self.is_forgotten(serial, facts.built_at);
             assert!(
-                said(&then) || said(all) || (carried && unknown),
+                said(&then) || said(all) || forgotten || (carried && unknown),
                 "{serial} is on the list, and not so in the register: {revoked:?} {:?}",
                 all.get(serial)
             );
@@ -208,12 +210,11 @@ impl Audit {
         }
         let old = before.and_then(|lists| lists.get(&shard));
         for (serial, _) in old.map(|old| serials(&old.full)).unwrap_or_default() {
-            let released = match all.get(&serial) {
-                Some(Stand::Released | Stand::Good) => true,
+            let released = [then.get(&serial), all.get(&serial)].into_iter().flatten().any(|stand| match stand {
+                Stand::Released | Stand::Good => true,
                 // It was released, and will be revoked.
-                Some(Stand::Listed { from, .. }) => *from > facts.built_at,
-                None => false,
-            };
+                Stand::Listed { from, .. } => *from > facts.built_at,
+            });
             let gone = released || self.ended.contains(&serial) || self.is_forgotten(&serial, facts.built_at);
             assert!(
                 gone || entries.contains_key(&serial),

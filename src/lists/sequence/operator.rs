@@ -5,15 +5,15 @@ use std::sync::{
     atomic::{AtomicI64, Ordering},
 };
 
-use chancery_pki::{Certificate, Crl, KeyId, PrivateKey, Reason, Revoked, SerialNumber};
+use chancery_pki::{Certificate, Crl, KeyId, PrivateKey, Reason, SerialNumber};
 use jiff::{SignedDuration, Timestamp};
 
 use crate::{
     lease::Unfenced,
-    lists::{Building, ByteBudget, Knows, ListEntry, Publisher, Settings, Standing, Survey, build, shard_of, unaccounted},
+    lists::{Building, ByteBudget, Knows, ListEntry, Publisher, Settings, Standing, Survey, build, shard_of},
     plan::publication::{Noted, ObservedPublication, Obstacle, PublicationPlan, decide, effective},
     register::{
-        Act, Entry, Line, Position, Register, RegisterError, RegisterId, Registers, Stands, Store,
+        self, Act, Entry, Line, Position, Register, RegisterError, RegisterId, Registers, Stands, Store,
         memory::{Client, Memory},
     },
 };
@@ -133,7 +133,14 @@ impl Operator {
     /// As the controller does; where the register seems to have gone back, it is read again first.
     pub(super) async fn reconcile(&mut self, confirmed: bool) -> Outcome {
         match self.reconcile_once(confirmed).await {
-            Outcome::Blocked(Obstacle::RolledBack { .. } | Obstacle::Register { .. }) => {
+            Outcome::Blocked(Obstacle::RolledBack { .. }) => {
+                if self.registers.look(self.ground.register()).await.is_err() {
+                    self.reopen().await;
+                }
+                self.forget();
+                self.reconcile_once(confirmed).await
+            }
+            Outcome::Blocked(Obstacle::Register { .. }) => {
                 self.reopen().await;
                 self.reconcile_once(confirmed).await
             }
@@ -146,6 +153,8 @@ impl Operator {
         let (now, authority, id) = (ground.now(), ground.authority(), ground.register());
         if self.standing.is_none() {
             match self.publisher.read(&authority).await {
+                // No list says what the next one must not lose.
+                Ok(standing) if standing.published.is_none() && self.registers.look(id).await.is_err() => return Outcome::Failed,
                 Ok(standing) => self.standing = Some(standing),
                 Err(_) => return Outcome::Failed,
             }
@@ -174,7 +183,7 @@ impl Operator {
             chain: &ground.chain,
             published,
             surveys: &surveys,
-            last_number: index.ledger(&id, crate::register::Ledger::last_number),
+            last_number: index.ledger(&id, register::Ledger::last_number),
             last_not_after: index.authority_last_not_after(&authority),
             status: status.as_ref().map(|status| status.noted),
             stands: [stands(head.map(|head| &head.register)), stands(status.as_ref().map(|status| &status.anchor))],
@@ -237,7 +246,7 @@ impl Operator {
         let Some(head) = standing.published.as_ref().map(|published| &published.head) else { return };
         let shards = head.settings.shards;
         let done: Vec<_> = self.registers.index().ledger(&self.ground.register(), |ledger| {
-            let held = |(serial, _, revocation): &(&SerialNumber, _, &crate::register::Revocation)| {
+            let held = |(serial, _, revocation): &(&SerialNumber, _, &register::Revocation)| {
                 head.holds(shard_of(serial, shards), revocation.sequence, revocation.from)
             };
             ledger.revoked().filter(held).map(|(serial, _, revocation)| (serial.clone(), revocation.sequence)).collect()
@@ -252,11 +261,11 @@ impl Operator {
         let standing = self.publisher.read(&self.ground.authority()).await.unwrap();
         let lists = standing.published.map(|published| published.lists).unwrap_or_default();
         let id = self.ground.register();
-        let mut lost: Vec<Revoked> = self.registers.index().ledger(&id, |ledger| unaccounted(&lists, ledger)).unwrap();
-        lost.extend(served.iter().flat_map(Crl::entries).map(Result::unwrap));
-        for revoked in lost {
+        let standing: Vec<Crl> = lists.into_values().map(|lists| lists.full).collect();
+        for revoked in standing.iter().chain(served).flat_map(Crl::entries).map(Result::unwrap) {
             let known = self.registers.index().ledger(&id, |ledger| ledger.get(&revoked.serial).cloned());
-            if known.as_ref().is_some_and(|known| known.standing.revocation().is_some()) {
+            let is_released = known.as_ref().is_some_and(|known| matches!(known.standing, register::Standing::Released(_)));
+            if is_released || known.as_ref().is_some_and(|known| known.standing.revocation().is_some()) {
                 continue;
             }
             let act = if revoked.reason == Reason::CertificateHold { Act::Held } else { Act::Revoked };

@@ -192,6 +192,7 @@ impl Ground {
             shards: (0..self.settings.shards).collect(),
             rebase: (0..self.settings.shards).collect(),
             deltas: std::collections::BTreeSet::new(),
+            gap: false,
             confirmed: false,
         };
         let chain = [self.certificate.clone()];

@@ -138,6 +138,7 @@ fn edition(shards: u16, now: Timestamp) -> Edition {
         shards: (0..shards).collect(),
         rebase: BTreeSet::new(),
         deltas: BTreeSet::new(),
+        gap: false,
         confirmed: false,
     }
 }
