@@ -25,8 +25,7 @@ pub(crate) async fn leak(place: &Place, folder: &Path) -> Result<()> {
     let api = Api::<Certificate>::namespaced(place.client.clone(), place.samples);
     let before = api.get("web").await?;
     let holder = Holder::of(place, folder).await?;
-    let (by_list, by_ocsp) = (holder.by_list(place).await?, holder.by_ocsp()?);
-    ensure!(by_list.0 && by_ocsp.contains(": good"), "openssl does not take a good certificate:\n{}\n{by_ocsp}", by_list.1);
+    holder.finds(place, true).await?;
     say::line("before: openssl verify -crl_check_all", "OK");
     say::line("before: openssl ocsp", "good");
 
@@ -49,19 +48,7 @@ pub(crate) async fn leak(place: &Place, folder: &Path) -> Result<()> {
     say::line("on the published list", say::took(asked.elapsed()));
     say::line("  key", format!("{} -> {}", say::short(key_of(&before)), say::short(key_of(&after))));
 
-    // The responder has it a moment later, and cannot be watched.
-    let mut turn = interval(Duration::from_millis(50));
-    let refused = async {
-        loop {
-            turn.tick().await;
-            let by_list = holder.by_list(place).await?;
-            let by_ocsp = holder.by_ocsp()?;
-            if !by_list.0 && by_ocsp.contains(": revoked") {
-                return anyhow::Ok((by_list.1, by_ocsp));
-            }
-        }
-    };
-    let (by_list, by_ocsp) = timeout(SOON, refused).await.context("the revoked certificate is still taken for good")??;
+    let (by_list, by_ocsp) = holder.finds(place, false).await?;
     say::line("refused by list and by OCSP", say::took(asked.elapsed()));
     say::quote(&format!("openssl verify -crl_check_all:\n{by_list}\nopenssl ocsp:\n{by_ocsp}"));
     Ok(())
@@ -81,6 +68,32 @@ impl<'a> Holder<'a> {
             fs::write(folder.join(name), pem)?;
         }
         Ok(Self { folder, leaf: leaf.clone() })
+    }
+
+    /// Waits until the certificate is good, or refused, both by list and by OCSP; what openssl says then. The responder has what is
+    /// published a moment later, and cannot be watched.
+    async fn finds(&self, place: &Place, good: bool) -> Result<(String, String)> {
+        let mut turn = interval(Duration::from_millis(50));
+        let mut last = String::new();
+        let search = async {
+            loop {
+                turn.tick().await;
+                let (accepted, by_list) = self.by_list(place).await?;
+                let by_ocsp = self.by_ocsp()?;
+                if accepted == good && by_ocsp.contains(if good { ": good" } else { ": revoked" }) {
+                    return anyhow::Ok((by_list, by_ocsp));
+                }
+                last = format!("{by_list}\n{by_ocsp}");
+            }
+        };
+        match timeout(SOON, search).await {
+            Ok(found) => found,
+            Err(_) => anyhow::bail!(
+                "openssl does not find the certificate {} after {} s:\n{last}",
+                if good { "good" } else { "revoked" },
+                SOON.as_secs()
+            ),
+        }
     }
 
     /// Whether `openssl verify` accepts the chain under the lists as they are served now, and what it says.

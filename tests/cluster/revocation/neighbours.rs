@@ -9,7 +9,7 @@ use kube::api::{DeleteParams, Patch, PatchParams, PostParams};
 use serde_json::{Map, Value, json};
 
 use crate::harness::{stays, wait_for};
-use crate::stage::{Answer, Consumer, SOON, Stage, WHILE, Way, authority_of, in_a_second, key_id, leaf, merged, number_of, serial};
+use crate::stage::{Answer, Consumer, SOON, Stage, WHILE, Way, authority_of, key_id, leaf, merged, now, number_of, serial};
 
 /// Has the operator look at a list once more, and holds that this certificate is as good as it was.
 async fn is_still_good(stage: &Stage, certificate: &Certificate, consumer: &Consumer) {
@@ -31,7 +31,7 @@ async fn a_lists_orders_reach_no_further_than_its_own_authority() {
     attacker.covered().await;
     let own = attacker.issued("own", leaf("ca", "own")).await;
     let of_own = Consumer::of(&attacker.content("own").await);
-    let reference = |namespace: &str| json!({"namespace": namespace, "name": "web", "issuedBefore": in_a_second().to_string()});
+    let reference = |namespace: &str| json!({"namespace": namespace, "name": "web", "issuedBefore": now().to_string()});
     let orders = json!([
         {"serialNumber": serial(&web), "reason": "keyCompromise"},
         {"keyID": key_id(&web), "reason": "keyCompromise"},

@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use crate::harness::{stays, wait_gone};
 use crate::stage::{
-    Answer, Consumer, SOON, Stage, WHILE, Way, authority_of, condition_of, in_a_second, is_ready, key_id, leaf, merged, number_of, serial,
+    Answer, Consumer, SOON, Stage, WHILE, Way, authority_of, condition_of, is_ready, key_id, leaf, merged, now, number_of, serial,
     served_list,
 };
 
@@ -23,7 +23,7 @@ async fn orders_by_serial_by_key_and_by_certificate_are_carried_out_and_kept() {
     let orders = json!([
         {"serialNumber": pairs.join(":"), "reason": "privilegeWithdrawn", "invalidityDate": invalid},
         {"keyID": key_id(&by_key), "reason": "keyCompromise"},
-        {"certificateRef": {"name": "by-name", "issuedBefore": in_a_second().to_string()}, "reason": "affiliationChanged"},
+        {"certificateRef": {"name": "by-name", "issuedBefore": now().to_string()}, "reason": "affiliationChanged"},
     ]);
     stage.relist("ca", json!({"revocations": orders, "grace": "0s"})).await;
     let status = stage

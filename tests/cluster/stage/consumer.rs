@@ -57,8 +57,10 @@ impl Way {
 
 /// A list as Go reads it.
 #[derive(Clone, Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub(crate) struct GoList {
     pub(crate) number: String,
+    pub(crate) this_update: jiff::Timestamp,
     pub(crate) entries: Vec<GoEntry>,
 }
 
@@ -119,13 +121,9 @@ impl Consumer {
             let [url] = certificate.crl_distribution_points() else {
                 panic!("{} names these lists: {:?}", certificate.subject(), certificate.crl_distribution_points());
             };
-            let der = get(url, "*/*", "application/pkix-crl").await;
-            let pem = get(url, "application/x-pem-file", "application/x-pem-file").await;
-            let pem = String::from_utf8(pem).expect("PEM is text");
+            let (der, pem) = both_forms(url).await;
             let number = lists.len();
             self.write(&format!("list-{number}.pem"), &pem);
-            let converted = Program::openssl().args(["crl", "-outform", "DER"]).stdin(pem.as_str());
-            assert_eq!(converted.run_octets().await, der, "{url}: PEM and DER are different lists");
             self.write(&format!("list-{number}.crl"), &der);
             whole.push_str(&pem);
             lists.push(der);
@@ -291,6 +289,20 @@ impl Consumer {
 
     fn write(&self, name: &str, content: impl AsRef<[u8]>) {
         fs::write(self.file(name), content).expect("the folder is writable");
+    }
+}
+
+/// A list as DER and as PEM, which are the same. Between the two another may have been published: then both are asked for again.
+async fn both_forms(url: &str) -> (Vec<u8>, String) {
+    let mut last = None;
+    loop {
+        let der = get(url, "*/*", "application/pkix-crl").await;
+        let pem = String::from_utf8(get(url, "application/x-pem-file", "application/x-pem-file").await).expect("PEM is text");
+        if Program::openssl().args(["crl", "-outform", "DER"]).stdin(pem.as_str()).run_octets().await == der {
+            return (der, pem);
+        }
+        assert_ne!(last.as_ref(), Some(&der), "{url}: PEM and DER are different lists");
+        last = Some(der);
     }
 }
 

@@ -122,6 +122,11 @@ pub(crate) fn number_of(status: &RevocationListStatus) -> u128 {
     status.number.as_deref().and_then(|number| number.parse().ok()).unwrap_or_default()
 }
 
+/// The time. An order on a Certificate means what was issued before, so that one ahead would mean its successor too.
+pub(crate) fn now() -> Timestamp {
+    SystemClock.now()
+}
+
 /// A time after all that has happened, to the second as the API server keeps it.
 pub(crate) fn in_a_second() -> Timestamp {
     let soon = SystemClock.now() + SignedDuration::from_secs(1);

@@ -26,7 +26,7 @@ use crate::harness::{Ground, Namespace, OwnGround, wait_for};
 pub(crate) use consumer::{Answer, Consumer, Way, get};
 pub(crate) use content::Content;
 pub(crate) use foreign::{ForeignCa, self_made};
-pub(crate) use list::{authority_of, in_a_second, number_of, served_list};
+pub(crate) use list::{authority_of, in_a_second, now, number_of, served_list};
 
 /// How long anything may take before it counts as never: many tests share two cores.
 pub(crate) const SOON: Duration = Duration::from_mins(1);
