@@ -359,5 +359,6 @@ async fn call<T>(call: impl Future<Output = Result<T, StoreError>>) -> Result<T,
 }
 
 fn unavailable(error: StoreError) -> ListError {
-    ListError::Unavailable { why: error.to_string() }
+    let StoreError::Unknown { why } = error else { return ListError::Unavailable { why: error.to_string() } };
+    ListError::Unavailable { why }
 }
