@@ -21,8 +21,7 @@ impl ByteBudget {
     /// When so many octets may be written; `now` or before it when they may at once.
     pub fn ready(&self, bytes: u64, now: Timestamp) -> Timestamp {
         let spent = self.spent_by(now);
-        let room = BYTES_A_MINUTE.saturating_sub(spent);
-        let missing = bytes.min(BYTES_A_MINUTE).saturating_sub(room);
+        let missing = spent.saturating_add(bytes.min(BYTES_A_MINUTE)).saturating_sub(BYTES_A_MINUTE);
         let milliseconds = (i128::from(missing) * MINUTE).div_euclid(i128::from(BYTES_A_MINUTE)) + i128::from(missing > 0);
         let wait = SignedDuration::from_millis(i64::try_from(milliseconds).unwrap_or(i64::MAX));
         now.checked_add(wait).unwrap_or(Timestamp::MAX)
