@@ -145,3 +145,7 @@ pub(super) fn nothing_lost(before: &Crl, next: &Crl, rules: &Rules<'_>) -> Resul
     }
     Ok(())
 }
+
+#[cfg(test)]
+#[path = "guard_tests.rs"]
+mod tests;

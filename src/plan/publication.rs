@@ -455,3 +455,7 @@ fn former_urls(observed: &ObservedPublication<'_>, settings: &Settings) -> Resul
 fn blocked(obstacle: Obstacle, now: Timestamp) -> PublicationPlan {
     PublicationPlan::Blocked { obstacle, wake: add(now, LOOK_AGAIN) }
 }
+
+#[cfg(test)]
+#[path = "publication_tests.rs"]
+mod tests;

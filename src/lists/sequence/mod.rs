@@ -152,7 +152,7 @@ fn faults() -> impl Strategy<Value = Vec<Fault>> {
     prop::collection::vec(fault, 0..80)
 }
 
-static AUTHORITY: LazyLock<(Certificate, PrivateKey)> = LazyLock::new(|| {
+pub(super) static AUTHORITY: LazyLock<(Certificate, PrivateKey)> = LazyLock::new(|| {
     let key = PrivateKey::generate(KeyAlgorithm::EcdsaP256).unwrap();
     let subject = SubjectParts { common_name: Some("Sequence CA".to_owned()), ..SubjectParts::default() };
     let template = Template {
@@ -172,7 +172,7 @@ static AUTHORITY: LazyLock<(Certificate, PrivateKey)> = LazyLock::new(|| {
     (self_sign(&template, &key).unwrap(), key)
 });
 
-fn settings() -> Settings {
+pub(super) fn settings() -> Settings {
     Settings {
         validity: HOUR * 168,
         refresh: HOUR * 24,
