@@ -88,6 +88,7 @@ async fn work(mut writer: Writer, mut receiver: mpsc::UnboundedReceiver<Asked>, 
         while !queue.is_empty() || !looks.is_empty() {
             if queue.is_empty() {
                 let outcome = writer.look().await;
+                note(&broken, &outcome);
                 // Who no longer waits has dropped its end.
                 looks.drain(..).for_each(|answer| drop(answer.send(outcome.clone())));
                 continue;
@@ -102,13 +103,18 @@ async fn work(mut writer: Writer, mut receiver: mpsc::UnboundedReceiver<Asked>, 
             next_start = Instant::now() + GAP;
             let (entries, answers) = queue.take(writer.room());
             let outcome = writer.commit(&entries).await;
-            *broken.lock().unwrap_or_else(PoisonError::into_inner) = match &outcome {
-                Err(RegisterError::Broken { why, .. }) => Some(why.clone()),
-                _ => None,
-            };
+            note(&broken, &outcome);
             answer(outcome, answers);
         }
     }
+}
+
+/// Remembers why a register was found broken, or that it was not.
+fn note<T>(broken: &Mutex<Option<String>>, outcome: &Result<T, RegisterError>) {
+    *broken.lock().unwrap_or_else(PoisonError::into_inner) = match outcome {
+        Err(RegisterError::Broken { why, .. }) => Some(why.clone()),
+        _ => None,
+    };
 }
 
 type Answers = Vec<oneshot::Sender<Result<Line, RegisterError>>>;

@@ -88,7 +88,7 @@ pub(super) async fn keep(
             ));
             break;
         }
-        match write(context, coverage, &name, text, &number).await {
+        match write(context, sight, &name, text, &number).await {
             Ok(()) => context.press.has_copy(name, number.clone(), now),
             Err(Fault::Failed(failure)) => kept.refused = Some(failure.message),
             // The namespace is not there yet, or another wrote: it is tried again with the next look.
@@ -101,13 +101,13 @@ pub(super) async fn keep(
     Ok(kept)
 }
 
-async fn write(context: &Context, coverage: &Coverage, name: &Name, text: &str, number: &str) -> Result<(), Fault> {
+async fn write(context: &Context, sight: &ListSight, name: &Name, text: &str, number: &str) -> Result<(), Fault> {
     let api = Api::<ConfigMap>::namespaced(context.client.clone(), &name.namespace);
     let present = match api.get_opt(&name.name).await {
         Ok(present) => present,
         Err(error) => return Err(Fault::from(CallError::of("get", "ConfigMap", Some(&name.namespace), &name.name)(error))),
     };
-    let label = crate::lists::label(&coverage.head.authority);
+    let label = label(&sight.name);
     let mut map = present.unwrap_or_default();
     if map.metadata.resource_version.is_some()
         && map.metadata.labels.as_ref().and_then(|labels| labels.get(names::LIST_COPY)) != Some(&label)
@@ -131,4 +131,9 @@ async fn write(context: &Context, coverage: &Coverage, name: &Name, text: &str, 
         Err(error) if error.kind == CallErrorKind::Forbidden => Err(super::super::failed(error.to_string())),
         Err(error) => Err(Fault::from(error)),
     }
+}
+
+/// How a copy tells whose it is, whatever authority the list has and whichever object of its name it is.
+fn label(list: &Name) -> String {
+    crate::register::hash(list.to_string()).chars().take(32).collect()
 }

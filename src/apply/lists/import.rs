@@ -13,21 +13,20 @@ use crate::{
     api::{names, reason::event},
     cluster::{CallError, Severity},
     observe::ListSight,
-    plan::observed::AuthorityView,
     register::{Act, Entry, Ledger, Register as _, RegisterId, Standing},
 };
 
 const ACTOR: &str = "import";
 
 /// Takes in what was handed in for this authority.
-pub(super) async fn take(context: &Context, sight: &ListSight, authority: &AuthorityView, now: Timestamp) -> Result<(), Fault> {
+pub(super) async fn take(context: &Context, sight: &ListSight, issuer: &X509, now: Timestamp) -> Result<(), Fault> {
     if !context.press.has_imports() {
         return Ok(());
     }
     let api = Api::<ConfigMap>::namespaced(context.client.clone(), &context.world.namespace);
     let found = api.list(&ListParams::default().labels(names::IMPORT)).await;
     let found = found.map_err(CallError::of("list", "ConfigMap", Some(&context.world.namespace), ""))?;
-    let issuer = authority.chain.leaf();
+    let authority = issuer.key_id();
     for map in found.items {
         let list = match read(&map) {
             // Another authority's is its own list's to take.
@@ -46,11 +45,12 @@ pub(super) async fn take(context: &Context, sight: &ListSight, authority: &Autho
             refuse(context, map, "it is a delta CRL: hand in the complete list").await?;
             continue;
         }
-        match merge(context, &authority.key_id, &list, now).await? {
+        match merge(context, &authority, &list, now).await? {
             Ok(taken) => {
                 let name = map.metadata.name.clone().unwrap_or_default();
                 let text = format!("{taken} revocations were taken from the list in ConfigMap {name}");
                 note::say(context, sight, Severity::Normal, event::REVOKED, "Import", text);
+                context.press.confirm(authority, list.number());
                 context.writer.delete_config_map(&map).await?;
             }
             Err(why) => refuse(context, map, &why).await?,

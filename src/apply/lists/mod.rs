@@ -21,7 +21,7 @@ use crate::{
     api::{WantedList, reason},
     cluster::{CallErrorKind, MAX_SKEW},
     lists::Settings,
-    observe::{ListSight, Name},
+    observe::{Coverage, ListSight, Name},
     plan::{
         list::{
             automatic::{self, Limits},
@@ -40,6 +40,8 @@ pub use publication::{keep as keep_published, read as read_publications};
 
 /// When it is looked at again whether the clocks are right.
 const SKEWED: SignedDuration = SignedDuration::from_secs(30);
+/// When a list looks again whether the authority is still another's.
+const COVERED: SignedDuration = SignedDuration::from_mins(1);
 
 /// One reconcile of one RevocationList. Returns when to look again if nothing happens before.
 ///
@@ -49,13 +51,20 @@ pub async fn reconcile(context: &Context, name: &Name) -> Result<Option<Timestam
     let world = &context.world;
     let now = world.now();
     let Some(sight) = ListSight::gather(world, name) else {
-        return gone(context, name).await;
+        orphan(context, name, None, None);
+        return Ok(None);
     };
     let mut said = Said { wanted: sight.wanted.as_ref().ok(), ..Said::default() };
     let mut wake = None;
+    let mut winding_down = true;
     let covered = match standing::of(&sight.seen(world)) {
         Standing::Wait => return Ok(None),
         Standing::Obstructed(obstacle) => {
+            // What a typo or an issuer that is not ready for a moment keeps from acting is kept up as it is.
+            winding_down = matches!(obstacle.reason, reason::list::ISSUER_NOT_FOUND | reason::list::NOT_AN_AUTHORITY);
+            if obstacle.reason == reason::list::AUTHORITY_COVERED {
+                wake = Some(add(now, COVERED));
+            }
             said.obstacle = Some((obstacle, false));
             None
         }
@@ -63,10 +72,17 @@ pub async fn reconcile(context: &Context, name: &Name) -> Result<Option<Timestam
     };
     let authority = covered.as_ref().map(|(_, view)| view.key_id);
     said.authority = authority;
-    let former = publication::of_list(world, name, authority);
+    orphan(context, name, sight.object.metadata.uid.as_deref(), authority);
+    let former = publication::of_list(world, &sight, authority);
     let all: Vec<KeyId> = authority.into_iter().chain(former.iter().copied()).collect();
-    if let (Some((wanted, view)), None) = (&covered, obstruct(context, &all)) {
-        import::take(context, &sight, view, now).await?;
+    if let (Ok(wanted), false, None) = (&sight.wanted, all.is_empty(), obstruct(context, &all)) {
+        for key_id in &all {
+            let own = covered.as_ref().filter(|(_, view)| view.key_id == *key_id).map(|(_, view)| view.chain.leaf().clone());
+            let issuer = own.or_else(|| world.lists.coverage(key_id)?.head.chain.first().cloned());
+            if let Some(issuer) = issuer {
+                import::take(context, &sight, &issuer, now).await?;
+            }
+        }
         let ordered = order(context, &sight, wanted, &all, now).await?;
         said.refused = ordered.refused;
         said.done = ordered.done;
@@ -81,7 +97,8 @@ pub async fn reconcile(context: &Context, name: &Name) -> Result<Option<Timestam
             chain: own.map(|(_, view)| view.chain.certificates().to_vec()),
             settings: sight.wanted.as_ref().ok().map(settings),
             list: Some(&sight),
-            current: own.is_some(),
+            current: own.is_some() || (!winding_down && world.lists.coverage(key_id).is_some_and(|coverage| coverage.current)),
+            winding_down: own.is_none() && (covered.is_some() || winding_down),
         };
         let done = publication::publish(context, &order, now).await?;
         soonest(&mut wake, done.wake);
@@ -109,13 +126,18 @@ pub async fn reconcile(context: &Context, name: &Name) -> Result<Option<Timestam
     Ok(wake)
 }
 
-/// A list that is gone: what it published goes on, as long as its certificates live.
-async fn gone(context: &Context, name: &Name) -> Result<Option<Timestamp>, Fault> {
-    let mut wake = None;
-    for authority in publication::of_list(&context.world, name, None) {
-        soonest(&mut wake, keep_published(context, &authority).await?);
+/// What a list published that is gone goes on, as long as its certificates live; another list of its name does not inherit it.
+fn orphan(context: &Context, name: &Name, uid: Option<&str>, covered: Option<KeyId>) {
+    let lists = &context.world.lists;
+    for coverage in lists.all() {
+        let of_name = coverage.list.as_ref() == Some(name);
+        let other = uid.is_none() || coverage.head.list.as_ref().is_none_or(|of| Some(of.uid.as_str()) != uid);
+        // One that the list covers is its own, though it may not be published for it yet.
+        if of_name && other && Some(coverage.head.authority) != covered {
+            lists.put(Coverage { list: None, current: false, ..Coverage::clone(&coverage) });
+            (context.revoked)(&coverage.head.authority);
+        }
     }
-    Ok(wake)
 }
 
 fn soonest(wake: &mut Option<Timestamp>, other: Option<Timestamp>) {

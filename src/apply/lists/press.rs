@@ -9,7 +9,7 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
-use chancery_pki::{KeyId, PrivateKey};
+use chancery_pki::{CrlNumber, KeyId, PrivateKey};
 use jiff::Timestamp;
 
 use super::delegate;
@@ -36,6 +36,8 @@ struct Memory {
     delegates: HashMap<KeyId, delegate::Known>,
     built_in: HashMap<KeyId, i64>,
     swept: HashMap<KeyId, Timestamp>,
+    /// The number of a list that was handed in since the last publication.
+    handed_in: HashMap<KeyId, CrlNumber>,
     /// The number of the list that each copy holds, and when that was seen.
     copies: HashMap<Name, (String, Timestamp)>,
     budget: ByteBudget,
@@ -102,6 +104,18 @@ impl Press {
 
     pub(super) fn sweeps(&self, authority: KeyId, now: Timestamp) {
         self.memory().swept.insert(authority, now);
+    }
+
+    /// The number of a list that was handed in, and not published after yet: what its register had lost is on record again.
+    pub(super) fn confirmed(&self, authority: &KeyId) -> Option<CrlNumber> {
+        self.memory().handed_in.get(authority).copied()
+    }
+
+    pub(super) fn confirm(&self, authority: KeyId, number: Option<CrlNumber>) {
+        match number {
+            Some(number) => self.memory().handed_in.insert(authority, number),
+            None => self.memory().handed_in.remove(&authority),
+        };
     }
 
     /// How much may be written.

@@ -5,7 +5,7 @@
 use std::{collections::BTreeMap, sync::Arc};
 
 use chancery_pki::{Certificate as X509, CrlNumber, KeyId, SerialNumber};
-use futures::{StreamExt as _, TryStreamExt as _, stream};
+use futures::{StreamExt as _, TryStreamExt as _, future::join_all, stream};
 use jiff::{SignedDuration, Timestamp};
 
 use super::{super::blocking, Context, Fault, copies, delegate, import, keys, note, obstruct, skewed, soonest};
@@ -17,6 +17,7 @@ use crate::{
     observe::{Cached as _, Coverage, ListSight, Name, World},
     plan::{
         delegate::OWNER,
+        list::automatic::{self, Limits},
         observed::Obstacle,
         publication::{Delay, Noted, ObservedPublication, Obstacle as Obstruction, PublicationPlan, decide, effective},
         renewal::add,
@@ -25,6 +26,8 @@ use crate::{
     telemetry::Publication,
 };
 
+/// When a delegate that could not be made is tried again.
+const UNSERVED: SignedDuration = SignedDuration::from_mins(1);
 /// How often chunks that nobody names are looked for.
 const SWEEP: SignedDuration = SignedDuration::from_hours(1);
 /// When a list that was not fit to be published is made again.
@@ -46,6 +49,8 @@ pub(super) struct Order<'a> {
     pub(super) list: Option<&'a ListSight>,
     /// Whether the list's issuer signs with this authority now.
     pub(super) current: bool,
+    /// Whether it goes on only until its certificates have ended.
+    pub(super) winding_down: bool,
 }
 
 /// What came of it.
@@ -77,8 +82,9 @@ pub async fn read(context: &Context) -> Result<(), Fault> {
 }
 
 /// The authorities whose lists were last published for this RevocationList, but for one.
-pub(super) fn of_list(world: &World, name: &Name, but: Option<KeyId>) -> Vec<KeyId> {
-    let is_of = |coverage: &Arc<Coverage>| coverage.list.as_ref() == Some(name);
+pub(super) fn of_list(world: &World, list: &ListSight, but: Option<KeyId>) -> Vec<KeyId> {
+    let is_of =
+        |coverage: &Arc<Coverage>| coverage.list.as_ref() == Some(&list.name) && coverage.head.list.as_ref() == Some(&list_name(list));
     let mut authorities: Vec<KeyId> =
         world.lists.all().iter().filter(|coverage| is_of(coverage)).map(|coverage| coverage.head.authority).collect();
     authorities.retain(|authority| Some(*authority) != but);
@@ -91,7 +97,16 @@ pub(super) fn of_list(world: &World, name: &Name, but: Option<KeyId>) -> Vec<Key
 /// # Errors
 /// When the API server does not answer, another leads, or another wrote.
 pub async fn keep(context: &Context, authority: &KeyId) -> Result<Option<Timestamp>, Fault> {
-    let order = Order { authority: *authority, chain: None, settings: None, list: None, current: false };
+    let coverage = context.world.lists.coverage(authority);
+    if coverage.as_ref().and_then(|coverage| coverage.list.as_ref()).is_some_and(|list| context.world.revocation_lists.get(list).is_some())
+    {
+        // Another list covers it by now.
+        return Ok(None);
+    }
+    if let Some(coverage) = coverage.filter(|_| obstruct(context, &[*authority]).is_none()) {
+        carry_out(context, authority, coverage.head.settings.max_automatic).await?;
+    }
+    let order = Order { authority: *authority, chain: None, settings: None, list: None, current: false, winding_down: true };
     let done = publish(context, &order, context.world.now()).await?;
     if let Some((obstacle, _)) = &done.obstacle {
         tracing::warn!(%authority, reason = obstacle.reason, message = obstacle.message, "a list without a RevocationList is not kept up");
@@ -118,7 +133,7 @@ pub(super) async fn publish(context: &Context, order: &Order<'_>, now: Timestamp
         let observed = ObservedPublication {
             settings: Some(&settings),
             list: list.as_ref(),
-            winding_down: !order.current,
+            winding_down: order.winding_down,
             chain: &chain,
             published: standing.published.as_ref(),
             surveys: &sight.surveys,
@@ -134,7 +149,7 @@ pub(super) async fn publish(context: &Context, order: &Order<'_>, now: Timestamp
             PublicationPlan::Nothing { wake } => {
                 done.wake = wake;
                 cover(context, standing.published.as_ref(), order.list, order.current);
-                soonest(&mut done.wake, answer(context, order, &settings, &chain, now).await?);
+                soonest(&mut done.wake, served(context, order, &settings, &chain, now).await?);
                 sweep(context, authority, now).await;
                 return Ok(done);
             }
@@ -145,6 +160,7 @@ pub(super) async fn publish(context: &Context, order: &Order<'_>, now: Timestamp
                     done.obstacle = Some((Obstacle { reason: reason::list::BYTES_SPENT, message }, true));
                 }
                 cover(context, standing.published.as_ref(), order.list, order.current);
+                soonest(&mut done.wake, served(context, order, &settings, &chain, now).await?);
                 return Ok(done);
             }
             PublicationPlan::Blocked { obstacle: Obstruction::RolledBack { .. }, .. } if !looked_again => {
@@ -160,6 +176,9 @@ pub(super) async fn publish(context: &Context, order: &Order<'_>, now: Timestamp
                 let message = confirmable(&obstacle, head.map(|head| head.number).max(sight.noted.map(|noted| noted.number)));
                 done.obstacle = Some((Obstacle { reason: obstacle.reason(), message }, helps));
                 cover(context, standing.published.as_ref(), order.list, order.current);
+                if !matches!(obstacle, Obstruction::ClockSkew { .. } | Obstruction::Register { .. }) {
+                    soonest(&mut done.wake, served(context, order, &settings, &chain, now).await?);
+                }
                 return Ok(done);
             }
             PublicationPlan::End => {
@@ -179,6 +198,7 @@ pub(super) async fn publish(context: &Context, order: &Order<'_>, now: Timestamp
                     done.wake = Some(if helps { skewed(now) } else { add(now, AGAIN) });
                     done.obstacle = Some((obstacle, helps));
                     cover(context, standing.published.as_ref(), order.list, order.current);
+                    soonest(&mut done.wake, served(context, order, &settings, &chain, now).await?);
                     return Ok(done);
                 }
             }
@@ -221,10 +241,12 @@ impl Sight {
         let (noted, anchor) = order.list.map_or((None, None), |list| said(&list.object, &order.authority));
         let stands = |position: Option<&Position>| position.map_or(Stands::Unknown, |position| index.stands(&id, position));
         let number = head.map(|head| head.number).max(noted.map(|noted| noted.number));
-        let confirmed = order.list.is_some_and(|list| {
-            let value = list.object.metadata.annotations.as_ref().and_then(|annotations| annotations.get(names::CONFIRM_ROLLBACK));
-            value.is_some() && value.map(String::as_str) == number.map(|number| number.to_string()).as_deref()
-        });
+        let by_import = context.press.confirmed(&order.authority).is_some_and(|of| Some(of) >= number);
+        let confirmed = by_import
+            || order.list.is_some_and(|list| {
+                let value = list.object.metadata.annotations.as_ref().and_then(|annotations| annotations.get(names::CONFIRM_ROLLBACK));
+                value.is_some() && value.map(String::as_str) == number.map(|number| number.to_string()).as_deref()
+            });
         Self {
             stands: [stands(head.map(|head| &head.register)), stands(anchor.as_ref())],
             surveys,
@@ -308,15 +330,17 @@ fn cover(context: &Context, published: Option<&Published>, list: Option<&ListSig
     let before = context.world.lists.coverage(&head.authority);
     // At the beginning of a term nobody has looked at the list yet.
     let name = list.map(|list| list.name.clone()).or_else(|| {
-        let name = head.list.as_ref().map(|list| Name::new(&list.namespace, &list.name))?;
-        context.world.revocation_lists.get(&name).map(|_| name)
+        let of = head.list.as_ref()?;
+        let name = Name::new(&of.namespace, &of.name);
+        context.world.revocation_lists.get(&name).filter(|list| list.uid() == of.uid).map(|_| name)
     });
+    let name_is_there = name.is_some();
     let wants_copies = list.is_some_and(|list| list.wanted.as_ref().is_ok_and(|wanted| wanted.ca_crl));
     let pem = wants_copies.then(|| copies::pem(published)).flatten();
     let coverage = Coverage {
         head: Arc::new(head.clone()),
         list: name,
-        current: current || (list.is_none() && before.is_none()),
+        current: current || (list.is_none() && name_is_there && before.is_none()),
         pem: pem.map(Arc::new),
     };
     let same = before.is_some_and(|before| {
@@ -431,6 +455,7 @@ async fn press(
     let published = Arc::new(published);
     context.press.stands(&authority, Some(Arc::clone(&published)));
     if !edition.is_head_only() {
+        context.press.confirm(authority, None);
         context.press.took(authority, i64::try_from(took.as_millis()).unwrap_or(i64::MAX));
         note::published(context, order.list, &built, standing.published.as_ref());
         let delays = delays(context, &authority, standing.published.as_ref(), &built, context.world.now());
@@ -478,6 +503,37 @@ fn delays(context: &Context, authority: &KeyId, before: Option<&Published>, buil
         });
         new.map(|(_, _, revocation)| now.duration_since(revocation.time.max(revocation.from)).as_secs_f64().max(0.0)).collect()
     })
+}
+
+/// The same as [`answer`], where what fails does not keep lists from being published; it is tried again.
+async fn served(
+    context: &Context,
+    order: &Order<'_>,
+    settings: &Settings,
+    chain: &[X509],
+    now: Timestamp,
+) -> Result<Option<Timestamp>, Fault> {
+    match answer(context, order, settings, chain, now).await {
+        Ok(wake) => Ok(wake),
+        Err(Fault::NotLeading) => Err(Fault::NotLeading),
+        Err(fault) => {
+            tracing::warn!(authority = %order.authority, ?fault, "no OCSP delegate could be made");
+            Ok(Some(add(now, UNSERVED)))
+        }
+    }
+}
+
+/// Carries out what nobody ordered by hand, where the list that would have said how much is gone.
+async fn carry_out(context: &Context, authority: &KeyId, most: u32) -> Result<(), Fault> {
+    let id = RegisterId::Authority(*authority);
+    let limits = Limits { most, confirmed_before: None };
+    let now = context.world.now();
+    let carried = context.world.registers.index().ledger(&id, |ledger| automatic::carry_out(ledger, limits, super::super::ACTOR, now));
+    let appended = join_all(carried.entries.into_iter().map(|entry| context.world.registers.append(id, entry))).await;
+    for line in appended {
+        line?;
+    }
+    Ok(())
 }
 
 /// Sees to it that the authority has somebody who answers for it, while it has certificates that anyone could ask about.

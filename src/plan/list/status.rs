@@ -55,13 +55,17 @@ pub fn of(list: &RevocationList, said: &Said<'_>, now: Timestamp) -> RevocationL
     let mut status = RevocationListStatus { observed_generation: generation, ..RevocationListStatus::default() };
     status.authority = said.authority.map(|authority| authority.to_string()).or_else(|| old.authority.clone());
     status.resolved = said.wanted.map(WantedList::resolved);
-    if let Some(head) = said.head {
+    let rolled_back = said.obstacle.as_ref().is_some_and(|(obstacle, _)| obstacle.reason == reason::list::ROLLED_BACK);
+    if rolled_back {
+        // What was published once is what a store that went back in time is told by, until a person has confirmed it.
+        status =
+            RevocationListStatus { observed_generation: generation, authority: status.authority, resolved: status.resolved, ..old.clone() };
+    } else if let Some(head) = said.head {
         status.register =
             Some(RegisterAnchor { sequence: i64::try_from(head.register.sequence).unwrap_or(i64::MAX), hash: head.register.hash.clone() });
         status.show(head.shards.keys().filter_map(|shard| shard_status(head, *shard)).collect());
         status.last_published = head.lists().map(|list| list.built_at).max().map(|time| Time(second(time)));
     } else if said.authority.is_none() || old.authority == status.authority {
-        // What was published once is what a store that went back in time is told by.
         status.register.clone_from(&old.register);
         status.number.clone_from(&old.number);
         status.last_published.clone_from(&old.last_published);
