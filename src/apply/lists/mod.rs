@@ -3,12 +3,16 @@
 //! What is decided is decided in `plan::list` and `plan::publication`; here it is carried out.
 
 mod copies;
+mod cover;
 mod delegate;
+mod edition;
 mod import;
 mod keys;
 mod note;
 mod press;
 mod publication;
+mod served;
+mod sight;
 
 use std::collections::{BTreeMap, BTreeSet};
 
