@@ -72,7 +72,7 @@ mod tests {
             budget.spend(7 * MIB, now);
             written += 7 * MIB;
         }
-        assert!(written <= 61 * BYTES_A_MINUTE + 7 * MIB && written >= 59 * BYTES_A_MINUTE, "{written}");
+        assert!((59 * BYTES_A_MINUTE..=61 * BYTES_A_MINUTE + 7 * MIB).contains(&written), "{written}");
     }
 
     #[test]

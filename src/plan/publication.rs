@@ -223,7 +223,7 @@ pub fn decide(observed: &ObservedPublication<'_>, now: Timestamp) -> Publication
             list: observed.list.cloned(),
             number: look.number(),
             now,
-            this_update: this_update.unwrap_or(look.backdated()),
+            this_update: this_update.unwrap_or_else(|_| look.backdated()),
             shards: due.shards,
             rebase: due.rebase,
             deltas: due.deltas,

@@ -224,20 +224,17 @@ impl Operator {
             }
         }
         self.budget.spend(built.bytes(), now);
-        match self.publisher.publish(&standing, &built).await {
-            Ok(next) => {
-                let head = &next.published.as_ref().unwrap().head;
-                let this_update = head.lists().map(|list| list.this_update).max().unwrap();
-                let noted = Noted { number: head.number, this_update };
-                *ground.status.lock().unwrap() = Some(Status { noted, anchor: head.register.clone() });
-                self.acknowledge(&next);
-                self.standing = Some(next);
-                Outcome::Published
-            }
-            Err(_) => {
-                self.forget();
-                Outcome::Failed
-            }
+        if let Ok(next) = self.publisher.publish(&standing, &built).await {
+            let head = &next.published.as_ref().unwrap().head;
+            let this_update = head.lists().map(|list| list.this_update).max().unwrap();
+            let noted = Noted { number: head.number, this_update };
+            *ground.status.lock().unwrap() = Some(Status { noted, anchor: head.register.clone() });
+            self.acknowledge(&next);
+            self.standing = Some(next);
+            Outcome::Published
+        } else {
+            self.forget();
+            Outcome::Failed
         }
     }
 
