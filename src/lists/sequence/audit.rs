@@ -92,6 +92,8 @@ impl Audit {
             let due = matches!(stand, Stand::Listed { from, time, .. } if from <= now && self.was_unexpired(&serial, time) && !self.is_forgotten(&serial, now));
             let on = lists.values().any(|lists| lists.full.find(&serial).unwrap().is_some());
             assert!(on || !due || self.ended.contains(&serial), "{serial} is revoked and on no list");
+            let good = matches!(stand, Stand::Good | Stand::Released) && !self.is_forgotten(&serial, now);
+            assert!(!on || !good, "{serial} is not revoked, and on a list");
         }
     }
 

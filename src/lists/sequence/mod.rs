@@ -65,6 +65,10 @@ enum Step {
     Sweep {
         operator: usize,
     },
+    /// One sweeps while the other publishes.
+    SweepMeanwhile {
+        after: u64,
+    },
     Minutes {
         minutes: i64,
     },
@@ -123,6 +127,7 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
         2 => operator.clone().prop_map(|operator| Step::Crash { operator }),
         2 => operator.clone().prop_map(|operator| Step::Forget { operator }),
         2 => operator.clone().prop_map(|operator| Step::Sweep { operator }),
+        3 => (0..60_u64).prop_map(|after| Step::SweepMeanwhile { after }),
         6 => (0..30_i64).prop_map(|minutes| Step::Minutes { minutes }),
         3 => (1..11_i64).prop_map(|days| Step::Days { days }),
         2 => (1..20_i64).prop_map(|minutes| Step::Back { minutes }),
@@ -335,6 +340,18 @@ impl World {
                     _ = operator.publisher.sweep(&authority, now) => {}
                     () = death(&operator.client) => {}
                 }
+            }
+            Step::SweepMeanwhile { after } => {
+                let (authority, client) = (self.ground.authority(), Arc::clone(&self.operators[1].client));
+                let publisher = self.operators[1].publisher.clone();
+                let sweep = async {
+                    tokio::time::sleep(Duration::from_millis(after)).await;
+                    tokio::select! {
+                        _ = publisher.sweep(&authority, now) => {}
+                        () = death(&client) => {}
+                    }
+                };
+                tokio::join!(self.reconcile(0), sweep);
             }
             Step::Minutes { minutes } => self.ground.pass(MINUTE * i32::try_from(minutes).unwrap()),
             Step::Days { days } => self.ground.pass(HOUR * 24 * i32::try_from(days).unwrap()),

@@ -224,17 +224,18 @@ impl Operator {
             }
         }
         self.budget.spend(built.bytes(), now);
-        let Ok(next) = self.publisher.publish(&standing, &built).await else {
+        if let Ok(next) = self.publisher.publish(&standing, &built).await {
+            let head = &next.published.as_ref().unwrap().head;
+            let this_update = head.lists().map(|list| list.this_update).max().unwrap();
+            let noted = Noted { number: head.number, this_update };
+            *ground.status.lock().unwrap() = Some(Status { noted, anchor: head.register.clone() });
+            self.acknowledge(&next);
+            self.standing = Some(next);
+            Outcome::Published
+        } else {
             self.forget();
-            return Outcome::Failed;
-        };
-        let head = &next.published.as_ref().unwrap().head;
-        let this_update = head.lists().map(|list| list.this_update).max().unwrap();
-        let noted = Noted { number: head.number, this_update };
-        *ground.status.lock().unwrap() = Some(Status { noted, anchor: head.register.clone() });
-        self.acknowledge(&next);
-        self.standing = Some(next);
-        Outcome::Published
+            Outcome::Failed
+        }
     }
 
     /// Says of each revocation that stands on a published list that it does.
