@@ -87,7 +87,7 @@ pub(crate) async fn measure(ground: &Ground) -> Result<Ocsp> {
 
     let address = free_address()?;
     let index = serials.iter().fold(String::new(), |mut text, serial| {
-        let _ = writeln!(text, "V\t491231235959Z\t\t{serial}\tunknown\t/CN=web");
+        let _ = writeln!(text, "V\t491231235959Z\t\t{serial}\tunknown\t/CN={serial}");
         text
     });
     fs::write(ground.folder().join("ocsp-index"), index)?;
