@@ -23,11 +23,11 @@ async fn a_rekeyed_authority_leaves_its_list_to_its_old_key() {
     stage.respec("ca", json!({"privateKey": {"rotationPolicy": "Always"}})).await;
     stage.ask("ca", "another key").await;
     let root = stage.replaced(&root).await;
-    let status =
-        stage.listed("ca", "the new authority", |status| authority_of(&status) == key_id(&root) && status.entries == Some(0)).await;
-    let status = match status.former_authorities.is_empty() {
-        true => stage.listed("ca", "the former authority", |status| !status.former_authorities.is_empty()).await,
-        false => status,
+    let status = stage.listed("ca", "the new authority", |status| authority_of(status) == key_id(&root) && status.entries == Some(0)).await;
+    let status = if status.former_authorities.is_empty() {
+        stage.listed("ca", "the former authority", |now| !now.former_authorities.is_empty()).await
+    } else {
+        status
     };
     assert_eq!(status.former_authorities[0].authority, authority_of(&first));
 
@@ -237,7 +237,7 @@ async fn lost_and_edited_chunks_are_made_again_and_never_served() {
                 maps.create(&PostParams::default(), &chunk).await.expect("it can be made again");
             }
         }
-        let status = stage.listed("ca", &format!("a new list, {damage}"), |status| number_of(&status) > number_of(&before)).await;
+        let status = stage.listed("ca", &format!("a new list, {damage}"), |status| number_of(status) > number_of(&before)).await;
         assert_eq!(status.entries, Some(1), "{damage}");
         let number = number_of(&status).to_string();
         let list = consumer.served(&format!("the new list, {damage}"), |list| list.number == number).await;

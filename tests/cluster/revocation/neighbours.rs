@@ -113,7 +113,7 @@ async fn an_edited_list_status_is_put_right_and_takes_nothing_off_the_list() {
         patched.unwrap_or_else(|error| panic!("{edit}: {error}"));
         let after = stage
             .listed("ca", "as it was", |now| {
-                authority_of(&now) == authority_of(&before) && now.entries == Some(1) && now.pending_revocations.unwrap_or_default() == 0
+                authority_of(now) == authority_of(&before) && now.entries == Some(1) && now.pending_revocations.unwrap_or_default() == 0
             })
             .await;
         assert!(number_of(&after) >= number_of(&before), "{edit}");
