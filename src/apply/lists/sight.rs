@@ -47,6 +47,8 @@ impl Sight {
         let pending = waiting + surveys.values().map(|survey| survey.due + survey.waiting).sum::<usize>();
         let oldest = surveys.values().filter_map(|survey| survey.oldest).chain(oldest).min();
         let (noted, anchor) = order.list.map_or((None, None), |list| said(&list.object, &order.authority));
+        // A head that is newer than the status was published by one who knew what the status says, or was told that it is lost.
+        let anchor = anchor.filter(|_| head.map(|head| head.number) <= noted.map(|noted| noted.number));
         let stands = |position: Option<&Position>| position.map_or(Stands::Unknown, |position| index.stands(&id, position));
         let number = head.map(|head| head.number).max(noted.map(|noted| noted.number));
         let by_import = context.press.confirmed(&order.authority).is_some_and(|of| Some(of) >= number);
