@@ -358,7 +358,6 @@ async fn call<T>(call: impl Future<Output = Result<T, StoreError>>) -> Result<T,
     }
 }
 
-#[expect(clippy::needless_pass_by_value, reason = "it is what map_err hands over")]
 fn unavailable(error: StoreError) -> ListError {
     let StoreError::Unknown { why } = error else { return ListError::Unavailable { why: error.to_string() } };
     ListError::Unavailable { why }
