@@ -101,7 +101,7 @@ pub(crate) async fn measure(ground: &Ground, count: usize) -> Result<Revocation>
             times.push(one(ground, &responder, &path, &format!("one-{fill}-{number}")).await?);
         }
         let (median, most) = (percentile(&mut times, 50), percentile(&mut times, 100));
-        say(&format!("revocation, {fill} on the list: served after {median:.0?}, at most {most:.0?}"));
+        say(&format!("revocation, {fill} on the list: served after {median:.2?}, at most {most:.2?}"));
         served.push((fill, median, most));
         if fill > 0 {
             let begun = Instant::now();
