@@ -124,7 +124,7 @@ fn answer(observed: &Observed<'_>, order: &WantedRevocation, now: Timestamp) -> 
     // Those that have ended since are off the books, and were revoked all the same.
     let certificates = before.map_or(number, |before| number.max(before.certificates));
     // A status has whole seconds. What the register has is exact, so only what it does not have yet must be sure to be meant later.
-    let waits = covered.iter().any(|own| own.authority.is_some() && is_unrecorded(own, order));
+    let waits = covered.iter().any(|own| own.authority.is_none() || is_unrecorded(own, order));
     let cut = cut(observed, order, now);
     let effective = if waits && second(cut) < cut { add(second(cut), SignedDuration::from_secs(1)) } else { second(cut) };
     let asked = Asked { issued_before: order.issued_before, effective, certificates };
