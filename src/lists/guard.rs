@@ -147,5 +147,4 @@ pub(super) fn nothing_lost(before: &Crl, next: &Crl, rules: &Rules<'_>) -> Resul
 }
 
 #[cfg(test)]
-#[path = "guard_tests.rs"]
 mod tests;

@@ -364,5 +364,4 @@ fn unavailable(error: StoreError) -> ListError {
 }
 
 #[cfg(test)]
-#[path = "publisher_tests.rs"]
 mod tests;
