@@ -29,8 +29,10 @@ pub(super) const KEY_ID: &str = "^[0-9a-fA-F]{64}$";
 pub(super) const NAMESPACE: &str = "^[a-z0-9]([-a-z0-9]*[a-z0-9])?$";
 /// A URL that begins with `http://` and others can be made below: without user, query, fragment, and slash at the end.
 pub(super) const BASE_URL: &str = r"^http://([a-zA-Z0-9]([-a-zA-Z0-9.]*[a-zA-Z0-9])?|\[[0-9a-fA-F:.]+\])(:[0-9]{1,5})?(/([a-zA-Z0-9._~!$&'()*+,;=:@-]|%[0-9a-fA-F]{2})+)*$";
-/// A point in time, RFC 3339, that every reader reads: `format` alone lets offsets of 99 hours through.
-const TIME: &str = r"^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]{1,9})?(Z|[+-]([01][0-9]|2[0-3]):[0-5][0-9])$";
+/// A point in time from 1970 on, RFC 3339, that every reader reads: `format` alone lets offsets of 99 hours through, and lists cannot
+/// tell of earlier ones.
+const TIME: &str =
+    r"^(19[7-9][0-9]|[2-9][0-9]{3})-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]{1,9})?(Z|[+-]([01][0-9]|2[0-3]):[0-5][0-9])$";
 
 /// How many DNS names one certificate may ask for.
 pub(super) const MAX_DNS_NAMES: usize = 1000;

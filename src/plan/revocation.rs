@@ -9,6 +9,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::{
     decide::minute,
+    list::listed_from,
     observed::{Observed, OwnCertificate},
     renewal::add,
 };
@@ -67,7 +68,7 @@ pub fn due(observed: &Observed<'_>, wanted: &Wanted, now: Timestamp) -> Option<R
     let mark = |own: &OwnCertificate| {
         let authority = own.authority.filter(|_| is_unrecorded(own, order) && !is_broken(observed, own))?;
         let grace = observed.history.lists.get(&authority).copied().unwrap_or(GRACE);
-        Some((authority, own.clone(), is_planned(order.reason).then(|| add(now, grace))))
+        Some((authority, own.clone(), listed_from(order.reason, grace, now)))
     };
     let certificates: Vec<_> = covered(observed, order, now).filter_map(mark).collect();
     (!certificates.is_empty()).then_some(Revoke {

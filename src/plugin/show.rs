@@ -19,7 +19,7 @@ pub fn show(list: &Crl, signers: &[Certificate], out: &mut impl Write) -> io::Re
     match (list.number(), list.delta_base()) {
         (Some(number), Some(base)) => field("Number", &format!("{number}, what changed since {base} (a delta)"))?,
         (Some(number), None) => field("Number", &number.to_string())?,
-        (None, _) => field("Number", "none")?,
+        (None, _) => field("Number", "none below 2^128")?,
     }
     field("This update", &list.this_update().to_string())?;
     field("Next update", &list.next_update().map_or_else(|| "none".to_owned(), |time| time.to_string()))?;

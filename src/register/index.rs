@@ -19,7 +19,7 @@ mod trail;
 
 #[cfg(test)]
 pub(crate) use ledger::test_ledger;
-pub use ledger::{Known, Ledger, Revocation, Standing};
+pub use ledger::{Known, Ledger, Revocation, Standing, UNASKED};
 pub use trail::Stands;
 
 pub(super) use state::State;

@@ -41,10 +41,11 @@ mod tests;
 pub use follow::{Follower, Look};
 #[cfg(test)]
 pub(crate) use index::test_ledger;
-pub use index::{Current, ISSUANCES, Index, KeyRecord, Known, Ledger, REISSUE_WINDOW, Revocation, Standing, Stands};
+pub use index::{Current, ISSUANCES, Index, KeyRecord, Known, Ledger, REISSUE_WINDOW, Revocation, Standing, Stands, UNASKED};
 pub use layout::{HEAD_BYTES, LABEL, RegisterId};
 pub use line::{Act, BrokenAt, Entry, EntryError, LINE_BYTES, Line, NO_LINE, Owner, Position, Written, hash, read, verify};
 pub use store::{Document, KubeStore, Selector, Store, StoreError};
+pub use trim::KEPT;
 
 use append::{Queue, Waiting};
 use index::State;

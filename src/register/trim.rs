@@ -15,7 +15,7 @@ use super::{
 };
 
 /// How long after its end a line is kept: a list's validity of 7 days, and a day.
-pub(super) const KEPT: Duration = Duration::from_hours(8 * 24);
+pub const KEPT: Duration = Duration::from_hours(8 * 24);
 
 /// How many lines are carried forward in one write: 8 KiB at most.
 pub(super) const CARRIED: usize = 8;

@@ -353,8 +353,13 @@ fn revocation(spec: &RevocationSpec) -> Result<WantedRevocation, SpecError> {
             format!("{reason} cannot be given here: use one of {}", shared::names(&TENANT_REASONS)),
         ));
     }
-    let invalidity_date = spec.invalidity_date.as_ref().map(|time| time.0);
-    Ok(WantedRevocation { issued_before: spec.issued_before.0, reason, invalidity_date })
+    let invalidity_date =
+        spec.invalidity_date.as_ref().map(|time| shared::since_1970("spec.revocation.invalidityDate", time)).transpose()?;
+    Ok(WantedRevocation {
+        issued_before: shared::since_1970("spec.revocation.issuedBefore", &spec.issued_before)?,
+        reason,
+        invalidity_date,
+    })
 }
 
 #[cfg(test)]

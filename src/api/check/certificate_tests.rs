@@ -99,6 +99,12 @@ fn each_bad_value_is_refused_by_the_path_of_its_field() {
         ("revocation", json!({"issuedBefore": "2026-01-01T00:00:00Z", "reason": "cACompromise"}), "spec.revocation.reason"),
         ("revocation", json!({"issuedBefore": "2026-01-01T00:00:00Z", "reason": "certificateHold"}), "spec.revocation.reason"),
         ("revocation", json!({"issuedBefore": "2026-01-01T00:00:00Z", "invalidityDate": 7}), "spec.revocation.invalidityDate"),
+        (
+            "revocation",
+            json!({"issuedBefore": "2026-01-01T00:00:00Z", "invalidityDate": "1970-01-01T00:59:59+01:00"}),
+            "spec.revocation.invalidityDate",
+        ),
+        ("revocation", json!({"issuedBefore": "0000-01-01T00:00:00+01:00"}), "spec.revocation.issuedBefore"),
     ];
     for (field, value, expected) in table {
         let error = refused(&with(field, value.clone()));
@@ -229,6 +235,10 @@ fn what_is_to_be_revoked_comes_out_checked() {
         assert_eq!(revocation(full), WantedRevocation { issued_before: time, reason, invalidity_date: Some(time) });
     }
     assert_eq!(check(&certificate(|_| ())).unwrap().revocation, None);
+    let earliest = revocation(json!({"issuedBefore": "1970-01-01T00:00:00Z", "invalidityDate": "1970-01-01T01:00:00+01:00"}));
+    assert_eq!((earliest.issued_before, earliest.invalidity_date), (Timestamp::UNIX_EPOCH, Some(Timestamp::UNIX_EPOCH)));
+    let early = check(&with("revocation", json!({"issuedBefore": "1969-12-31T23:59:59.9Z"}))).unwrap_err().to_string();
+    assert_eq!(early, "spec.revocation.issuedBefore: 1969-12-31T23:59:59.9Z is before 1970: must be 1970-01-01T00:00:00Z or later");
 }
 
 #[test]

@@ -149,7 +149,7 @@ pub fn check_list(list: &RevocationList) -> Result<WantedList, SpecError> {
         ca_crl: distribution.ca_crl,
         ocsp,
         max_automatic: max_automatic(spec.max_automatic_revocations)?,
-        confirm_before: spec.confirm_pending_before.as_ref().map(|time| time.0),
+        confirm_before: confirm_before(spec)?,
         orders: orders(&spec.revocations)?,
     })
 }
@@ -274,6 +274,10 @@ fn object(field: &str, namespace: Option<&str>, name: &str) -> Result<(), SpecEr
     text::subdomain(name).map_err(|problem| SpecError::new(format!("{field}.name"), problem))
 }
 
+fn confirm_before(spec: &RevocationListSpec) -> Result<Option<Timestamp>, SpecError> {
+    spec.confirm_pending_before.as_ref().map(|time| shared::since_1970("spec.confirmPendingBefore", time)).transpose()
+}
+
 fn orders(specs: &[OrderSpec]) -> Result<Vec<Order>, SpecError> {
     const FIELD: &str = "spec.revocations";
     shared::at_most(FIELD, specs, schema::MAX_ORDERS)?;
@@ -286,7 +290,8 @@ fn order(field: &str, spec: &OrderSpec) -> Result<Order, SpecError> {
         (None, Some(key), None) => Target::Key(hexadecimal(&format!("{field}.keyID"), key)?),
         (None, None, Some(CertificateTarget { namespace, name, issued_before })) => {
             object(&format!("{field}.certificateRef"), namespace.as_deref(), name)?;
-            Target::Certificate { namespace: namespace.clone(), name: name.clone(), issued_before: issued_before.0 }
+            let issued_before = shared::since_1970(format!("{field}.certificateRef.issuedBefore"), issued_before)?;
+            Target::Certificate { namespace: namespace.clone(), name: name.clone(), issued_before }
         }
         _ => return Err(SpecError::new(field, "exactly one of serialNumber, keyID and certificateRef is required")),
     };
@@ -305,7 +310,9 @@ fn order(field: &str, spec: &OrderSpec) -> Result<Order, SpecError> {
     if let Some(reason) = spec.reason.filter(|reason| !OWNER_REASONS.contains(reason)) {
         return refuse("reason", format!("{reason} cannot be given here: use one of {}", shared::names(&OWNER_REASONS)));
     }
-    Ok(Order { what, act, invalidity_date: spec.invalidity_date.as_ref().map(|time| time.0) })
+    let invalidity_date =
+        spec.invalidity_date.as_ref().map(|time| shared::since_1970(format!("{field}.invalidityDate"), time)).transpose()?;
+    Ok(Order { what, act, invalidity_date })
 }
 
 fn hexadecimal<T>(field: &str, digits: &str) -> Result<T, SpecError>

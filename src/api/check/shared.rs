@@ -3,7 +3,8 @@
 use std::collections::BTreeSet;
 
 use chancery_pki::{KeyAlgorithm, KeyEncoding, Reason, Usage};
-use jiff::SignedDuration;
+use jiff::{SignedDuration, Timestamp};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
 use super::error::SpecError;
 use crate::api::{
@@ -39,6 +40,15 @@ pub(super) fn encoding(encoding: Encoding) -> KeyEncoding {
         Encoding::Pkcs1 => KeyEncoding::Pkcs1,
         Encoding::Pkcs8 => KeyEncoding::Pkcs8,
     }
+}
+
+/// A time that lists and register lines can hold.
+pub(super) fn since_1970(field: impl Into<String>, time: &Time) -> Result<Timestamp, SpecError> {
+    if time.0 < Timestamp::UNIX_EPOCH {
+        let least = Timestamp::UNIX_EPOCH;
+        return Err(SpecError::new(field, format!("{} is before 1970: must be {least} or later", time.0)));
+    }
+    Ok(time.0)
 }
 
 /// A duration of at least `least`.

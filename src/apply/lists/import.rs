@@ -114,7 +114,8 @@ fn missing(ledger: &Ledger, revoked: &Revoked, now: Timestamp) -> Option<Entry> 
         owner: known.and_then(|known| known.owner.as_deref().cloned()),
         reason: "on a list that was handed in".to_owned(),
         actor: ACTOR.to_owned(),
-        code: (revoked.reason != Reason::Unspecified).then_some(revoked.reason),
+        // A complete list takes nothing back: what stands on it is revoked, whatever its reason says.
+        code: (!matches!(revoked.reason, Reason::Unspecified | Reason::RemoveFromCrl)).then_some(revoked.reason),
         invalidity_date: revoked.invalidity_date,
         from: Some(revoked.time),
         ..Entry::new(if held { Act::Held } else { Act::Revoked })
@@ -131,4 +132,37 @@ async fn refuse(context: &Context, mut map: ConfigMap, why: &str) -> Result<(), 
     tracing::warn!(config_map = map.metadata.name, why, "a list that was handed in is not taken");
     context.writer.config_map(&map).await?;
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use chancery_pki::SerialNumber;
+
+    use super::*;
+    use crate::register::test_ledger;
+
+    fn at(second: i64) -> Timestamp {
+        Timestamp::from_second(1_795_000_000 + second).unwrap()
+    }
+
+    fn listed(reason: Reason) -> Revoked {
+        Revoked { serial: SerialNumber::from_octets(&[1]).unwrap(), time: at(-100), reason, invalidity_date: None }
+    }
+
+    #[test]
+    fn what_stands_on_a_complete_list_goes_on_record_as_revoked_since_then() {
+        let nothing = Ledger::default();
+        for (reason, code) in [
+            (Reason::KeyCompromise, Some(Reason::KeyCompromise)),
+            (Reason::Unspecified, None),
+            // Whoever wrote that into a complete list did not take the certificate off it.
+            (Reason::RemoveFromCrl, None),
+        ] {
+            let entry = missing(&nothing, &listed(reason), at(0)).unwrap();
+            assert_eq!((entry.act, entry.code, entry.from), (Act::Revoked, code, Some(at(-100))), "{reason}");
+            let ledger = test_ledger(std::iter::once((at(0), entry)));
+            assert_eq!(missing(&ledger, &listed(reason), at(1)), None, "{reason}: it is recorded once");
+        }
+        assert_eq!(missing(&nothing, &listed(Reason::CertificateHold), at(0)).unwrap().act, Act::Held);
+    }
 }

@@ -5,7 +5,10 @@ use chancery_pki::SerialNumber;
 use jiff::{SignedDuration, Timestamp};
 
 use super::super::renewal::add;
-use crate::register::{Act, Entry, Ledger, Owner, Revocation};
+use crate::register::{Act, Entry, Ledger, Owner, Revocation, UNASKED};
+
+/// The reason on the lines of those that a person has confirmed: they leave no less room for others.
+const CONFIRMED: &str = "asked for automatically, and confirmed";
 
 /// Within which time they are counted.
 pub const WINDOW: SignedDuration = SignedDuration::from_hours(1);
@@ -53,7 +56,11 @@ pub fn carry_out(ledger: &Ledger, limits: Limits, actor: &str, now: Timestamp) -
             room -= 1;
         }
         let asked = entry(serial, known.not_after, known.key_id, known.owner.as_deref(), revocation, actor);
-        carried.entries.push(Entry { from: (revocation.from > now).then_some(revocation.from), ..asked });
+        carried.entries.push(Entry {
+            reason: if confirmed { CONFIRMED } else { UNASKED }.to_owned(),
+            from: (revocation.from > now).then_some(revocation.from),
+            ..asked
+        });
     }
     if carried.waiting > 0 {
         // Where nothing at all is allowed, only a person helps.
@@ -75,7 +82,6 @@ fn entry(
         not_after,
         key_id,
         owner: owner.cloned(),
-        reason: "asked for automatically".to_owned(),
         actor: actor.to_owned(),
         code: Some(asked.reason),
         invalidity_date: asked.invalidity_date,

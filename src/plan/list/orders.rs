@@ -11,7 +11,7 @@ use jiff::{SignedDuration, Timestamp};
 use super::{super::renewal::add, listed_from};
 use crate::{
     api::{Order, OrderAct, Target},
-    register::{Act, Entry, Known, Ledger, RegisterId, Standing},
+    register::{Act, Entry, KEPT, Known, Ledger, RegisterId, Standing},
 };
 
 /// By how much a time may lie ahead before it is taken for a mistake.
@@ -67,7 +67,7 @@ pub fn decide(
     let by_owner = owners(orders, orderer, authorities);
     for (index, order) in orders.iter().enumerate() {
         let targets = match &order.what {
-            Target::Serial(serial) => serial_of(serial, order, authorities, now),
+            Target::Serial(serial) => serial_of(serial, order, authorities),
             Target::Key(key) => Ok(by_key.get(key).cloned().unwrap_or_default()),
             Target::Certificate { namespace, name, issued_before } => {
                 let namespace = namespace.as_deref().unwrap_or(orderer.namespace);
@@ -154,19 +154,20 @@ fn owners(orders: &[Order], orderer: &Orderer<'_>, authorities: &[Authority<'_>]
     owners
 }
 
-fn serial_of(serial: &SerialNumber, order: &Order, authorities: &[Authority<'_>], now: Timestamp) -> Result<Targets, String> {
+fn serial_of(serial: &SerialNumber, order: &Order, authorities: &[Authority<'_>]) -> Result<Targets, String> {
     if let Some(authority) = authorities.iter().find(|authority| authority.ledger.get(serial).is_some()) {
         return Ok(vec![(authority.key_id, serial.clone())]);
     }
-    match (authorities.first(), order.act) {
-        (None, _) => Ok(Vec::new()),
-        (Some(_), OrderAct::Release) => Err(format!("serial {serial} is not on hold")),
-        (Some(authority), _) if authority.exclusive => Err(format!(
-            "this authority has issued no certificate with serial {serial}, or it ended before {}: see its register",
-            add(now, -SignedDuration::from_hours(8 * 24)).strftime("%Y-%m-%d")
+    match authorities.first() {
+        None => Ok(Vec::new()),
+        // What nobody knows is not on hold, or not any more.
+        Some(_) if matches!(order.act, OrderAct::Release) => Ok(Vec::new()),
+        // Others may have issued under an imported key, though not with serials of our form: such a one is off the books, and would be
+        // revoked once more for each time that it is ordered.
+        Some(authority) if authority.exclusive || serial.shard().is_some() => Err(format!(
+            "this authority has issued no certificate with serial {serial}, or it ended more than 8 days ago: see its register"
         )),
-        // Others may have issued under an imported key.
-        (Some(authority), _) => Ok(vec![(authority.key_id, serial.clone())]),
+        Some(authority) => Ok(vec![(authority.key_id, serial.clone())]),
     }
 }
 
@@ -188,15 +189,16 @@ fn of_certificate(
         return Err(format!("certificateRef.issuedBefore {before} lies ahead: give a time that has passed"));
     }
     let all = owned.get(&(namespace.to_owned(), name.to_owned())).map_or(&[][..], Vec::as_slice);
+    // What an order revoked is on record for that long. After that nothing tells whether it did, and it counts as done.
+    let is_kept = before.checked_add(KEPT).is_ok_and(|end| now < add(end, -AHEAD));
+    if all.is_empty() && is_kept {
+        return Err(format!("this authority has issued nothing to Certificate {namespace}/{name}: see its name and namespace"));
+    }
     // A time that lies ahead by a little means what there was when it was first acted on, and not what has taken its place since.
     let by_this = |own: &Own| own.revoked.filter(|(asked, _)| *asked == before).map(|(_, time)| time);
     let cut = all.iter().filter_map(by_this).min().map_or(before, |acted| acted.min(before));
     let meant = all.iter().filter(|own| own.issued < cut || by_this(own).is_some());
-    let targets: Targets = meant.map(|own| (own.authority, own.serial.clone())).collect();
-    if targets.is_empty() {
-        return Err(format!("this authority has issued nothing to Certificate {namespace}/{name} before {before} that has not ended"));
-    }
-    Ok(targets)
+    Ok(meant.map(|own| (own.authority, own.serial.clone())).collect())
 }
 
 /// The line that brings one certificate to where the order wants it; none where it is there.

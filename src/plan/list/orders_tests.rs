@@ -124,7 +124,9 @@ fn a_neighbours_certificate_is_out_of_reach() {
 fn only_what_was_issued_before_is_revoked_and_no_time_that_lies_ahead_is_taken() {
     let lines = [issued(1, "team", "web"), issued(2, "team", "web")];
     assert_eq!(acts(&come_to(&[of(None, "web", 1)], &lines, false)), [(Act::Revoked, serial(1))]);
-    assert!(come_to(&[of(None, "web", 0)], &lines, false).refused[&0].contains("has issued nothing to Certificate team/web"));
+    let before_all = come_to(&[of(None, "web", 0)], &lines, false);
+    assert!(before_all.lines.is_empty() && before_all.refused.is_empty(), "what was there then has ended");
+    assert!(come_to(&[of(None, "wbe", 1)], &lines, false).refused[&0].contains("has issued nothing to Certificate team/wbe"));
     assert!(come_to(&[of(None, "web", 10_000)], &lines, false).refused[&0].contains("lies ahead"));
 }
 
@@ -187,6 +189,52 @@ fn what_nobody_ordered_is_carried_out_within_the_limit_the_oldest_first() {
     assert_eq!(serials(&later.entries), [serial(3), serial(4)]);
     let confirmed = carry_out(&times(&lines), limits(0, Some(at(9))), "list", at(200));
     assert_eq!((serials(&confirmed.entries), confirmed.waiting), (vec![serial(3), serial(4)], 1));
+}
+
+#[test]
+fn only_what_was_carried_out_unasked_leaves_less_room() {
+    use super::super::automatic::{Limits, carry_out};
+    let mut lines: Vec<Entry> = (1..=6).map(|number| issued(number, "team", "web")).collect();
+    lines.extend((1..=5).map(|number| about(Act::Pending, number, Some(Reason::CessationOfOperation))));
+    let ledger = |lines: &[Entry]| test_ledger(lines.iter().cloned().enumerate().map(|(n, entry)| (at(i64::try_from(n).unwrap()), entry)));
+    // One by hand, and two that a person has confirmed.
+    lines.extend(come_to(&[by_serial(1, OrderAct::Revoke(Reason::Superseded))], &lines, false).lines.into_iter().map(|(_, entry)| entry));
+    let confirmed = carry_out(&ledger(&lines), Limits { most: 0, confirmed_before: Some(at(9)) }, "list", at(100));
+    assert_eq!((confirmed.entries.len(), confirmed.waiting), (2, 2));
+    lines.extend(confirmed.entries);
+    let limits = Limits { most: 1, confirmed_before: None };
+    let alone = carry_out(&ledger(&lines), limits, "list", at(100));
+    assert_eq!((alone.entries.len(), alone.waiting), (1, 1));
+    lines.extend(alone.entries);
+    // That one counts, also once it is known that its key was stolen.
+    let worse = come_to(&[by_serial(4, OrderAct::Revoke(Reason::KeyCompromise))], &lines, false);
+    lines.extend(worse.lines.into_iter().map(|(_, entry)| entry));
+    let full = carry_out(&ledger(&lines), limits, "list", at(100));
+    assert_eq!((full.entries.len(), full.waiting), (0, 1));
+    assert!(full.again.is_some());
+}
+
+#[test]
+fn an_order_whose_certificate_is_off_the_books_is_neither_refused_nor_carried_out_again() {
+    let own = SerialNumber::issued(3, [7; chancery_pki::RANDOM_OCTETS]);
+    let orders = |act| [order(Target::Serial(own.clone()), act), of(None, "web", 900)];
+    let ledger = Ledger::default();
+    let decide_at = |orders: &[Order], exclusive: bool, now: Timestamp| {
+        let authorities = [Authority { key_id: key(200), ledger: &ledger, exclusive }];
+        let orderer = Orderer { namespace: "team", everywhere: false, actor: "", grace: SignedDuration::ZERO };
+        decide(orders, &orderer, &authorities, &|_, _| false, now)
+    };
+    let day = 86_400;
+    for exclusive in [true, false] {
+        let of_old = |day: i64| decide_at(&orders(OrderAct::Revoke(Reason::Superseded)), exclusive, at(day * 86_400));
+        assert!(of_old(20).lines.is_empty(), "of a serial of our own form others issue nothing");
+        assert_eq!(of_old(20).refused.keys().collect::<Vec<_>>(), [&0], "it may as well be mistyped");
+        assert_eq!(of_old(20).refused, of_old(21).refused, "a status does not change from day to day");
+        assert!(decide_at(&orders(OrderAct::Release), exclusive, at(20 * day)).refused.is_empty(), "nothing is on hold");
+        // What was there at a time that is this recent would still be on record.
+        let of_new = decide_at(&[of(None, "web", 900)], exclusive, at(day));
+        assert_eq!(of_new.refused[&0], "this authority has issued nothing to Certificate team/web: see its name and namespace");
+    }
 }
 
 #[test]

@@ -95,6 +95,11 @@ impl Desk {
                 self.settle(around, &mut done, now);
             }
             Act::Revoke(revoke) => {
+                // A line whose time to be listed from has passed says since when a list that was handed in had it.
+                assert!(
+                    revoke.certificates.iter().all(|(_, _, from)| from.is_none_or(|from| from > now)),
+                    "revoked before now: {revoke:?}"
+                );
                 let marks = revoke.certificates.iter().map(|(_, own, from)| (own.serial.clone(), *from)).collect::<Vec<_>>();
                 for (number, (serial, from)) in marks.iter().enumerate() {
                     if number > 0 && crash == Some(Crash::BetweenRevocations) {

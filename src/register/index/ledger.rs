@@ -17,6 +17,10 @@ use crate::register::{
     trim::KEPT,
 };
 
+/// The reason on the line of a revocation that had waited for its list, and was carried out though no person ordered or confirmed it.
+/// Those are counted by it.
+pub const UNASKED: &str = "asked for automatically";
+
 /// The certificates of one register.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Ledger {
@@ -77,11 +81,11 @@ pub struct Revocation {
     /// When that was recorded first; of one that was taken back from a published list, what stood there.
     pub time: Timestamp,
     /// The revocationDate that lists and answers show: as early before it was recorded as a list's thisUpdate is before its making, since
-    /// a list may not tell of what is later than it.
+    /// a list may not tell of what is later than it. Not before 1970, which no list can say.
     pub date: Timestamp,
     /// Why.
     pub reason: Reason,
-    /// When the key is known or believed to have become unsafe.
+    /// When the key is known or believed to have become unsafe. Not before 1970.
     pub invalidity_date: Option<Timestamp>,
     /// It stands on no list before this time.
     pub from: Timestamp,
@@ -89,7 +93,7 @@ pub struct Revocation {
     pub sequence: u64,
     /// Everything issued before this was to be revoked; none where it was asked for otherwise.
     pub before: Option<Timestamp>,
-    /// When it was carried out, where nobody ordered it by hand: it had waited for its list.
+    /// When it was carried out, where no person ordered or confirmed it: its line's reason is [`UNASKED`].
     pub automatic: Option<Timestamp>,
 }
 
@@ -249,22 +253,25 @@ impl Known {
 
     fn stand(&mut self, line: &Line) {
         let entry = &line.entry;
-        let waited = matches!(self.standing, Standing::Pending(_)) && entry.act == Act::Revoked;
+        // It stays what it was when its reason becomes another.
+        let counted = self.standing.revocation().and_then(|revocation| revocation.automatic);
+        let automatic = if entry.act == Act::Revoked && entry.reason == UNASKED { Some(line.time) } else { counted };
         // What is on a list does not leave it to come back later for another reason.
         let shown = self.standing.revocation().map_or(Timestamp::MAX, |revocation| revocation.from);
         let revocation = |reason: Reason, (time, date): (Timestamp, Timestamp)| {
             Box::new(Revocation {
                 time,
-                date,
+                date: listable(date),
                 reason,
-                invalidity_date: entry.invalidity_date,
+                invalidity_date: entry.invalidity_date.map(listable),
                 from: entry.from.unwrap_or(line.time).min(shown),
                 sequence: line.sequence,
                 before: entry.before,
-                automatic: waited.then_some(line.time),
+                automatic,
             })
         };
-        let code = entry.code.unwrap_or_default();
+        // A release is no reason to revoke: lists and answers would call it one.
+        let code = entry.code.filter(|code| *code != Reason::RemoveFromCrl).unwrap_or_default();
         // One that is taken back from a list that was published once keeps the date that stood there.
         let now = (line.time, line.time.checked_sub(BACKDATE).unwrap_or(line.time));
         let dated = entry.from.filter(|from| *from < line.time).map_or(now, |from| (from, from));
@@ -293,6 +300,11 @@ pub(crate) fn test_ledger(entries: impl Iterator<Item = (Timestamp, Entry)>) -> 
         ledger.apply(&Line { sequence, time, previous: crate::register::NO_LINE.to_owned(), entry }, owner);
     }
     ledger
+}
+
+/// The time as a list can say it. One that no list can hold would leave the authority without lists for as long as its line stands.
+fn listable(time: Timestamp) -> Timestamp {
+    time.max(Timestamp::UNIX_EPOCH)
 }
 
 fn set(serials: &mut BTreeSet<SerialNumber>, serial: &SerialNumber, stands: bool) {

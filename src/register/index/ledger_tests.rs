@@ -74,6 +74,17 @@ fn a_revocation_changes_only_to_a_compromised_key_and_keeps_its_date() {
 }
 
 #[test]
+fn what_lists_cannot_say_is_read_as_what_they_can() {
+    let early: Timestamp = "1950-06-01T00:00:00Z".parse().unwrap();
+    let revoked = line(2, Act::Revoked, 1);
+    let dated = Entry { from: Some(early), invalidity_date: Some(early), code: Some(Reason::RemoveFromCrl), ..revoked.entry.clone() };
+    let ledger = ledger(&[Line { entry: dated, ..revoked }]);
+    let revocation = ledger.get(&serial(1)).unwrap().on_list(at(3)).unwrap();
+    assert_eq!((revocation.date, revocation.invalidity_date), (Timestamp::UNIX_EPOCH, Some(Timestamp::UNIX_EPOCH)));
+    assert_eq!(revocation.reason, Reason::Unspecified, "a release would call what is revoked good");
+}
+
+#[test]
 fn a_revocation_with_a_delay_is_on_no_list_before() {
     let revoked = line(2, Act::Revoked, 1);
     let delayed = Line { entry: Entry { from: Some(at(600)), ..revoked.entry }, ..revoked };

@@ -93,6 +93,17 @@ async fn the_api_server_refuses_a_list_that_cannot_be_meant_and_names_the_field(
             "spec.revocations[1].release",
         ),
         (
+            "a time before 1970",
+            order(&json!({"certificateRef": {"name": "a", "issuedBefore": "1969-12-31T23:59:59Z"}})),
+            "spec.revocations[1].certificateRef.issuedBefore",
+        ),
+        (
+            "a key that was unsafe before 1970",
+            order(&json!({"serialNumber": "02", "invalidityDate": "1969-12-31T23:59:59Z"})),
+            "spec.revocations[1].invalidityDate",
+        ),
+        ("a confirmation from before 1970", json!({"confirmPendingBefore": "1969-12-31T23:59:59Z"}), "spec.confirmPendingBefore"),
+        (
             "a date that is none",
             order(&json!({"serialNumber": "02", "invalidityDate": "2026-02-30T00:00:00"})),
             "spec.revocations[1].invalidityDate",

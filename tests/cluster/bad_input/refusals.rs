@@ -79,6 +79,12 @@ async fn the_api_server_refuses_a_certificate_that_cannot_be_meant_and_names_the
         ("a revocation of nothing", json!({"revocation": {}}), "spec.revocation.issuedBefore"),
         ("a day for a time", json!({"revocation": {"issuedBefore": "2026-01-01"}}), "spec.revocation.issuedBefore"),
         ("an offset of 99 hours", json!({"revocation": {"issuedBefore": "2026-01-01T00:00:00+99:00"}}), "spec.revocation.issuedBefore"),
+        ("a time before 1970", json!({"revocation": {"issuedBefore": "1969-12-31T23:59:59Z"}}), "spec.revocation.issuedBefore"),
+        (
+            "a key that was unsafe before 1970",
+            json!({"revocation": {"issuedBefore": "2026-01-01T00:00:00Z", "invalidityDate": "1969-12-31T23:59:59Z"}}),
+            "spec.revocation.invalidityDate",
+        ),
         ("a reason of an owner's", revocation("privilegeWithdrawn"), "spec.revocation.reason"),
         ("a CA's reason", revocation("cACompromise"), "spec.revocation.reason"),
         ("a hold", revocation("certificateHold"), "spec.revocation.reason"),

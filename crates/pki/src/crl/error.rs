@@ -46,8 +46,8 @@ pub enum CrlError {
     /// A serial number.
     #[error("an entry of the list: {0}")]
     Serial(#[from] SerialError),
-    /// A number beyond what is counted here, or none at all.
-    #[error("the list's number, or that of the list it adds to, is malformed or not below 2^128")]
+    /// A number of more octets than RFC 5280 section 5.2.3 allows, one of a delta's base beyond what is counted here, or none at all.
+    #[error("the list's number is malformed or missing, or that of the list it adds to is not below 2^128")]
     Number,
     /// An extension cannot be read.
     #[error("the list's extension {oid} is malformed")]

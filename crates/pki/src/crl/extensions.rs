@@ -9,6 +9,9 @@ use crate::{
 
 use super::{CrlNumber, oid, read::Extensions};
 
+/// How many octets the number of a list may have.
+const NUMBER_OCTETS: usize = 20;
+
 /// Reads the `Extensions` that are all of `octets`.
 pub(super) fn read(octets: &[u8]) -> Result<Extensions, CrlError> {
     let mut found = Extensions::default();
@@ -26,9 +29,10 @@ pub(super) fn read(octets: &[u8]) -> Result<Extensions, CrlError> {
             let identifier = identifier.take_if(tag::context(0)).map_err(malformed)?;
             found.authority_key_identifier = identifier.map(|identifier| identifier.contents.into());
         } else if extension.oid == oid::CRL_NUMBER.as_bytes() {
-            found.number = Some(number(extension.value)?);
+            found.number = number(extension.value)?;
         } else if extension.oid == oid::DELTA_INDICATOR.as_bytes() {
-            found.delta_base = Some(number(extension.value)?);
+            // Without its base a delta would be taken for a whole list.
+            found.delta_base = Some(number(extension.value)?.ok_or(CrlError::Number)?);
         } else if extension.oid == oid::ISSUING_DISTRIBUTION_POINT.as_bytes() {
             issuing_distribution_point(extension.value, &mut found)?;
         } else if extension.oid == oid::FRESHEST.as_bytes() {
@@ -40,9 +44,13 @@ pub(super) fn read(octets: &[u8]) -> Result<Extensions, CrlError> {
     Ok(found)
 }
 
-fn number(value: &[u8]) -> Result<CrlNumber, CrlError> {
+/// A number of a list; none for one that is beyond what is counted here. Others number in up to 20 octets (RFC 5280 section 5.2.3).
+fn number(value: &[u8]) -> Result<Option<CrlNumber>, CrlError> {
     let octets = tlv::only(value, tag::INTEGER).and_then(|value| tlv::unsigned(value.contents)).map_err(|_| CrlError::Number)?;
-    CrlNumber::from_octets(octets).ok_or(CrlError::Number)
+    if octets.len() > NUMBER_OCTETS {
+        return Err(CrlError::Number);
+    }
+    Ok(CrlNumber::from_octets(octets))
 }
 
 /// RFC 5280 section 5.2.5.
@@ -104,4 +112,21 @@ fn full_name(mut reader: Reader<'_>) -> Result<Option<Vec<String>>, Malformed> {
         }
     }
     Ok(Some(uris))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_number_has_up_to_20_octets_of_which_16_are_counted() {
+        let number = |octets: usize| {
+            let mut value = Vec::new();
+            tlv::write_unsigned(&mut value, &vec![1; octets]);
+            number(&value)
+        };
+        assert_eq!(number(16), Ok(Some(CrlNumber::new(u128::from_be_bytes([1; 16])))));
+        assert_eq!([17, 20].map(number), [Ok(None), Ok(None)]);
+        assert_eq!(number(21), Err(CrlError::Number));
+    }
 }

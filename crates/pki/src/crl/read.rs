@@ -103,7 +103,7 @@ impl Crl {
         &self.0.issuer
     }
 
-    /// Its number; none in a list that does not follow RFC 5280 section 5.2.3.
+    /// Its number; none in a list that does not follow RFC 5280 section 5.2.3, or whose number is not below 2^128 as all of ours are.
     pub fn number(&self) -> Option<CrlNumber> {
         self.0.extensions.number
     }

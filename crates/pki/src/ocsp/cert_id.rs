@@ -143,8 +143,11 @@ impl CertId {
             algorithm.end()?;
         }
         let (name, key) = (parts.take(tag::OCTET_STRING)?.contents, parts.take(tag::OCTET_STRING)?.contents);
-        let serial = parts.take(tag::INTEGER)?.contents;
+        let octets = parts.take(tag::INTEGER)?.contents;
         parts.end()?;
+        let serial = SerialNumber::from_octets(octets)?;
+        // What an answer repeats must be DER, and one serial has one form.
+        tlv::unsigned(octets)?;
         let issuer = if oid == CertIdHash::Sha1.oid() {
             IssuerHash::Sha1 { name: sized(name)?, key: sized(key)? }
         } else if oid == CertIdHash::Sha256.oid() {
@@ -152,7 +155,7 @@ impl CertId {
         } else {
             IssuerHash::Other(oid)
         };
-        Ok(Self { issuer, serial: SerialNumber::from_octets(serial)?, der: id.whole.into() })
+        Ok(Self { issuer, serial, der: id.whole.into() })
     }
 }
 

@@ -120,6 +120,16 @@ fn an_unspecified_reason_is_left_out_and_so_is_an_empty_list_of_entries() {
 }
 
 #[test]
+fn dates_from_1970_on_can_be_read_by_others() {
+    let dated = |time: Timestamp| Revoked { time: Timestamp::UNIX_EPOCH, invalidity_date: Some(time), ..revoked(1, Reason::KeyCompromise) };
+    for time in [Timestamp::UNIX_EPOCH, Timestamp::MAX] {
+        assert_eq!(cross_check(&sign(&template(), &[dated(time)]).unwrap(), &AUTHORITY.0), Ok(1), "{time}");
+    }
+    let early = "1969-12-31T23:59:59Z".parse().unwrap();
+    assert!(sign(&template(), &[dated(early)]).is_err());
+}
+
+#[test]
 fn the_extensions_that_change_the_meaning_of_a_list_are_critical() {
     let scoped =
         CrlTemplate { distribution_point: vec!["http://a.example/1.crl".into()], delta_base: Some(CrlNumber::new(0)), ..template() };
@@ -198,6 +208,20 @@ fn what_is_critical_and_unknown_makes_the_whole_list_useless() {
     assert_eq!(forged(&scoped, &entry, &[0x55, 0x1d, 20], &[0x55, 0x1d, 35]), Err(CrlError::ExtensionTwice { oid: "2.5.29.35".into() }));
     // The version, without which there are no extensions.
     assert_eq!(forged(&scoped, &entry, &[0x02, 0x01, 0x01], &[0x02, 0x01, 0x02]), Err(CrlError::Version));
+}
+
+#[test]
+fn a_list_with_a_longer_number_than_is_counted_here_is_read_without_it() {
+    let last = CrlTemplate { number: CrlNumber::new(u128::MAX), ..template() };
+    let [mut counted, mut beyond] = [[0xff; 19]; 2];
+    counted[..3].copy_from_slice(&[0x02, 0x11, 0x00]);
+    beyond[..3].copy_from_slice(&[0x02, 0x11, 0x01]);
+    let list = forged(&last, &[revoked(1, Reason::KeyCompromise)], &counted, &beyond).unwrap();
+    assert_eq!((list.number(), list.len()), (None, 1));
+    // Without its base a delta would look like a whole list.
+    let delta = CrlTemplate { delta_base: Some(last.number), ..last };
+    let base = |number: &[u8]| [&[0x55, 0x1d, 27, 0x01, 0x01, 0xff, 0x04, 0x13], number].concat();
+    assert_eq!(forged(&delta, &[], &base(&counted), &base(&beyond)), Err(CrlError::Number));
 }
 
 #[test]

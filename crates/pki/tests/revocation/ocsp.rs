@@ -171,6 +171,11 @@ fn requests_that_are_not_answered_are_refused_with_what_is_wrong() {
     let other = forged(&request, &[0x2b, 0x0e, 0x03, 0x02, 0x1a], &[0x2b, 0x0e, 0x03, 0x02, 0x1b]).unwrap();
     assert!(!IssuerHashes::of(&AUTHORITY.0).matches(&other.ids[0]));
     assert_eq!(forged(&request, &[0x04, 0x14], &[0x04, 0x13]), Err(OcspRequestError::Malformed));
+    // An answer repeats the serial as it was sent, and so it must be DER.
+    let long = CertId::of(CertIdHash::Sha1, &AUTHORITY.0, SerialNumber::from_octets(&[1, 5]).unwrap());
+    let long = OcspRequest::new(vec![long], None).unwrap();
+    assert_eq!(forged(&long, &[0x02, 0x02, 0x01, 0x05], &[0x02, 0x02, 0x00, 0x05]), Err(OcspRequestError::Malformed));
+    assert!(forged(&long, &[0x02, 0x02, 0x01, 0x05], &[0x02, 0x02, 0x00, 0x85]).is_ok());
 }
 
 #[test]

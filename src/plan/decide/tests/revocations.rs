@@ -154,6 +154,18 @@ fn a_planned_revocation_is_replaced_at_once_and_published_after_the_grace() {
 }
 
 #[test]
+fn without_a_grace_a_planned_revocation_is_published_at_once_as_of_when_it_was_recorded() {
+    let office = Office::ca();
+    let mut desk = issued(plain(), &office);
+    let now = noon() + minutes(1);
+    order(&mut desk, now, "superseded");
+    let mut around = listed(&office, 0, now);
+    around.lists.values_mut().for_each(|list| list.grace = SignedDuration::ZERO);
+    assert_eq!(reconcile(&mut desk, &around, now).issued, ["Revoked"]);
+    assert_eq!(desk.lines[0].standing.revocation().unwrap().from, now);
+}
+
+#[test]
 fn a_process_that_dies_in_between_leaves_nothing_unrevoked_and_no_revoked_key_in_use() {
     let office = Office::ca();
     let around = Surroundings::of(&office);
