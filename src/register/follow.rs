@@ -118,6 +118,11 @@ impl Follower {
         Some(id)
     }
 
+    /// All registers that were ever seen.
+    pub fn ids(&self) -> impl Iterator<Item = &RegisterId> {
+        self.registers.keys()
+    }
+
     /// What is wrong with a register; none when it holds together, and for one that is not known.
     pub fn fault(&self, id: &RegisterId) -> Option<&str> {
         self.registers.get(id)?.fault.as_deref()

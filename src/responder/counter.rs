@@ -106,7 +106,7 @@ impl Counter {
         if !(served.lists_read && served.registers_read) {
             return Err(OcspRefusal::TryLater);
         }
-        let (register, authority) = authority_of(&served, &request.ids)?;
+        let (register, authority) = authority_of(&served, &request.ids).ok_or(stranger(&served))?;
         let validity = authority.shelf.head.settings.ocsp.ok_or(OcspRefusal::Unauthorized)?;
         let now = self.clock.now();
         let shards = request.ids.iter().map(|id| authority.shard_of(id.serial()));
@@ -207,15 +207,20 @@ fn is_usual(id: &CertId, issuer: &Certificate) -> bool {
     *id == with_null || id.as_der().len() + 2 == with_null.as_der().len()
 }
 
-/// The one authority that all these certificates are of.
-fn authority_of<'a>(served: &'a Served, ids: &[CertId]) -> Result<(RegisterId, &'a Authority), OcspRefusal> {
+/// The one authority that all these certificates are of; none where there is none, or several.
+fn authority_of<'a>(served: &'a Served, ids: &[CertId]) -> Option<(RegisterId, &'a Authority)> {
     let mut keys = ids.iter().map(|id| served.issuers.get(id.issuer()));
-    let key = keys.next().flatten().ok_or(OcspRefusal::Unauthorized)?;
+    let key = keys.next().flatten()?;
     if keys.any(|other| other != Some(key)) {
-        return Err(OcspRefusal::Unauthorized);
+        return None;
     }
-    let authority = served.authorities.get(key).ok_or(OcspRefusal::Unauthorized)?;
-    Ok((RegisterId::Authority(*key), authority))
+    Some((RegisterId::Authority(*key), served.authorities.get(key)?))
+}
+
+/// What is said to who asks for certificates of none of ours. While the certificate of one of ours is not known here, it may be
+/// that one.
+fn stranger(served: &Served) -> OcspRefusal {
+    if served.missing.is_empty() && served.unserved.is_empty() { OcspRefusal::Unauthorized } else { OcspRefusal::TryLater }
 }
 
 /// Who signs, for how long, and when.

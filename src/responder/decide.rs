@@ -11,7 +11,8 @@ use crate::{plan::renewal::add, register::Known};
 /// When the API server has been silent for longer, nothing is known of what was revoked since.
 pub const SILENCE: Duration = Duration::from_mins(10);
 
-/// How long the register may lag behind the list that was made from it: they arrive by two watches.
+/// How long the register may lag behind the list that was made from it, since they arrive by two watches; and how long a list may
+/// be on record before it is there.
 pub const LAG: Duration = Duration::from_mins(1);
 
 /// How far an answer's thisUpdate is put back, as a list's is: clients' clocks differ.
@@ -29,6 +30,8 @@ pub struct Circumstances<'a> {
     pub register_fault: Option<&'a str>,
     /// For how long the register has lacked the line from which the list was made.
     pub lag: Option<Duration>,
+    /// For how long a list has been on record that its head does not name.
+    pub behind: Option<Duration>,
     /// The nextUpdate of the list; none when there is none.
     pub list_ends: Option<Timestamp>,
     /// When the delegate's certificate ends, or why there is no delegate.
@@ -58,6 +61,9 @@ pub enum Obstacle {
     /// The register lacks what the list was made from.
     #[error("the register lacks lines that the list was made from: it has gone back, or is not read any more")]
     Lag,
+    /// A newer list was published than is known here.
+    #[error("a newer list was published than is known here: its head has gone back")]
+    Behind,
     /// There is no list.
     #[error("there is no list")]
     NoList,
@@ -94,6 +100,9 @@ impl Circumstances<'_> {
         }
         if self.lag.is_some_and(|lag| lag > LAG) {
             return Some(Obstacle::Lag);
+        }
+        if self.behind.is_some_and(|behind| behind > LAG) {
+            return Some(Obstacle::Behind);
         }
         match self.list_ends {
             None => return Some(Obstacle::NoList),

@@ -14,16 +14,17 @@ use jiff::Timestamp;
 use tokio::{sync::mpsc, time::Instant};
 
 use super::{
-    delegate::{Delegate, Delegates},
-    served::{Authority, CaCertificate, Served, Shared},
-    shelf::{Shelf, may_go},
+    delegate::Delegates,
+    held::{Held, delegate_of},
+    served::{Authority, Behind, Served, Shared},
+    shelf::may_go,
     watch::News,
 };
 use crate::{
     api::names,
     cluster::Clock,
     lists::{Head, Part, part_of},
-    register::{Document, Follower, Look, RegisterId, Stands, Store},
+    register::{Document, Follower, Ledger, Look, RegisterId, Stands, Store},
 };
 
 /// How often what has ended long ago is forgotten.
@@ -43,20 +44,6 @@ pub(super) enum Message {
     Delegates(usize, Delegates),
 }
 
-/// What is kept of an authority.
-#[derive(Debug, Default)]
-struct Held {
-    /// A head that was not taken yet, or not whole.
-    waiting: Option<Head>,
-    shelf: Option<Shelf>,
-    certificate: Option<Arc<CaCertificate>>,
-    /// Why nothing is served, where there is a head.
-    unserved: Option<String>,
-    refused_since: Option<Instant>,
-    lag_since: Option<Instant>,
-    is_headless: bool,
-}
-
 /// The keeper.
 pub(super) struct Keeper {
     follower: Follower,
@@ -66,6 +53,8 @@ pub(super) struct Keeper {
     /// Chunks that no list which is served was made of.
     chunks: HashMap<String, Document>,
     held: BTreeMap<KeyId, Held>,
+    /// The authorities of which lists were published, by the register, and no head is there.
+    missing: BTreeMap<KeyId, Behind>,
     delegates: BTreeMap<usize, Delegates>,
     authorities: HashMap<KeyId, Arc<Authority>>,
     registers_read: bool,
@@ -86,6 +75,7 @@ impl Keeper {
             shared,
             chunks: HashMap::new(),
             held: BTreeMap::new(),
+            missing: BTreeMap::new(),
             delegates: BTreeMap::new(),
             authorities: HashMap::new(),
             registers_read: false,
@@ -138,6 +128,7 @@ impl Keeper {
         for key in keys {
             self.settle(key, now);
         }
+        self.miss(now);
         self.publish();
     }
 
@@ -242,6 +233,7 @@ impl Keeper {
                 }
             }
         }
+        held.compare(index.ledger(&id, Ledger::last_number));
         let last_ends = index.authority_last_not_after(key);
         let is_over = held.is_headless && last_ends.is_none_or(|end| end < now);
         let Some((shelf, certificate)) = held.shelf.as_ref().zip(held.certificate.as_ref()).filter(|_| !is_over) else {
@@ -262,9 +254,25 @@ impl Keeper {
             register_fault: self.follower.fault(&id).map(str::to_owned),
             lag_since: held.lag_since,
             refused_since: held.refused_since,
+            behind: held.behind,
             is_headless: held.is_headless,
         };
         self.authorities.insert(*key, Arc::new(authority));
+    }
+
+    /// Looks for authorities that have no head, and once had one: their certificates live, and name lists that are not served.
+    fn miss(&mut self, now: Timestamp) {
+        if !(self.lists_read && self.registers_read) {
+            return;
+        }
+        let index = self.follower.index();
+        let missing = self.follower.ids().filter_map(|id| {
+            let RegisterId::Authority(key) = id else { return None };
+            let lives = index.authority_last_not_after(key).is_some_and(|end| end >= now);
+            let last = index.ledger(id, Ledger::last_number).filter(|_| lives && !self.held.contains_key(key));
+            Some((*key, Behind::of(self.missing.get(key).copied(), None, last)?))
+        });
+        self.missing = missing.collect();
     }
 
     /// Says once that something is wrong, and once that it is not any more.
@@ -288,41 +296,9 @@ impl Keeper {
             registers_read: self.registers_read,
             register_faults: faults,
             unserved,
+            missing: self.missing.clone(),
             ..Served::of(self.authorities.clone())
         });
-    }
-}
-
-impl Held {
-    fn put<'a>(&mut self, head: Head, chunk: &dyn Fn(&str) -> Option<&'a [u8]>, may_go: &dyn Fn(&chancery_pki::SerialNumber) -> bool) {
-        match Shelf::take(self.shelf.as_ref(), head.clone(), chunk, may_go) {
-            Ok(shelf) => {
-                if shelf.refused.is_some() {
-                    self.refused_since.get_or_insert_with(Instant::now);
-                    self.waiting = Some(head);
-                } else {
-                    self.refused_since = None;
-                }
-                let certificate = self.shelf.as_ref().and_then(|before| before.head.chain.first());
-                if certificate != shelf.head.chain.first() || self.certificate.is_none() {
-                    self.certificate = CaCertificate::of(&shelf.head).map(Arc::new);
-                }
-                self.shelf = Some(shelf);
-                self.unserved = None;
-            }
-            Err(why) => {
-                self.waiting = Some(head);
-                self.refuse(why);
-            }
-        }
-    }
-
-    fn refuse(&mut self, why: String) {
-        self.refused_since.get_or_insert_with(Instant::now);
-        match &mut self.shelf {
-            Some(shelf) => shelf.refused = Some(why),
-            None => self.unserved = Some(why),
-        }
     }
 }
 
@@ -331,12 +307,4 @@ fn authority_of(id: RegisterId) -> BTreeSet<KeyId> {
         RegisterId::Authority(key) => [key].into(),
         RegisterId::Common => BTreeSet::new(),
     }
-}
-
-fn delegate_of(delegates: &BTreeMap<usize, Delegates>, key: &KeyId, shelf: &Shelf, now: Timestamp) -> Result<Arc<Delegate>, String> {
-    let delegate = delegates.values().find_map(|delegates| delegates.get(key));
-    let delegate = delegate.ok_or_else(|| "there is no delegate to sign OCSP answers".to_owned())?.clone()?;
-    let authority = shelf.head.issuer().map_err(|error| error.to_string())?;
-    delegate.check(authority, now)?;
-    Ok(delegate)
 }

@@ -25,6 +25,7 @@ pub mod caching;
 pub mod counter;
 pub mod decide;
 pub mod delegate;
+mod held;
 mod keeper;
 pub mod metrics;
 pub mod route;

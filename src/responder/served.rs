@@ -7,13 +7,13 @@ use std::{
 };
 
 use axum::body::Bytes;
-use chancery_pki::{IssuerHash, IssuerHashes, KeyId, pem_bundle};
+use chancery_pki::{CrlNumber, IssuerHash, IssuerHashes, KeyId, pem_bundle};
 use jiff::Timestamp;
 use tokio::time::Instant;
 
 use super::{
     caching::http_date,
-    decide::{Circumstances, SILENCE},
+    decide::{Circumstances, LAG, SILENCE},
     delegate::Delegate,
     shelf::Shelf,
 };
@@ -21,6 +21,31 @@ use crate::lists::{Head, shard_of};
 
 /// How long a head may be waited for, or what comes with it, before anyone is told: what belongs together arrives by several watches.
 const PATIENCE: Duration = Duration::from_secs(10);
+
+/// A list that was given out a number, by the register, and that no head has shown yet.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Behind {
+    /// The number.
+    pub number: CrlNumber,
+    /// Since when it has been waited for.
+    pub since: Instant,
+}
+
+impl Behind {
+    /// What is waited for after a look at the number of the head, none where there is no head, and at the last that was given out.
+    /// Numbers only grow: a head with a lower one has gone back, or is not written yet.
+    pub fn of(before: Option<Self>, head: Option<CrlNumber>, last: Option<CrlNumber>) -> Option<Self> {
+        let waited_for = |number: CrlNumber| head.is_none_or(|head| head < number);
+        let last = last.filter(|last| waited_for(*last))?;
+        // Of the numbers that are given out one after the other the first counts, until it is reached.
+        Some(before.filter(|before| waited_for(before.number)).unwrap_or_else(|| Self { number: last, since: Instant::now() }))
+    }
+
+    /// Whether it has been waited for longer than it may take: who dies between the line and the head has a successor by then.
+    fn is_late(&self) -> bool {
+        self.since.elapsed() > LAG
+    }
+}
 
 /// An authority that is served.
 #[derive(Clone, Debug)]
@@ -37,6 +62,8 @@ pub struct Authority {
     pub lag_since: Option<Instant>,
     /// Since when its newest head was not served whole.
     pub refused_since: Option<Instant>,
+    /// The list that its head should name, and does not.
+    pub behind: Option<Behind>,
     /// Whether its head is gone while it has certificates that have not ended.
     pub is_headless: bool,
 }
@@ -54,6 +81,7 @@ impl Authority {
             silence,
             register_fault: self.register_fault.as_deref(),
             lag: self.lag_since.map(|since| since.elapsed()),
+            behind: self.behind.map(|behind| behind.since.elapsed()),
             // None is less than any time.
             list_ends: ends.min().flatten(),
             delegate: self.delegate.as_ref().map(|delegate| delegate.certificate.not_after()).map_err(String::as_str),
@@ -78,6 +106,10 @@ impl Authority {
         }
         if let Some(why) = self.shelf.refused.as_ref().filter(|_| late(self.refused_since)) {
             troubles.push(format!("a newer list is refused: {why}"));
+        }
+        if let Some(behind) = self.behind.filter(Behind::is_late) {
+            let (number, last) = (self.shelf.head.number, behind.number);
+            troubles.push(format!("its head has number {number}, and {last} was published: it has gone back, or is not written"));
         }
         if self.is_headless {
             troubles.push("its head is gone".to_owned());
@@ -144,6 +176,8 @@ pub struct Served {
     pub register_faults: BTreeMap<String, String>,
     /// The authorities that have a head and no list that could be served, with the reason.
     pub unserved: BTreeMap<KeyId, String>,
+    /// The authorities that have no head, and lists that were published.
+    pub missing: BTreeMap<KeyId, Behind>,
     /// Whether all lists have been read once: what is not served is not there.
     pub lists_read: bool,
     /// Whether all registers have been: a certificate that is not known is on no record.
@@ -173,6 +207,9 @@ impl Served {
             _ => {}
         }
         troubles.extend(self.unserved.iter().map(|(key, why)| format!("authority {key}: no list can be served: {why}")));
+        let missing = self.missing.iter().filter(|(_, behind)| behind.is_late());
+        troubles
+            .extend(missing.map(|(key, behind)| format!("authority {key}: list {} was published, and its head is gone", behind.number)));
         let served = |register: &String| register.parse().is_ok_and(|key: KeyId| self.authorities.contains_key(&key));
         let others = self.register_faults.iter().filter(|(register, _)| !served(register));
         troubles.extend(others.map(|(register, why)| format!("register {register} does not hold together: {why}")));

@@ -83,6 +83,31 @@ pub(super) fn serial(number: u8) -> SerialNumber {
     SerialNumber::issued(0, [number; RANDOM_OCTETS])
 }
 
+struct Responder {
+    heard: Heard,
+    counter: Arc<Counter>,
+    keeper: Keeper,
+}
+
+impl Responder {
+    fn new(clock: &Arc<SettableClock>, client: &Arc<Client>, signatures: u32) -> Self {
+        let (follower, shared, heard) = (Follower::default(), Shared::default(), Heard::nothing());
+        let counter = Arc::new(Counter {
+            served: shared.clone(),
+            index: Arc::clone(follower.index()),
+            kept: Cache::of_bytes(1_000_000),
+            bucket: Bucket::a_second(signatures),
+            clock: Arc::<SettableClock>::clone(clock),
+            skew: ClockSkew::default(),
+            heard: vec![heard.clone()],
+            start: tokio::time::Instant::now(),
+            metrics: ResponderMetrics::new(),
+        });
+        let keeper = Keeper::new(follower, Arc::<Client>::clone(client), Arc::<SettableClock>::clone(clock), shared);
+        Self { heard, counter, keeper }
+    }
+}
+
 impl Ground {
     /// An authority with an empty list, of which the responder knows. `signatures` are those for one request alone, a second.
     pub(super) async fn new(algorithm: KeyAlgorithm, signatures: u32) -> Self {
@@ -111,19 +136,7 @@ impl Ground {
             debounce: SignedDuration::ZERO,
             max_automatic: 500,
         };
-        let (follower, shared, heard) = (Follower::default(), Shared::default(), Heard::nothing());
-        let counter = Arc::new(Counter {
-            served: shared.clone(),
-            index: Arc::clone(follower.index()),
-            kept: Cache::of_bytes(1_000_000),
-            bucket: Bucket::a_second(signatures),
-            clock: Arc::<SettableClock>::clone(&clock),
-            skew: ClockSkew::default(),
-            heard: vec![heard.clone()],
-            start: tokio::time::Instant::now(),
-            metrics: ResponderMetrics::new(),
-        });
-        let keeper = Keeper::new(follower, Arc::<Client>::clone(&client), Arc::<SettableClock>::clone(&clock), shared);
+        let Responder { heard, counter, keeper } = Responder::new(&clock, &client, signatures);
         let publisher = Publisher::new(Arc::<Client>::clone(&client), Arc::new(Leading));
         let mut ground = Self {
             clock,
@@ -143,6 +156,12 @@ impl Ground {
         ground.tell_all().await;
         ground.tell_delegate(Some(DAY * 2)).await;
         ground
+    }
+
+    /// A responder that has seen nothing yet takes the place of the one that there was.
+    pub(super) fn restart(&mut self) {
+        let Responder { heard, counter, keeper } = Responder::new(&self.clock, &self.client, 1000);
+        (self.heard, self.counter, self.keeper) = (heard, counter, keeper);
     }
 
     pub(super) fn id(&self) -> RegisterId {
@@ -207,6 +226,7 @@ impl Ground {
             knows: &|serial| index.ledger(&id, |ledger| Knows::of(ledger, serial)),
         };
         let built = build(&edition, &from).unwrap();
+        self.append(Entry { number: Some(edition.number), ..Entry::new(Act::Published) }).await;
         self.standing = self.publisher.publish(&self.standing, &built).await.unwrap();
     }
 

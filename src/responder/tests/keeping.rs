@@ -220,3 +220,34 @@ async fn ocsp_that_is_not_wanted_is_not_answered() {
     ground.tell_delegate(None).await;
     assert_eq!((ground.status(leaf.serial()), ground.troubles()), (Err("unauthorized"), vec![]));
 }
+
+#[tokio::test(start_paused = true)]
+async fn after_a_restart_an_older_head_is_not_believed_and_a_missing_one_is_missed() {
+    for is_gone in [false, true] {
+        let mut ground = ground().await;
+        let leaf = ground.issue().await;
+        ground.publish().await;
+        let mut older = ground.documents(names::LIST).await;
+        if is_gone {
+            older.clear();
+        }
+        ground.act(Act::Revoked, &leaf, Reason::Superseded).await;
+        ground.publish().await;
+        let registers = ground.documents(crate::register::LABEL).await;
+        ground.restart();
+        ground.tell(Message::Lists(News::All(older))).await;
+        ground.tell(Message::Registers(News::All(registers))).await;
+        ground.tell_delegate(Some(DAY * 2)).await;
+        assert_eq!(ground.troubles(), [""; 0], "who published may have died between the line and the head");
+        let first = ground.status(leaf.serial());
+        assert!(if is_gone { first == Err("tryLater") } else { first.is_ok() }, "{first:?}");
+        tokio::time::sleep(Duration::from_secs(61)).await;
+        ground.heard.now();
+        assert_eq!(ground.status(leaf.serial()), Err("tryLater"));
+        let why = if is_gone { "its head is gone" } else { "it has gone back, or is not written" };
+        assert!(ground.troubles().join("\n").contains(why), "{:?}", ground.troubles());
+        ground.tell_all().await;
+        assert_eq!(ground.troubles(), [""; 0]);
+        assert!(matches!(ground.status(leaf.serial()), Ok(OcspStatus::Revoked { .. })));
+    }
+}
