@@ -24,6 +24,8 @@ pub(super) struct Held {
     pub(super) unserved: Option<String>,
     pub(super) refused_since: Option<Instant>,
     pub(super) lag_since: Option<Instant>,
+    /// Since when nobody may sign for it.
+    pub(super) no_delegate_since: Option<Instant>,
     /// The number of a list that is on record and that no head has reached, and since when.
     pub(super) behind: Option<Behind>,
     pub(super) is_headless: bool,
@@ -45,8 +47,8 @@ impl Held {
                 } else {
                     self.refused_since = None;
                 }
-                let certificate = self.shelf.as_ref().and_then(|before| before.head.chain.first());
-                if certificate != shelf.head.chain.first() || self.certificate.is_none() {
+                let chain = self.shelf.as_ref().map(|before| &before.head.chain);
+                if chain != Some(&shelf.head.chain) || self.certificate.is_none() {
                     self.certificate = CaCertificate::of(&shelf.head).map(Arc::new);
                 }
                 self.shelf = Some(shelf);

@@ -4,7 +4,7 @@
 //! something worse.
 
 use std::{
-    collections::{BTreeMap, BTreeSet, HashMap},
+    collections::{BTreeMap, BTreeSet, HashMap, btree_map::Entry},
     sync::Arc,
     time::Duration,
 };
@@ -33,6 +33,9 @@ const PRUNING: Duration = Duration::from_hours(1);
 /// How often all is looked at again though nothing was told: time passes for certificates, and for what could not be read.
 const ROUND: Duration = Duration::from_secs(15);
 
+/// How long the API server has for all of a register. The keeper's heart beats between two of them.
+const READING: Duration = Duration::from_secs(30);
+
 /// What a watch tells, of what.
 #[derive(Debug)]
 pub(super) enum Message {
@@ -57,6 +60,8 @@ pub(super) struct Keeper {
     missing: BTreeMap<KeyId, Behind>,
     delegates: BTreeMap<usize, Delegates>,
     authorities: HashMap<KeyId, Arc<Authority>>,
+    /// Registers that must be read whole, and since when.
+    gaps: BTreeMap<RegisterId, Instant>,
     registers_read: bool,
     lists_read: bool,
     pruned: Instant,
@@ -78,6 +83,7 @@ impl Keeper {
             missing: BTreeMap::new(),
             delegates: BTreeMap::new(),
             authorities: HashMap::new(),
+            gaps: BTreeMap::new(),
             registers_read: false,
             lists_read: false,
             pruned: Instant::now(),
@@ -103,11 +109,23 @@ impl Keeper {
                 self.follower.index().prune(self.clock.now());
             }
             if self.went_round.elapsed() > ROUND {
+                self.round(&mut came_round).await;
                 self.went_round = Instant::now();
-                self.settle_all(&self.held.keys().copied().collect());
-                self.tell_troubles();
             }
         }
+    }
+
+    /// Looks at all again, and tries again what could not be read.
+    pub(super) async fn round(&mut self, came_round: &mut impl FnMut()) {
+        for id in self.gaps.keys().copied().collect::<Vec<_>>() {
+            came_round();
+            // One that does not answer has nothing to say of the others.
+            if !self.read_whole(id).await {
+                break;
+            }
+        }
+        self.settle_all(&self.held.keys().copied().collect());
+        self.tell_troubles();
     }
 
     pub(super) async fn take(&mut self, message: Message) {
@@ -136,15 +154,27 @@ impl Keeper {
         match news {
             News::All(documents) => {
                 self.follower.all(documents);
+                self.gaps.clear();
                 self.follower.index().prune(self.clock.now());
                 self.registers_read = true;
                 self.held.keys().copied().collect()
             }
             News::Changed(document) => match self.follower.head(&document) {
-                Look::Taken(id) => authority_of(id),
-                Look::Gap(id) => {
-                    self.read_whole(id).await;
+                Look::Taken(id) => {
+                    self.gaps.remove(&id);
                     authority_of(id)
+                }
+                Look::Gap(id) => {
+                    // What could not be read a moment ago has its turn with the next round.
+                    if let Entry::Vacant(gap) = self.gaps.entry(id) {
+                        gap.insert(Instant::now());
+                        self.read_whole(id).await;
+                    }
+                    authority_of(id)
+                }
+                Look::Late(id) => {
+                    self.gaps.entry(id).or_insert_with(Instant::now);
+                    BTreeSet::new()
                 }
                 Look::NoHead => BTreeSet::new(),
             },
@@ -152,12 +182,20 @@ impl Keeper {
         }
     }
 
-    async fn read_whole(&mut self, id: RegisterId) {
-        match self.store.list(Follower::selector(id)).await {
-            Ok(documents) => self.follower.whole(id, documents),
-            // The next head that is seen shows the gap again; until then the lists say that lines are missing.
-            Err(error) => tracing::warn!(register = %id, %error, "a register could not be read whole"),
+    /// Reads a whole register, which fills its gap. Says whether there was an answer in time.
+    async fn read_whole(&mut self, id: RegisterId) -> bool {
+        match tokio::time::timeout(READING, self.store.list(Follower::selector(id))).await {
+            Ok(Ok(documents)) => {
+                self.follower.whole(id, documents);
+                self.gaps.remove(&id);
+            }
+            Ok(Err(error)) => tracing::warn!(register = %id, %error, "a register could not be read whole and will be tried again"),
+            Err(_) => {
+                tracing::warn!(register = %id, "the API server did not answer in time; a register will be read whole later");
+                return false;
+            }
         }
+        true
     }
 
     fn lists(&mut self, news: News<Document>) -> BTreeSet<KeyId> {
@@ -247,12 +285,18 @@ impl Keeper {
             Stands::No => _ = held.lag_since.get_or_insert_with(Instant::now),
             Stands::Yes | Stands::Unknown => held.lag_since = None,
         }
+        let delegate = delegate_of(&self.delegates, key, shelf, now);
+        match &delegate {
+            Ok(_) => held.no_delegate_since = None,
+            Err(_) => _ = held.no_delegate_since.get_or_insert_with(Instant::now),
+        }
         let authority = Authority {
             shelf: shelf.clone(),
             certificate: Arc::clone(certificate),
-            delegate: delegate_of(&self.delegates, key, shelf, now),
+            delegate,
+            no_delegate_since: held.no_delegate_since,
             register_fault: self.follower.fault(&id).map(str::to_owned),
-            lag_since: held.lag_since,
+            lag_since: held.lag_since.into_iter().chain(self.gaps.get(&id).copied()).min(),
             refused_since: held.refused_since,
             behind: held.behind,
             is_headless: held.is_headless,

@@ -17,7 +17,10 @@ use super::{
     delegate::Delegate,
     shelf::Shelf,
 };
-use crate::lists::{Head, shard_of};
+use crate::{
+    lists::{Head, shard_of},
+    register::hash,
+};
 
 /// How long a head may be waited for, or what comes with it, before anyone is told: what belongs together arrives by several watches.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -58,7 +61,9 @@ pub struct Authority {
     pub delegate: Result<Arc<Delegate>, String>,
     /// What is wrong with its register.
     pub register_fault: Option<String>,
-    /// Since when its register has lacked the line that its lists were made from.
+    /// Since when nobody has signed for it.
+    pub no_delegate_since: Option<Instant>,
+    /// Since when its register has lacked the line that its lists were made from, or others that are known to be there.
     pub lag_since: Option<Instant>,
     /// Since when its newest head was not served whole.
     pub refused_since: Option<Instant>,
@@ -102,7 +107,7 @@ impl Authority {
             troubles.push(format!("its register does not hold together: {why}"));
         }
         if late(self.lag_since) {
-            troubles.push("its register lacks lines that its list was made from".to_owned());
+            troubles.push("lines are missing that its list was made from, or its register's head follows on".to_owned());
         }
         if let Some(why) = self.shelf.refused.as_ref().filter(|_| late(self.refused_since)) {
             troubles.push(format!("a newer list is refused: {why}"));
@@ -123,7 +128,8 @@ impl Authority {
         }
         if self.shelf.head.settings.ocsp.is_some() {
             match &self.delegate {
-                Err(why) => troubles.push(why.clone()),
+                Err(why) if late(self.no_delegate_since) => troubles.push(why.clone()),
+                Err(_) => {}
                 Ok(delegate) if delegate.certificate.not_after() <= now => {
                     troubles.push(format!("the delegate's certificate ended at {}", delegate.certificate.not_after()));
                 }
@@ -145,6 +151,8 @@ pub struct CaCertificate {
     pub pem: Bytes,
     /// Of the DER, in hexadecimal.
     pub sha256: String,
+    /// Of the PEM: those above change, too.
+    pub pem_sha256: String,
     /// The begin of its validity, as HTTP writes it.
     pub last_modified: String,
 }
@@ -153,10 +161,12 @@ impl CaCertificate {
     /// The certificate of a head's authority; none where its chain is empty.
     pub fn of(head: &Head) -> Option<Self> {
         let certificate = head.chain.first()?;
+        let pem = pem_bundle(&head.chain);
         Some(Self {
             hashes: IssuerHashes::of(certificate),
             der: Bytes::copy_from_slice(certificate.as_der()),
-            pem: pem_bundle(&head.chain).into(),
+            pem_sha256: hash(&pem),
+            pem: pem.into(),
             sha256: certificate.sha256(),
             last_modified: http_date(certificate.not_before()),
         })
@@ -170,7 +180,7 @@ pub struct Served {
     pub authorities: HashMap<KeyId, Arc<Authority>>,
     /// Which authority a hash of name and key stands for.
     pub issuers: HashMap<IssuerHash, KeyId>,
-    /// The paths that URLs in certificates may begin with.
+    /// The paths that URLs in certificates may begin with, the longest first.
     pub prefixes: Vec<String>,
     /// The registers that do not hold together, whether their authorities are served or not.
     pub register_faults: BTreeMap<String, String>,
@@ -191,7 +201,7 @@ impl Served {
         let heads = authorities.values().map(|authority| &authority.shelf.head);
         let urls = heads.flat_map(|head| head.settings.base_url.iter().chain(&head.former_base_urls));
         let mut prefixes: Vec<String> = urls.filter_map(|url| path_of(url)).map(str::to_owned).collect();
-        prefixes.sort_unstable();
+        prefixes.sort_unstable_by(|one, other| other.len().cmp(&one.len()).then_with(|| one.cmp(other)));
         prefixes.dedup();
         Self { issuers: issuers.collect(), prefixes, authorities, ..Self::default() }
     }

@@ -45,13 +45,18 @@ impl Fence for Leading {
 
 pub(super) struct Ground {
     pub(super) clock: Arc<SettableClock>,
+    pub(super) memory: Arc<Memory>,
     client: Arc<Client>,
+    /// The responder's way to the store.
+    pub(super) reader: Arc<Client>,
     registers: Registers,
     publisher: Publisher,
     standing: Standing,
     pub(super) settings: Settings,
     key: PrivateKey,
     pub(super) certificate: Certificate,
+    /// Those above it.
+    pub(super) above: Vec<Certificate>,
     serials: u8,
     pub(super) heard: Heard,
     pub(super) counter: Arc<Counter>,
@@ -136,17 +141,21 @@ impl Ground {
             debounce: SignedDuration::ZERO,
             max_automatic: 500,
         };
-        let Responder { heard, counter, keeper } = Responder::new(&clock, &client, signatures);
+        let reader = memory.client([]);
+        let Responder { heard, counter, keeper } = Responder::new(&clock, &reader, signatures);
         let publisher = Publisher::new(Arc::<Client>::clone(&client), Arc::new(Leading));
         let mut ground = Self {
             clock,
+            memory,
             client,
+            reader,
             registers,
             publisher,
             standing: Standing::default(),
             settings,
             key,
             certificate,
+            above: Vec::new(),
             serials: 0,
             heard,
             counter,
@@ -160,7 +169,7 @@ impl Ground {
 
     /// A responder that has seen nothing yet takes the place of the one that there was.
     pub(super) fn restart(&mut self) {
-        let Responder { heard, counter, keeper } = Responder::new(&self.clock, &self.client, 1000);
+        let Responder { heard, counter, keeper } = Responder::new(&self.clock, &self.reader, 1000);
         (self.heard, self.counter, self.keeper) = (heard, counter, keeper);
     }
 
@@ -214,7 +223,7 @@ impl Ground {
             gap: false,
             confirmed: false,
         };
-        let chain = [self.certificate.clone()];
+        let chain: Vec<_> = [&self.certificate].into_iter().chain(&self.above).cloned().collect();
         let shards = self.settings.shards;
         let from = Building {
             authority: self.certificate.key_id(),
@@ -254,6 +263,13 @@ impl Ground {
     pub(super) async fn tell(&mut self, message: Message) {
         self.heard.now();
         self.keeper.take(message).await;
+    }
+
+    /// The keeper's round; returns how often its heart beat.
+    pub(super) async fn round(&mut self) -> u32 {
+        let mut beats = 0;
+        self.keeper.round(&mut || beats += 1).await;
+        beats
     }
 
     /// A delegate whose certificate lasts so long; none for none.

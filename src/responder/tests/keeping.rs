@@ -142,13 +142,53 @@ async fn nothing_is_answered_from_a_register_that_went_back() {
     ground.act(Act::Revoked, &leaf, Reason::Superseded).await;
     ground.tell_changes().await;
     assert!(matches!(ground.status(leaf.serial()), Ok(OcspStatus::Revoked { .. })));
+    for document in before.clone() {
+        ground.tell(Message::Registers(News::Changed(document))).await;
+    }
+    assert!(matches!(ground.status(leaf.serial()), Ok(OcspStatus::Revoked { .. })), "it may only be late");
+    assert_eq!(ground.troubles(), [""; 0]);
+    ground.round().await;
+    assert_eq!(ground.troubles(), [""; 0], "it was late");
+    let is_register = |document: &Document| document.labels.contains_key(crate::register::LABEL);
+    let after = ground.documents(crate::register::LABEL).await;
+    ground.memory.restore(before.clone(), is_register);
     for document in before {
         ground.tell(Message::Registers(News::Changed(document))).await;
     }
+    ground.round().await;
     assert_eq!(ground.status(leaf.serial()), Err("tryLater"));
     assert!(ground.troubles()[0].contains("it has gone back"), "{:?}", ground.troubles());
+    ground.memory.restore(after, is_register);
     ground.tell_changes().await;
     assert!(matches!(ground.status(leaf.serial()), Ok(OcspStatus::Revoked { .. })));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_register_that_could_not_be_read_whole_is_read_again_and_not_spoken_from_meanwhile() {
+    let mut ground = ground().await;
+    let leaf = ground.issue().await;
+    ground.tell_changes().await;
+    ground.act(Act::Revoked, &leaf, Reason::Superseded).await;
+    // So much that the revocation's line lies in a segment.
+    for _ in 0..400 {
+        ground.act(Act::Revoked, &leaf, Reason::Superseded).await;
+    }
+    let head = ground.documents(crate::register::LABEL).await.into_iter().find(|document| document.name == ground.id().name()).unwrap();
+    ground.reader.kill();
+    let begun = tokio::time::Instant::now();
+    ground.tell(Message::Registers(News::Changed(head.clone()))).await;
+    ground.tell(Message::Registers(News::Changed(head))).await;
+    assert!(begun.elapsed() < Duration::from_secs(31), "{:?}", begun.elapsed());
+    assert_eq!(ground.round().await, 1);
+    assert!(begun.elapsed() < Duration::from_secs(61), "{:?}", begun.elapsed());
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    ground.heard.now();
+    assert_eq!(ground.status(leaf.serial()), Err("tryLater"), "there are lines that are not known");
+    assert!(ground.troubles().join("\n").contains("lines are missing"), "{:?}", ground.troubles());
+    ground.reader.revive();
+    ground.round().await;
+    assert!(matches!(ground.status(leaf.serial()), Ok(OcspStatus::Revoked { .. })));
+    assert_eq!(ground.troubles(), [""; 0]);
 }
 
 #[tokio::test(start_paused = true)]
@@ -183,6 +223,9 @@ async fn without_news_a_fresh_list_or_a_delegate_there_is_no_answer_and_the_prob
     ground.heard.now();
     assert_eq!(ground.status(leaf.serial()), Ok(OcspStatus::Good));
     ground.tell_delegate(None).await;
+    assert_eq!((ground.status(leaf.serial()), ground.troubles()), (Err("tryLater"), vec![]), "it may come with another Secret");
+    tokio::time::sleep(Duration::from_secs(11)).await;
+    ground.heard.now();
     later(&ground, "there is no delegate");
     ground.tell_delegate(Some(DAY * 30)).await;
     assert_eq!(ground.status(leaf.serial()), Ok(OcspStatus::Good));
