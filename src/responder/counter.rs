@@ -13,7 +13,7 @@ use super::{
     bucket::Bucket,
     cache::Cache,
     caching::http_date,
-    decide::{is_due, period, status},
+    decide::{changes_at, holds_too_long, is_due, period, status},
     delegate::Delegate,
     metrics::{ResponderMetrics, Signature},
     served::{Authority, Served, Shared},
@@ -116,9 +116,12 @@ impl Counter {
             return Err(OcspRefusal::TryLater);
         }
         let Ok(delegate) = &authority.delegate else { return Err(OcspRefusal::TryLater) };
-        let statuses: Vec<OcspStatus> =
-            self.index.ledger(&register, |ledger| request.ids.iter().map(|id| status(ledger.get(id.serial()), now)).collect());
-        let signing = Signing { issuer: authority.shelf.head.chain.first(), delegate, validity, now };
+        let (statuses, changes): (Vec<OcspStatus>, Vec<Option<Timestamp>>) = self.index.ledger(&register, |ledger| {
+            let known = request.ids.iter().map(|id| ledger.get(id.serial()));
+            known.map(|known| (status(known, now), changes_at(known, now))).unzip()
+        });
+        let changes = changes.into_iter().flatten().min();
+        let signing = Signing { issuer: authority.shelf.head.chain.first(), delegate, validity, now, changes };
         let nonce = request.nonce.as_deref();
         let reply = match (request.ids.as_slice(), statuses.as_slice()) {
             ([id], [status]) if nonce.is_none() || !self.take() => self.one(id, *status, &signing),
@@ -137,6 +140,7 @@ impl Counter {
         if let Some(kept) = self.kept.get(id.as_der())
             && kept.status == status
             && !is_due(kept.signed, kept.next_update, signing.now)
+            && !holds_too_long(kept.signed, kept.next_update, signing.changes)
         {
             return Ok(Reply::Kept(kept));
         }
@@ -229,11 +233,13 @@ struct Signing<'a> {
     delegate: &'a Delegate,
     validity: SignedDuration,
     now: Timestamp,
+    /// When the first of the certificates will be revoked, as far as that is on record.
+    changes: Option<Timestamp>,
 }
 
 impl Signing<'_> {
     fn period(&self) -> (Timestamp, Timestamp) {
-        period(self.now, self.validity, self.delegate.certificate.not_after())
+        period(self.now, self.validity, self.delegate.certificate.not_after(), self.changes)
     }
 
     fn sign(&self, ids: &[CertId], statuses: &[OcspStatus], nonce: Option<&[u8]>) -> Result<Vec<u8>, OcspError> {

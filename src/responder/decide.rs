@@ -130,9 +130,15 @@ pub fn status(known: Option<&Known>, now: Timestamp) -> OcspStatus {
     }
 }
 
-/// thisUpdate and nextUpdate of an answer that is signed now, to hold for `validity`: not beyond the delegate's certificate.
-pub fn period(now: Timestamp, validity: SignedDuration, delegate_ends: Timestamp) -> (Timestamp, Timestamp) {
-    let end = add(now, validity.max(LEAST)).min(delegate_ends);
+/// When a certificate that is good now will be revoked, by what is on record already: its grace runs.
+pub fn changes_at(known: Option<&Known>, now: Timestamp) -> Option<Timestamp> {
+    known?.standing.revocation().map(|revocation| revocation.from).filter(|from| *from > now)
+}
+
+/// thisUpdate and nextUpdate of an answer that is signed now, to hold for `validity`: not beyond the delegate's certificate, nor
+/// beyond the time when a certificate's status changes, by more than the least that an answer holds.
+pub fn period(now: Timestamp, validity: SignedDuration, delegate_ends: Timestamp, changes: Option<Timestamp>) -> (Timestamp, Timestamp) {
+    let end = add(now, validity).min(changes.unwrap_or(Timestamp::MAX)).max(add(now, LEAST)).min(delegate_ends);
     (add(now, -BACKDATED), end)
 }
 
@@ -140,6 +146,11 @@ pub fn period(now: Timestamp, validity: SignedDuration, delegate_ends: Timestamp
 pub fn is_due(signed: Timestamp, next_update: Timestamp, now: Timestamp) -> bool {
     let whole = next_update.as_second().saturating_sub(signed.as_second());
     now < signed || now.as_second().saturating_sub(signed.as_second()) >= whole / 2
+}
+
+/// Whether an answer that was signed then holds beyond the time when the status changes: that was not on record yet.
+pub fn holds_too_long(signed: Timestamp, next_update: Timestamp, changes: Option<Timestamp>) -> bool {
+    changes.is_some_and(|changes| next_update > changes.max(add(signed, LEAST)))
 }
 
 #[cfg(test)]

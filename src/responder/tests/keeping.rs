@@ -7,9 +7,10 @@ use chancery_pki::{KeyAlgorithm, OcspStatus, Reason};
 use super::ground::{DAY, Ground, serial};
 use crate::{
     api::names,
+    cluster::Clock as _,
     lists::Head,
-    register::{Act, Document},
-    responder::{keeper::Message, watch::News},
+    register::{Act, Document, Entry},
+    responder::{counter::Reply, keeper::Message, watch::News},
 };
 
 async fn ground() -> Ground {
@@ -60,6 +61,25 @@ async fn an_answer_is_signed_once_until_it_is_half_over_or_the_certificate_stand
     let held = ground.status(leaf.serial());
     assert!(matches!(held, Ok(OcspStatus::Revoked { reason: Reason::CertificateHold, .. })), "{held:?}");
     assert_eq!(signatures(&ground), 3);
+}
+
+#[tokio::test]
+async fn no_answer_calls_a_certificate_good_beyond_the_end_of_its_grace() {
+    let mut ground = ground().await;
+    let leaf = ground.issue().await;
+    ground.tell_changes().await;
+    let next_update = |ground: &Ground| match ground.counter.answer(&ground.ask(leaf.serial())) {
+        Reply::Kept(kept) => kept.next_update,
+        other => panic!("{other:?}"),
+    };
+    let long = next_update(&ground);
+    let from = ground.clock.now() + jiff::SignedDuration::from_mins(10);
+    let (serial, not_after) = (Some(leaf.serial().clone()), Some(leaf.not_after()));
+    let (code, from_then) = (Some(Reason::Superseded), Some(from));
+    ground.append(Entry { serial, not_after, code, from: from_then, ..Entry::new(Act::Revoked) }).await;
+    ground.tell_changes().await;
+    assert_eq!(ground.status(leaf.serial()), Ok(OcspStatus::Good));
+    assert!(long > from && next_update(&ground) <= from, "{long} {from}");
 }
 
 #[tokio::test]
