@@ -9,7 +9,7 @@ use tokio::time::Instant;
 use super::{
     delegate::{Delegate, Delegates},
     served::{Behind, CaCertificate},
-    shelf::Shelf,
+    shelf::{MayGo, Shelf},
 };
 use crate::lists::Head;
 
@@ -33,12 +33,7 @@ pub(super) struct Held {
 
 impl Held {
     /// Takes in a head, as far as it may be served in the place of the one before.
-    pub(super) fn put<'a>(
-        &mut self,
-        head: Head,
-        chunk: &dyn Fn(&str) -> Option<&'a [u8]>,
-        may_go: &dyn Fn(&chancery_pki::SerialNumber) -> bool,
-    ) {
+    pub(super) fn put<'a>(&mut self, head: Head, chunk: &dyn Fn(&str) -> Option<&'a [u8]>, may_go: &MayGo<'_>) {
         match Shelf::take(self.shelf.as_ref(), head.clone(), chunk, may_go) {
             Ok(shelf) => {
                 if shelf.refused.is_some() {

@@ -9,15 +9,15 @@ use std::{
     time::Duration,
 };
 
-use chancery_pki::KeyId;
-use jiff::Timestamp;
+use chancery_pki::{KeyId, Revoked};
+use jiff::{SignedDuration, Timestamp};
 use tokio::{sync::mpsc, time::Instant};
 
 use super::{
     delegate::Delegates,
     held::{Held, delegate_of},
     served::{Authority, Behind, Served, Shared},
-    shelf::may_go,
+    shelf::{Leaving, may_go},
     watch::News,
 };
 use crate::{
@@ -29,6 +29,9 @@ use crate::{
 
 /// How often what has ended long ago is forgotten.
 const PRUNING: Duration = Duration::from_hours(1);
+
+/// How much longer than by the operator all is remembered here: when an entry leaves a list, it is known why.
+const LONGER: SignedDuration = SignedDuration::from_hours(48);
 
 /// How often all is looked at again though nothing was told: time passes for certificates, and for what could not be read.
 const ROUND: Duration = Duration::from_secs(15);
@@ -106,7 +109,7 @@ impl Keeper {
             }
             if self.pruned.elapsed() > PRUNING {
                 self.pruned = Instant::now();
-                self.follower.index().prune(self.clock.now());
+                self.prune();
             }
             if self.went_round.elapsed() > ROUND {
                 self.round(&mut came_round).await;
@@ -141,6 +144,11 @@ impl Keeper {
         self.settle_all(&touched);
     }
 
+    fn prune(&self) {
+        let now = self.clock.now();
+        self.follower.index().prune(now.checked_sub(LONGER).unwrap_or(now));
+    }
+
     fn settle_all(&mut self, keys: &BTreeSet<KeyId>) {
         let now = self.clock.now();
         for key in keys {
@@ -155,7 +163,7 @@ impl Keeper {
             News::All(documents) => {
                 self.follower.all(documents);
                 self.gaps.clear();
-                self.follower.index().prune(self.clock.now());
+                self.prune();
                 self.registers_read = true;
                 self.held.keys().copied().collect()
             }
@@ -261,7 +269,10 @@ impl Keeper {
         if let Some(head) = held.waiting.take() {
             let chunks = &self.chunks;
             let chunk = |name: &str| chunks.get(name)?.binary.get(names::LIST_DER).map(Vec::as_slice);
-            let gone = |serial: &chancery_pki::SerialNumber| index.ledger(&id, |ledger| may_go(ledger.get(serial), now));
+            let gone = |revoked: &Revoked, leaving: &Leaving| {
+                // What was not read yet may hold a release, and what it does not hold is no release.
+                self.registers_read && index.ledger(&id, |ledger| may_go(ledger.get(&revoked.serial), revoked, leaving))
+            };
             held.put(head, &chunk, &gone);
             if let Some(shelf) = &held.shelf
                 && held.waiting.is_none()
