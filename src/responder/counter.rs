@@ -106,7 +106,7 @@ impl Counter {
         if !(served.lists_read && served.registers_read) {
             return Err(OcspRefusal::TryLater);
         }
-        let (register, authority) = authority_of(&served, &request.ids).ok_or(stranger(&served))?;
+        let (register, authority) = authority_of(&served, &request.ids).ok_or_else(|| stranger(&served))?;
         let validity = authority.shelf.head.settings.ocsp.ok_or(OcspRefusal::Unauthorized)?;
         let now = self.clock.now();
         let shards = request.ids.iter().map(|id| authority.shard_of(id.serial()));

@@ -129,11 +129,10 @@ impl Authority {
         if self.shelf.head.settings.ocsp.is_some() {
             match &self.delegate {
                 Err(why) if late(self.no_delegate_since) => troubles.push(why.clone()),
-                Err(_) => {}
                 Ok(delegate) if delegate.certificate.not_after() <= now => {
                     troubles.push(format!("the delegate's certificate ended at {}", delegate.certificate.not_after()));
                 }
-                Ok(_) => {}
+                Err(_) | Ok(_) => {}
             }
         }
         troubles

@@ -188,11 +188,12 @@ fn not_worse(shard: u16, served: &Listed, (next, named): (&Crl, &Shard), may_go:
     if before.number() == next.number() && before != next {
         return Err(format!("two lists of shard {shard} have the same number"));
     }
-    let there: HashSet<SerialNumber> = next.entries().map(|entry| Ok(entry?.serial)).collect::<Result<_, CrlError>>().map_err(unread)?;
+    let there: HashSet<SerialNumber> =
+        next.entries().map(|entry| Ok(entry?.serial)).collect::<Result<_, CrlError>>().map_err(|error| unread(&error))?;
     let leaving = Leaving { until: served.until, this_update: named.this_update, built_at: named.built_at };
     let (mut count, mut first) = (0_usize, None);
     for entry in before.entries() {
-        let entry = entry.map_err(unread)?;
+        let entry = entry.map_err(|error| unread(&error))?;
         if !there.contains(&entry.serial) && !may_go(&entry, &leaving) {
             count += 1;
             first.get_or_insert(entry.serial);
@@ -206,7 +207,7 @@ fn not_worse(shard: u16, served: &Listed, (next, named): (&Crl, &Shard), may_go:
     }
 }
 
-fn unread(error: CrlError) -> String {
+fn unread(error: &CrlError) -> String {
     error.to_string()
 }
 
@@ -242,5 +243,4 @@ pub fn may_go(known: Option<&Known>, revoked: &Revoked, leaving: &Leaving) -> bo
 }
 
 #[cfg(test)]
-#[path = "shelf_tests.rs"]
 mod tests;
