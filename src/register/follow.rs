@@ -12,7 +12,7 @@ use std::{
 use jiff::Timestamp;
 
 use super::{
-    index::{Index, State},
+    index::{Index, Stands, State},
     layout::{self, Part, RegisterId, part_of},
     line::{self, Position, Written, hash},
     replay::replay,
@@ -45,6 +45,8 @@ pub enum Look {
     Taken(RegisterId),
     /// Lines between what is known and this head stand in segments: the whole register must be read.
     Gap(RegisterId),
+    /// It is a head of before: late, or the register went back. Which of the two, the whole register tells.
+    Late(RegisterId),
     /// The document is no register's head.
     NoHead,
 }
@@ -95,7 +97,7 @@ impl Follower {
         let Some((id, Part::Head)) = part_of(&document.name) else { return Look::NoHead };
         let followed = self.registers.entry(id).or_insert_with(Followed::unknown);
         match news(document, &self.index.position(&id), followed.last_time) {
-            Ok(Some(news)) => {
+            Ok(Seen::Lines(news)) => {
                 if let Some(last) = news.last() {
                     followed.last_time = last.line.time;
                 }
@@ -103,7 +105,12 @@ impl Follower {
                 self.index.apply(0, id, news.iter());
                 Look::Taken(id)
             }
-            Ok(None) => Look::Gap(id),
+            Ok(Seen::Gap) => Look::Gap(id),
+            Ok(Seen::Older(end)) if self.index.stands(&id, &end) != Stands::No => Look::Late(id),
+            Ok(Seen::Older(end)) => {
+                followed.fault = Some(another_past(&end));
+                Look::Taken(id)
+            }
             Err(why) => {
                 followed.fault = Some(why);
                 Look::Taken(id)
@@ -118,6 +125,11 @@ impl Follower {
         Some(id)
     }
 
+    /// All registers that were ever seen.
+    pub fn ids(&self) -> impl Iterator<Item = &RegisterId> {
+        self.registers.keys()
+    }
+
     /// What is wrong with a register; none when it holds together, and for one that is not known.
     pub fn fault(&self, id: &RegisterId) -> Option<&str> {
         self.registers.get(id)?.fault.as_deref()
@@ -129,11 +141,20 @@ impl Follower {
     }
 }
 
-/// The lines of a head after those that are known; none when lines between are not in it.
-fn news(document: &Document, known: &Position, last_time: Timestamp) -> Result<Option<Vec<Written>>, String> {
+/// What a head adds to what is known.
+enum Seen {
+    /// These lines, or none.
+    Lines(Vec<Written>),
+    /// Lines that are not in it, and then its own.
+    Gap,
+    /// Nothing: it ends here, before what is known.
+    Older(Position),
+}
+
+fn news(document: &Document, known: &Position, last_time: Timestamp) -> Result<Seen, String> {
     let link = document.link()?;
     let known_here = match known.sequence.checked_sub(link.sequence) {
-        None => return Ok(None),
+        None => return Ok(Seen::Gap),
         Some(known_here) => usize::try_from(known_here).map_err(|_| gone_back(known))?,
     };
     let text = document.lines();
@@ -143,7 +164,10 @@ fn news(document: &Document, known: &Position, last_time: Timestamp) -> Result<O
         }
         text
     } else {
-        let (last, rest) = split_after(text, known_here).ok_or_else(|| gone_back(known))?;
+        let Some((last, rest)) = split_after(text, known_here) else {
+            let end = text.lines().last().map_or(link.hash, hash);
+            return Ok(Seen::Older(Position { sequence: link.sequence + text.lines().count() as u64, hash: end }));
+        };
         if hash(last) != known.hash {
             return Err(another_past(known));
         }
@@ -152,7 +176,7 @@ fn news(document: &Document, known: &Position, last_time: Timestamp) -> Result<O
     let lines = line::read(known, rest).map_err(|broken| format!("in ConfigMap {}, {broken}", document.name))?;
     match lines.first() {
         Some(first) if first.line.time < last_time => Err(format!("line {} is earlier than the line before it", first.line.sequence)),
-        _ => Ok(Some(lines)),
+        _ => Ok(Seen::Lines(lines)),
     }
 }
 

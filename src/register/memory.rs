@@ -184,6 +184,11 @@ impl Client {
         self.dead.store(true, Ordering::Relaxed);
     }
 
+    /// What it calls from now on is done and answered again.
+    pub(crate) fn revive(&self) {
+        self.dead.store(false, Ordering::Relaxed);
+    }
+
     pub(crate) fn is_dead(&self) -> bool {
         self.dead.load(Ordering::Relaxed)
     }

@@ -21,12 +21,13 @@ pub fn http_date(at: Timestamp) -> String {
     at.strftime("%a, %d %b %Y %H:%M:%S GMT").to_string()
 }
 
-/// Whether the client holds what it would be sent: by its tag, else, where it gives none, by the time of the last change.
-pub fn is_held(headers: &HeaderMap, etag: &str, last_modified: &str) -> bool {
+/// Whether the client holds what it would be sent: by its tag, else, where it gives none, by the time of the last change; never by that where it is none.
+pub fn is_held(headers: &HeaderMap, etag: &str, last_modified: Option<&str>) -> bool {
     let mut tags = headers.get_all(header::IF_NONE_MATCH).iter().peekable();
     if tags.peek().is_none() {
         // Any other time is that of another version, whichever is later.
-        return headers.get(header::IF_MODIFIED_SINCE).is_some_and(|since| since.as_bytes() == last_modified.as_bytes());
+        let since = headers.get(header::IF_MODIFIED_SINCE);
+        return since.zip(last_modified).is_some_and(|(since, last_modified)| since.as_bytes() == last_modified.as_bytes());
     }
     // Our tags hold no comma.
     tags.filter_map(|value| value.to_str().ok())
@@ -100,11 +101,12 @@ mod tests {
     #[test]
     fn what_a_client_holds_is_known_by_its_tag_or_its_time() {
         let (tag, time) = ("\"ab\"", "Sun, 06 Nov 1994 08:49:37 GMT");
-        let held = |pairs: &[(HeaderName, &str)]| is_held(&headers(pairs), tag, time);
+        let held = |pairs: &[(HeaderName, &str)]| is_held(&headers(pairs), tag, Some(time));
         assert!(held(&[(header::IF_NONE_MATCH, "\"ab\"")]));
         assert!(held(&[(header::IF_NONE_MATCH, "\"x\", W/\"ab\"")]));
         assert!(held(&[(header::IF_NONE_MATCH, "*")]));
         assert!(held(&[(header::IF_MODIFIED_SINCE, time)]));
+        assert!(!is_held(&headers(&[(header::IF_MODIFIED_SINCE, time)]), tag, None));
         assert!(!held(&[]));
         assert!(!held(&[(header::IF_NONE_MATCH, "\"x\"")]));
         assert!(!held(&[(header::IF_NONE_MATCH, "ab")]));

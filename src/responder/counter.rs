@@ -13,7 +13,7 @@ use super::{
     bucket::Bucket,
     cache::Cache,
     caching::http_date,
-    decide::{is_due, period, status},
+    decide::{changes_at, holds_too_long, is_due, period, status},
     delegate::Delegate,
     metrics::{ResponderMetrics, Signature},
     served::{Authority, Served, Shared},
@@ -106,7 +106,7 @@ impl Counter {
         if !(served.lists_read && served.registers_read) {
             return Err(OcspRefusal::TryLater);
         }
-        let (register, authority) = authority_of(&served, &request.ids)?;
+        let (register, authority) = authority_of(&served, &request.ids).ok_or_else(|| stranger(&served))?;
         let validity = authority.shelf.head.settings.ocsp.ok_or(OcspRefusal::Unauthorized)?;
         let now = self.clock.now();
         let shards = request.ids.iter().map(|id| authority.shard_of(id.serial()));
@@ -116,9 +116,12 @@ impl Counter {
             return Err(OcspRefusal::TryLater);
         }
         let Ok(delegate) = &authority.delegate else { return Err(OcspRefusal::TryLater) };
-        let statuses: Vec<OcspStatus> =
-            self.index.ledger(&register, |ledger| request.ids.iter().map(|id| status(ledger.get(id.serial()), now)).collect());
-        let signing = Signing { issuer: authority.shelf.head.chain.first(), delegate, validity, now };
+        let (statuses, changes): (Vec<OcspStatus>, Vec<Option<Timestamp>>) = self.index.ledger(&register, |ledger| {
+            let known = request.ids.iter().map(|id| ledger.get(id.serial()));
+            known.map(|known| (status(known, now), changes_at(known, now))).unzip()
+        });
+        let changes = changes.into_iter().flatten().min();
+        let signing = Signing { issuer: authority.shelf.head.chain.first(), delegate, validity, now, changes };
         let nonce = request.nonce.as_deref();
         let reply = match (request.ids.as_slice(), statuses.as_slice()) {
             ([id], [status]) if nonce.is_none() || !self.take() => self.one(id, *status, &signing),
@@ -137,6 +140,7 @@ impl Counter {
         if let Some(kept) = self.kept.get(id.as_der())
             && kept.status == status
             && !is_due(kept.signed, kept.next_update, signing.now)
+            && !holds_too_long(kept.signed, kept.next_update, signing.changes)
         {
             return Ok(Reply::Kept(kept));
         }
@@ -207,15 +211,20 @@ fn is_usual(id: &CertId, issuer: &Certificate) -> bool {
     *id == with_null || id.as_der().len() + 2 == with_null.as_der().len()
 }
 
-/// The one authority that all these certificates are of.
-fn authority_of<'a>(served: &'a Served, ids: &[CertId]) -> Result<(RegisterId, &'a Authority), OcspRefusal> {
+/// The one authority that all these certificates are of; none where there is none, or several.
+fn authority_of<'a>(served: &'a Served, ids: &[CertId]) -> Option<(RegisterId, &'a Authority)> {
     let mut keys = ids.iter().map(|id| served.issuers.get(id.issuer()));
-    let key = keys.next().flatten().ok_or(OcspRefusal::Unauthorized)?;
+    let key = keys.next().flatten()?;
     if keys.any(|other| other != Some(key)) {
-        return Err(OcspRefusal::Unauthorized);
+        return None;
     }
-    let authority = served.authorities.get(key).ok_or(OcspRefusal::Unauthorized)?;
-    Ok((RegisterId::Authority(*key), authority))
+    Some((RegisterId::Authority(*key), served.authorities.get(key)?))
+}
+
+/// What is said to who asks for certificates of none of ours. While the certificate of one of ours is not known here, it may be
+/// that one.
+fn stranger(served: &Served) -> OcspRefusal {
+    if served.missing.is_empty() && served.unserved.is_empty() { OcspRefusal::Unauthorized } else { OcspRefusal::TryLater }
 }
 
 /// Who signs, for how long, and when.
@@ -224,11 +233,13 @@ struct Signing<'a> {
     delegate: &'a Delegate,
     validity: SignedDuration,
     now: Timestamp,
+    /// When the first of the certificates will be revoked, as far as that is on record.
+    changes: Option<Timestamp>,
 }
 
 impl Signing<'_> {
     fn period(&self) -> (Timestamp, Timestamp) {
-        period(self.now, self.validity, self.delegate.certificate.not_after())
+        period(self.now, self.validity, self.delegate.certificate.not_after(), self.changes)
     }
 
     fn sign(&self, ids: &[CertId], statuses: &[OcspStatus], nonce: Option<&[u8]>) -> Result<Vec<u8>, OcspError> {

@@ -11,7 +11,8 @@ use crate::{plan::renewal::add, register::Known};
 /// When the API server has been silent for longer, nothing is known of what was revoked since.
 pub const SILENCE: Duration = Duration::from_mins(10);
 
-/// How long the register may lag behind the list that was made from it: they arrive by two watches.
+/// How long the register may lag behind the list that was made from it, since they arrive by two watches; and how long a list may
+/// be on record before it is there.
 pub const LAG: Duration = Duration::from_mins(1);
 
 /// How far an answer's thisUpdate is put back, as a list's is: clients' clocks differ.
@@ -29,6 +30,8 @@ pub struct Circumstances<'a> {
     pub register_fault: Option<&'a str>,
     /// For how long the register has lacked the line from which the list was made.
     pub lag: Option<Duration>,
+    /// For how long a list has been on record that its head does not name.
+    pub behind: Option<Duration>,
     /// The nextUpdate of the list; none when there is none.
     pub list_ends: Option<Timestamp>,
     /// When the delegate's certificate ends, or why there is no delegate.
@@ -58,6 +61,9 @@ pub enum Obstacle {
     /// The register lacks what the list was made from.
     #[error("the register lacks lines that the list was made from: it has gone back, or is not read any more")]
     Lag,
+    /// A newer list was published than is known here.
+    #[error("a newer list was published than is known here: its head has gone back")]
+    Behind,
     /// There is no list.
     #[error("there is no list")]
     NoList,
@@ -95,6 +101,9 @@ impl Circumstances<'_> {
         if self.lag.is_some_and(|lag| lag > LAG) {
             return Some(Obstacle::Lag);
         }
+        if self.behind.is_some_and(|behind| behind > LAG) {
+            return Some(Obstacle::Behind);
+        }
         match self.list_ends {
             None => return Some(Obstacle::NoList),
             Some(due) if due <= now => return Some(Obstacle::StaleList { due }),
@@ -121,9 +130,15 @@ pub fn status(known: Option<&Known>, now: Timestamp) -> OcspStatus {
     }
 }
 
-/// thisUpdate and nextUpdate of an answer that is signed now, to hold for `validity`: not beyond the delegate's certificate.
-pub fn period(now: Timestamp, validity: SignedDuration, delegate_ends: Timestamp) -> (Timestamp, Timestamp) {
-    let end = add(now, validity.max(LEAST)).min(delegate_ends);
+/// When a certificate that is good now will be revoked, by what is on record already: its grace runs.
+pub fn changes_at(known: Option<&Known>, now: Timestamp) -> Option<Timestamp> {
+    known?.standing.revocation().map(|revocation| revocation.from).filter(|from| *from > now)
+}
+
+/// thisUpdate and nextUpdate of an answer that is signed now, to hold for `validity`: not beyond the delegate's certificate, nor
+/// beyond the time when a certificate's status changes, by more than the least that an answer holds.
+pub fn period(now: Timestamp, validity: SignedDuration, delegate_ends: Timestamp, changes: Option<Timestamp>) -> (Timestamp, Timestamp) {
+    let end = add(now, validity).min(changes.unwrap_or(Timestamp::MAX)).max(add(now, LEAST)).min(delegate_ends);
     (add(now, -BACKDATED), end)
 }
 
@@ -131,6 +146,11 @@ pub fn period(now: Timestamp, validity: SignedDuration, delegate_ends: Timestamp
 pub fn is_due(signed: Timestamp, next_update: Timestamp, now: Timestamp) -> bool {
     let whole = next_update.as_second().saturating_sub(signed.as_second());
     now < signed || now.as_second().saturating_sub(signed.as_second()) >= whole / 2
+}
+
+/// Whether an answer that was signed then holds beyond the time when the status changes: that was not on record yet.
+pub fn holds_too_long(signed: Timestamp, next_update: Timestamp, changes: Option<Timestamp>) -> bool {
+    changes.is_some_and(|changes| next_update > changes.max(add(signed, LEAST)))
 }
 
 #[cfg(test)]

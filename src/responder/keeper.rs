@@ -4,33 +4,40 @@
 //! something worse.
 
 use std::{
-    collections::{BTreeMap, BTreeSet, HashMap},
+    collections::{BTreeMap, BTreeSet, HashMap, btree_map::Entry},
     sync::Arc,
     time::Duration,
 };
 
-use chancery_pki::KeyId;
-use jiff::Timestamp;
+use chancery_pki::{KeyId, Revoked};
+use jiff::{SignedDuration, Timestamp};
 use tokio::{sync::mpsc, time::Instant};
 
 use super::{
-    delegate::{Delegate, Delegates},
-    served::{Authority, CaCertificate, Served, Shared},
-    shelf::{Shelf, may_go},
+    delegate::Delegates,
+    held::{Held, delegate_of},
+    served::{Authority, Behind, Served, Shared},
+    shelf::{Leaving, may_go},
     watch::News,
 };
 use crate::{
     api::names,
     cluster::Clock,
     lists::{Head, Part, part_of},
-    register::{Document, Follower, Look, RegisterId, Stands, Store},
+    register::{Document, Follower, Ledger, Look, RegisterId, Stands, Store},
 };
 
 /// How often what has ended long ago is forgotten.
 const PRUNING: Duration = Duration::from_hours(1);
 
+/// How much longer than by the operator all is remembered here: when an entry leaves a list, it is known why.
+const LONGER: SignedDuration = SignedDuration::from_hours(48);
+
 /// How often all is looked at again though nothing was told: time passes for certificates, and for what could not be read.
 const ROUND: Duration = Duration::from_secs(15);
+
+/// How long the API server has for all of a register. The keeper's heart beats between two of them.
+const READING: Duration = Duration::from_secs(30);
 
 /// What a watch tells, of what.
 #[derive(Debug)]
@@ -43,20 +50,6 @@ pub(super) enum Message {
     Delegates(usize, Delegates),
 }
 
-/// What is kept of an authority.
-#[derive(Debug, Default)]
-struct Held {
-    /// A head that was not taken yet, or not whole.
-    waiting: Option<Head>,
-    shelf: Option<Shelf>,
-    certificate: Option<Arc<CaCertificate>>,
-    /// Why nothing is served, where there is a head.
-    unserved: Option<String>,
-    refused_since: Option<Instant>,
-    lag_since: Option<Instant>,
-    is_headless: bool,
-}
-
 /// The keeper.
 pub(super) struct Keeper {
     follower: Follower,
@@ -66,8 +59,12 @@ pub(super) struct Keeper {
     /// Chunks that no list which is served was made of.
     chunks: HashMap<String, Document>,
     held: BTreeMap<KeyId, Held>,
+    /// The authorities of which lists were published, by the register, and no head is there.
+    missing: BTreeMap<KeyId, Behind>,
     delegates: BTreeMap<usize, Delegates>,
     authorities: HashMap<KeyId, Arc<Authority>>,
+    /// Registers that must be read whole, and since when.
+    gaps: BTreeMap<RegisterId, Instant>,
     registers_read: bool,
     lists_read: bool,
     pruned: Instant,
@@ -86,8 +83,10 @@ impl Keeper {
             shared,
             chunks: HashMap::new(),
             held: BTreeMap::new(),
+            missing: BTreeMap::new(),
             delegates: BTreeMap::new(),
             authorities: HashMap::new(),
+            gaps: BTreeMap::new(),
             registers_read: false,
             lists_read: false,
             pruned: Instant::now(),
@@ -110,14 +109,26 @@ impl Keeper {
             }
             if self.pruned.elapsed() > PRUNING {
                 self.pruned = Instant::now();
-                self.follower.index().prune(self.clock.now());
+                self.prune();
             }
             if self.went_round.elapsed() > ROUND {
+                self.round(&mut came_round).await;
                 self.went_round = Instant::now();
-                self.settle_all(&self.held.keys().copied().collect());
-                self.tell_troubles();
             }
         }
+    }
+
+    /// Looks at all again, and tries again what could not be read.
+    pub(super) async fn round(&mut self, came_round: &mut impl FnMut()) {
+        for id in self.gaps.keys().copied().collect::<Vec<_>>() {
+            came_round();
+            // One that does not answer has nothing to say of the others.
+            if !self.read_whole(id).await {
+                break;
+            }
+        }
+        self.settle_all(&self.held.keys().copied().collect());
+        self.tell_troubles();
     }
 
     pub(super) async fn take(&mut self, message: Message) {
@@ -133,11 +144,17 @@ impl Keeper {
         self.settle_all(&touched);
     }
 
+    fn prune(&self) {
+        let now = self.clock.now();
+        self.follower.index().prune(now.checked_sub(LONGER).unwrap_or(now));
+    }
+
     fn settle_all(&mut self, keys: &BTreeSet<KeyId>) {
         let now = self.clock.now();
         for key in keys {
             self.settle(key, now);
         }
+        self.miss(now);
         self.publish();
     }
 
@@ -145,15 +162,27 @@ impl Keeper {
         match news {
             News::All(documents) => {
                 self.follower.all(documents);
-                self.follower.index().prune(self.clock.now());
+                self.gaps.clear();
+                self.prune();
                 self.registers_read = true;
                 self.held.keys().copied().collect()
             }
             News::Changed(document) => match self.follower.head(&document) {
-                Look::Taken(id) => authority_of(id),
-                Look::Gap(id) => {
-                    self.read_whole(id).await;
+                Look::Taken(id) => {
+                    self.gaps.remove(&id);
                     authority_of(id)
+                }
+                Look::Gap(id) => {
+                    // What could not be read a moment ago has its turn with the next round.
+                    if let Entry::Vacant(gap) = self.gaps.entry(id) {
+                        gap.insert(Instant::now());
+                        self.read_whole(id).await;
+                    }
+                    authority_of(id)
+                }
+                Look::Late(id) => {
+                    self.gaps.entry(id).or_insert_with(Instant::now);
+                    BTreeSet::new()
                 }
                 Look::NoHead => BTreeSet::new(),
             },
@@ -161,12 +190,20 @@ impl Keeper {
         }
     }
 
-    async fn read_whole(&mut self, id: RegisterId) {
-        match self.store.list(Follower::selector(id)).await {
-            Ok(documents) => self.follower.whole(id, documents),
-            // The next head that is seen shows the gap again; until then the lists say that lines are missing.
-            Err(error) => tracing::warn!(register = %id, %error, "a register could not be read whole"),
+    /// Reads a whole register, which fills its gap. Says whether there was an answer in time.
+    async fn read_whole(&mut self, id: RegisterId) -> bool {
+        match tokio::time::timeout(READING, self.store.list(Follower::selector(id))).await {
+            Ok(Ok(documents)) => {
+                self.follower.whole(id, documents);
+                self.gaps.remove(&id);
+            }
+            Ok(Err(error)) => tracing::warn!(register = %id, %error, "a register could not be read whole and will be tried again"),
+            Err(_) => {
+                tracing::warn!(register = %id, "the API server did not answer in time; a register will be read whole later");
+                return false;
+            }
         }
+        true
     }
 
     fn lists(&mut self, news: News<Document>) -> BTreeSet<KeyId> {
@@ -232,7 +269,10 @@ impl Keeper {
         if let Some(head) = held.waiting.take() {
             let chunks = &self.chunks;
             let chunk = |name: &str| chunks.get(name)?.binary.get(names::LIST_DER).map(Vec::as_slice);
-            let gone = |serial: &chancery_pki::SerialNumber| index.ledger(&id, |ledger| may_go(ledger.get(serial), now));
+            let gone = |revoked: &Revoked, leaving: &Leaving| {
+                // What was not read yet may hold a release, and what it does not hold is no release.
+                self.registers_read && index.ledger(&id, |ledger| may_go(ledger.get(&revoked.serial), revoked, leaving))
+            };
             held.put(head, &chunk, &gone);
             if let Some(shelf) = &held.shelf
                 && held.waiting.is_none()
@@ -242,6 +282,7 @@ impl Keeper {
                 }
             }
         }
+        held.compare(index.ledger(&id, Ledger::last_number));
         let last_ends = index.authority_last_not_after(key);
         let is_over = held.is_headless && last_ends.is_none_or(|end| end < now);
         let Some((shelf, certificate)) = held.shelf.as_ref().zip(held.certificate.as_ref()).filter(|_| !is_over) else {
@@ -255,16 +296,38 @@ impl Keeper {
             Stands::No => _ = held.lag_since.get_or_insert_with(Instant::now),
             Stands::Yes | Stands::Unknown => held.lag_since = None,
         }
+        let delegate = delegate_of(&self.delegates, key, shelf, now);
+        match &delegate {
+            Ok(_) => held.no_delegate_since = None,
+            Err(_) => _ = held.no_delegate_since.get_or_insert_with(Instant::now),
+        }
         let authority = Authority {
             shelf: shelf.clone(),
             certificate: Arc::clone(certificate),
-            delegate: delegate_of(&self.delegates, key, shelf, now),
+            delegate,
+            no_delegate_since: held.no_delegate_since,
             register_fault: self.follower.fault(&id).map(str::to_owned),
-            lag_since: held.lag_since,
+            lag_since: held.lag_since.into_iter().chain(self.gaps.get(&id).copied()).min(),
             refused_since: held.refused_since,
+            behind: held.behind,
             is_headless: held.is_headless,
         };
         self.authorities.insert(*key, Arc::new(authority));
+    }
+
+    /// Looks for authorities that have no head, and once had one: their certificates live, and name lists that are not served.
+    fn miss(&mut self, now: Timestamp) {
+        if !(self.lists_read && self.registers_read) {
+            return;
+        }
+        let index = self.follower.index();
+        let missing = self.follower.ids().filter_map(|id| {
+            let RegisterId::Authority(key) = id else { return None };
+            let lives = index.authority_last_not_after(key).is_some_and(|end| end >= now);
+            let last = index.ledger(id, Ledger::last_number).filter(|_| lives && !self.held.contains_key(key));
+            Some((*key, Behind::of(self.missing.get(key).copied(), None, last)?))
+        });
+        self.missing = missing.collect();
     }
 
     /// Says once that something is wrong, and once that it is not any more.
@@ -288,41 +351,9 @@ impl Keeper {
             registers_read: self.registers_read,
             register_faults: faults,
             unserved,
+            missing: self.missing.clone(),
             ..Served::of(self.authorities.clone())
         });
-    }
-}
-
-impl Held {
-    fn put<'a>(&mut self, head: Head, chunk: &dyn Fn(&str) -> Option<&'a [u8]>, may_go: &dyn Fn(&chancery_pki::SerialNumber) -> bool) {
-        match Shelf::take(self.shelf.as_ref(), head.clone(), chunk, may_go) {
-            Ok(shelf) => {
-                if shelf.refused.is_some() {
-                    self.refused_since.get_or_insert_with(Instant::now);
-                    self.waiting = Some(head);
-                } else {
-                    self.refused_since = None;
-                }
-                let certificate = self.shelf.as_ref().and_then(|before| before.head.chain.first());
-                if certificate != shelf.head.chain.first() || self.certificate.is_none() {
-                    self.certificate = CaCertificate::of(&shelf.head).map(Arc::new);
-                }
-                self.shelf = Some(shelf);
-                self.unserved = None;
-            }
-            Err(why) => {
-                self.waiting = Some(head);
-                self.refuse(why);
-            }
-        }
-    }
-
-    fn refuse(&mut self, why: String) {
-        self.refused_since.get_or_insert_with(Instant::now);
-        match &mut self.shelf {
-            Some(shelf) => shelf.refused = Some(why),
-            None => self.unserved = Some(why),
-        }
     }
 }
 
@@ -331,12 +362,4 @@ fn authority_of(id: RegisterId) -> BTreeSet<KeyId> {
         RegisterId::Authority(key) => [key].into(),
         RegisterId::Common => BTreeSet::new(),
     }
-}
-
-fn delegate_of(delegates: &BTreeMap<usize, Delegates>, key: &KeyId, shelf: &Shelf, now: Timestamp) -> Result<Arc<Delegate>, String> {
-    let delegate = delegates.values().find_map(|delegates| delegates.get(key));
-    let delegate = delegate.ok_or_else(|| "there is no delegate to sign OCSP answers".to_owned())?.clone()?;
-    let authority = shelf.head.issuer().map_err(|error| error.to_string())?;
-    delegate.check(authority, now)?;
-    Ok(delegate)
 }

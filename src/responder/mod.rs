@@ -7,7 +7,7 @@ use std::{collections::BTreeMap, net::SocketAddr, sync::Arc};
 use k8s_openapi::api::core::v1::{ConfigMap, Secret};
 use kube::Api;
 use thiserror::Error;
-use tokio::{sync::mpsc, time::Instant};
+use tokio::{sync::mpsc, task::JoinHandle, time::Instant};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
@@ -25,6 +25,7 @@ pub mod caching;
 pub mod counter;
 pub mod decide;
 pub mod delegate;
+mod held;
 mod keeper;
 pub mod metrics;
 pub mod route;
@@ -63,12 +64,18 @@ pub struct Settings {
     pub kept_bytes: usize,
 }
 
-/// Why the responder cannot start.
+/// Why the responder cannot start, or go on.
 #[derive(Debug, Error)]
 pub enum ResponderError {
     /// There is no way to the API server.
     #[error(transparent)]
     Connect(#[from] ConnectError),
+    /// What is served is kept up to date no more.
+    #[error("what is served is kept up to date no more: {why}")]
+    Keeper {
+        /// What came of the keeper.
+        why: String,
+    },
     /// An address is taken, or not ours.
     #[error("{flag}: {error}")]
     Http {
@@ -82,7 +89,7 @@ pub enum ResponderError {
 /// Runs until `stop`, then ends what has begun.
 ///
 /// # Errors
-/// When it cannot start.
+/// When it cannot start, or when what is served would grow old unseen.
 pub async fn run(settings: Settings, clock: Arc<dyn Clock>, stop: CancellationToken) -> Result<(), ResponderError> {
     let calls = Metrics::new(0);
     let cluster = Cluster::connect(Options::new(Arc::clone(&clock), calls)).await?;
@@ -103,8 +110,8 @@ pub async fn run(settings: Settings, clock: Arc<dyn Clock>, stop: CancellationTo
     });
     let looked_at = Arc::clone(&counter);
     metrics.look_at(move || Sample { served: looked_at.served.get(), silence: looked_at.silence(), now: looked_at.clock.now() });
-    let (answering, alive) = (Arc::clone(&counter), health.clone());
-    let probes = operations(move || alive.live(), move || ready(&answering), move || metrics.encode());
+    let (answering, alive, living) = (Arc::clone(&counter), health.clone(), health.clone());
+    let probes = operations(move || alive.live(), move || ready(&answering, &living), move || metrics.encode());
     let operations = bind("--health-address", settings.health, probes, Limits::OPERATIONS).await?;
     let public = bind("--http-address", settings.http, serve::routes(counter), serve::LIMITS).await?;
     tracing::info!(address = %public.address(), health = %operations.address(), "serving lists, OCSP and certificates");
@@ -126,20 +133,31 @@ pub async fn run(settings: Settings, clock: Arc<dyn Clock>, stop: CancellationTo
         });
     });
     let watching = tokio::spawn(watch_all(cluster, settings.namespace, api, heard, sender));
-    let (end, end_public) = (stop.child_token(), stop.child_token());
-    tokio::join!(operations.run(end), public.run(end_public));
+    let end = stop.child_token();
+    let ((), (), kept) = tokio::join!(operations.run(end.clone()), public.run(end.clone()), kept(keeping, &stop, end));
     tracing::info!("stopping");
     watching.abort();
-    let _ = keeping.await;
-    Ok(())
+    kept
+}
+
+/// Waits for the keeper. When it ends before it should, all else ends as well: what is served would be frozen.
+async fn kept(keeping: JoinHandle<()>, stop: &CancellationToken, end: CancellationToken) -> Result<(), ResponderError> {
+    let why = match keeping.await {
+        Ok(()) if stop.is_cancelled() => return Ok(()),
+        Ok(()) => "the watches have ended".to_owned(),
+        Err(error) => error.to_string(),
+    };
+    end.cancel();
+    Err(ResponderError::Keeper { why })
 }
 
 async fn bind(flag: &'static str, address: SocketAddr, routes: axum::Router, limits: Limits) -> Result<Server, ResponderError> {
     Server::over(address, routes, limits).await.map_err(|error| ResponderError::Http { flag, error })
 }
 
-/// Ready when all was read and nothing that is served is stale, refused or in doubt.
-fn ready(counter: &Counter) -> Result<String, String> {
+/// Ready when all was read, what is served is kept up to date, and nothing of it is stale, refused or in doubt.
+fn ready(counter: &Counter, health: &Health) -> Result<String, String> {
+    health.live()?;
     let served = counter.served.get();
     let troubles = served.troubles(counter.silence(), counter.clock.now());
     match troubles.len() {

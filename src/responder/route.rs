@@ -46,6 +46,12 @@ impl<'a> Route<'a> {
         }
     }
 
+    /// The route of a path that may begin with one of these prefixes, of which the first that fits counts: certificates name URLs
+    /// below them, whatever they look like.
+    pub fn below(prefixes: &[String], path: &'a str) -> Option<Self> {
+        prefixes.iter().find_map(|prefix| path.strip_prefix(prefix.as_str()).and_then(Self::of)).or_else(|| Self::of(path))
+    }
+
     /// A word for metrics.
     pub fn as_str(&self) -> &'static str {
         match self {
@@ -101,11 +107,34 @@ mod tests {
         }
     }
 
+    #[test]
+    fn a_prefix_may_look_like_a_route() {
+        let authority = KeyId::of_spki(b"a");
+        let prefixes = ["/ocsp/ca/crl", "/ocsp/ca", "/ocsp"].map(str::to_owned);
+        let list = Some(Route::List { authority, shard: 0, delta: false });
+        let ocsp = |request| Some(Route::Ocsp { request });
+        for (path, expected) in [
+            (format!("/ocsp/crl/{authority}/0.crl"), list.clone()),
+            (format!("/ocsp/ca/crl/{authority}/0.crl"), list.clone()),
+            (format!("/ocsp/ca/crl/crl/{authority}/0.crl"), list.clone()),
+            (format!("/ocsp/ca/{authority}.crt"), Some(Route::Certificate { authority })),
+            (format!("/crl/{authority}/0.crl"), list),
+            ("/ocsp/ocsp".to_owned(), ocsp(None)),
+            ("/ocsp/ocsp/AAAA".to_owned(), ocsp(Some("AAAA"))),
+            ("/ocsp/AAAA".to_owned(), ocsp(Some("AAAA"))),
+            ("/ocsp/cab".to_owned(), ocsp(Some("cab"))),
+            ("/other".to_owned(), None),
+        ] {
+            assert_eq!(Route::below(&prefixes, &path), expected, "{path}");
+        }
+    }
+
     proptest! {
         #[test]
         fn no_path_is_too_strange(path in ".{0,60}", tail in "[/%0-9A-Za-z+=.-]{0,60}") {
             let _ = Route::of(&path);
             let _ = Route::of(&format!("/crl/{tail}"));
+            let _ = Route::below(&["/ocsp".to_owned(), path.clone()], &format!("{path}/crl/{tail}"));
         }
     }
 }

@@ -42,8 +42,7 @@ pub fn routes(counter: Arc<Counter>) -> Router {
 async fn answer(State(counter): State<Arc<Counter>>, request: Request) -> Response {
     let served = counter.served.get();
     let path = request.uri().path().to_owned();
-    let route =
-        Route::of(&path).or_else(|| served.prefixes.iter().find_map(|prefix| path.strip_prefix(prefix.as_str()).and_then(Route::of)));
+    let route = Route::below(&served.prefixes, &path);
     let name = route.as_ref().map_or("other", Route::as_str);
     let too_long = request.uri().path_and_query().is_some_and(|all| all.as_str().len() > URL_BYTES);
     let response = match route {
@@ -89,18 +88,20 @@ fn list(served: &Served, authority: KeyId, shard: u16, kind: Kind, asked: &Heade
     } else {
         Form { kind: DER_LIST, etag: format!("\"{}\"", listed.sha256), body: listed.der() }
     };
-    form.answer(asked, &listed.last_modified, &caching, Some(&http_date(listed.next_update)))
+    form.answer(asked, Some(&listed.last_modified), &caching, Some(&http_date(listed.next_update)))
 }
 
 fn certificate(served: &Served, authority: KeyId, asked: &HeaderMap) -> Response {
     let Some(authority) = served.authorities.get(&authority) else { return StatusCode::NOT_FOUND.into_response() };
     let certificate = &authority.certificate;
-    let form = if wants_pem(asked) {
-        Form { kind: PEM, etag: format!("\"{}-pem\"", certificate.sha256), body: certificate.pem.clone() }
+    let (form, last_modified) = if wants_pem(asked) {
+        // The begin of its validity says nothing of when those above it changed.
+        (Form { kind: PEM, etag: format!("\"{}-pem\"", certificate.pem_sha256), body: certificate.pem.clone() }, None)
     } else {
-        Form { kind: DER_CERTIFICATE, etag: format!("\"{}\"", certificate.sha256), body: certificate.der.clone() }
+        let etag = format!("\"{}\"", certificate.sha256);
+        (Form { kind: DER_CERTIFICATE, etag, body: certificate.der.clone() }, Some(certificate.last_modified.as_str()))
     };
-    form.answer(asked, &certificate.last_modified, "max-age=3600, public, no-transform", None)
+    form.answer(asked, last_modified, "max-age=3600, public, no-transform", None)
 }
 
 /// A thing in one of its forms.
@@ -111,7 +112,7 @@ struct Form {
 }
 
 impl Form {
-    fn answer(self, asked: &HeaderMap, last_modified: &str, caching: &str, expires: Option<&str>) -> Response {
+    fn answer(self, asked: &HeaderMap, last_modified: Option<&str>, caching: &str, expires: Option<&str>) -> Response {
         let held = is_held(asked, &self.etag, last_modified);
         let mut response = if held { StatusCode::NOT_MODIFIED.into_response() } else { Body::from(self.body).into_response() };
         let headers = response.headers_mut();
@@ -120,7 +121,9 @@ impl Form {
         }
         headers.insert(header::VARY, HeaderValue::from_static("accept"));
         put(headers, header::ETAG, &self.etag);
-        put(headers, header::LAST_MODIFIED, last_modified);
+        if let Some(last_modified) = last_modified {
+            put(headers, header::LAST_MODIFIED, last_modified);
+        }
         put(headers, header::CACHE_CONTROL, caching);
         if let Some(expires) = expires {
             put(headers, header::EXPIRES, expires);
@@ -190,7 +193,9 @@ fn cacheable(kept: &Kept, asked: &HeaderMap, now: Timestamp) -> Response {
     let left = kept.next_update.as_second().saturating_sub(kept.signed.as_second());
     let caching = cache_control(now, kept.next_update, left / 2);
     let form = Form { kind: OCSP, etag: format!("\"{}\"", kept.sha256), body: kept.der.clone() };
-    let mut response = form.answer(asked, &kept.last_modified, &caching, Some(&kept.expires));
+    // Two answers may be signed within a second: only the tag tells them apart.
+    let mut response = form.answer(asked, None, &caching, Some(&kept.expires));
     response.headers_mut().remove(header::VARY);
+    put(response.headers_mut(), header::LAST_MODIFIED, &kept.last_modified);
     response
 }

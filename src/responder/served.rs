@@ -7,20 +7,48 @@ use std::{
 };
 
 use axum::body::Bytes;
-use chancery_pki::{IssuerHash, IssuerHashes, KeyId, pem_bundle};
+use chancery_pki::{CrlNumber, IssuerHash, IssuerHashes, KeyId, pem_bundle};
 use jiff::Timestamp;
 use tokio::time::Instant;
 
 use super::{
     caching::http_date,
-    decide::{Circumstances, SILENCE},
+    decide::{Circumstances, LAG, SILENCE},
     delegate::Delegate,
     shelf::Shelf,
 };
-use crate::lists::{Head, shard_of};
+use crate::{
+    lists::{Head, shard_of},
+    register::hash,
+};
 
 /// How long a head may be waited for, or what comes with it, before anyone is told: what belongs together arrives by several watches.
 const PATIENCE: Duration = Duration::from_secs(10);
+
+/// A list that was given out a number, by the register, and that no head has shown yet.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Behind {
+    /// The number.
+    pub number: CrlNumber,
+    /// Since when it has been waited for.
+    pub since: Instant,
+}
+
+impl Behind {
+    /// What is waited for after a look at the number of the head, none where there is no head, and at the last that was given out.
+    /// Numbers only grow: a head with a lower one has gone back, or is not written yet.
+    pub fn of(before: Option<Self>, head: Option<CrlNumber>, last: Option<CrlNumber>) -> Option<Self> {
+        let waited_for = |number: CrlNumber| head.is_none_or(|head| head < number);
+        let last = last.filter(|last| waited_for(*last))?;
+        // Of the numbers that are given out one after the other the first counts, until it is reached.
+        Some(before.filter(|before| waited_for(before.number)).unwrap_or_else(|| Self { number: last, since: Instant::now() }))
+    }
+
+    /// Whether it has been waited for longer than it may take: who dies between the line and the head has a successor by then.
+    fn is_late(&self) -> bool {
+        self.since.elapsed() > LAG
+    }
+}
 
 /// An authority that is served.
 #[derive(Clone, Debug)]
@@ -33,10 +61,14 @@ pub struct Authority {
     pub delegate: Result<Arc<Delegate>, String>,
     /// What is wrong with its register.
     pub register_fault: Option<String>,
-    /// Since when its register has lacked the line that its lists were made from.
+    /// Since when nobody has signed for it.
+    pub no_delegate_since: Option<Instant>,
+    /// Since when its register has lacked the line that its lists were made from, or others that are known to be there.
     pub lag_since: Option<Instant>,
     /// Since when its newest head was not served whole.
     pub refused_since: Option<Instant>,
+    /// The list that its head should name, and does not.
+    pub behind: Option<Behind>,
     /// Whether its head is gone while it has certificates that have not ended.
     pub is_headless: bool,
 }
@@ -54,6 +86,7 @@ impl Authority {
             silence,
             register_fault: self.register_fault.as_deref(),
             lag: self.lag_since.map(|since| since.elapsed()),
+            behind: self.behind.map(|behind| behind.since.elapsed()),
             // None is less than any time.
             list_ends: ends.min().flatten(),
             delegate: self.delegate.as_ref().map(|delegate| delegate.certificate.not_after()).map_err(String::as_str),
@@ -74,10 +107,14 @@ impl Authority {
             troubles.push(format!("its register does not hold together: {why}"));
         }
         if late(self.lag_since) {
-            troubles.push("its register lacks lines that its list was made from".to_owned());
+            troubles.push("lines are missing that its list was made from, or its register's head follows on".to_owned());
         }
         if let Some(why) = self.shelf.refused.as_ref().filter(|_| late(self.refused_since)) {
             troubles.push(format!("a newer list is refused: {why}"));
+        }
+        if let Some(behind) = self.behind.filter(Behind::is_late) {
+            let (number, last) = (self.shelf.head.number, behind.number);
+            troubles.push(format!("its head has number {number}, and {last} was published: it has gone back, or is not written"));
         }
         if self.is_headless {
             troubles.push("its head is gone".to_owned());
@@ -91,11 +128,11 @@ impl Authority {
         }
         if self.shelf.head.settings.ocsp.is_some() {
             match &self.delegate {
-                Err(why) => troubles.push(why.clone()),
+                Err(why) if late(self.no_delegate_since) => troubles.push(why.clone()),
                 Ok(delegate) if delegate.certificate.not_after() <= now => {
                     troubles.push(format!("the delegate's certificate ended at {}", delegate.certificate.not_after()));
                 }
-                Ok(_) => {}
+                Err(_) | Ok(_) => {}
             }
         }
         troubles
@@ -113,6 +150,8 @@ pub struct CaCertificate {
     pub pem: Bytes,
     /// Of the DER, in hexadecimal.
     pub sha256: String,
+    /// Of the PEM: those above change, too.
+    pub pem_sha256: String,
     /// The begin of its validity, as HTTP writes it.
     pub last_modified: String,
 }
@@ -121,10 +160,12 @@ impl CaCertificate {
     /// The certificate of a head's authority; none where its chain is empty.
     pub fn of(head: &Head) -> Option<Self> {
         let certificate = head.chain.first()?;
+        let pem = pem_bundle(&head.chain);
         Some(Self {
             hashes: IssuerHashes::of(certificate),
             der: Bytes::copy_from_slice(certificate.as_der()),
-            pem: pem_bundle(&head.chain).into(),
+            pem_sha256: hash(&pem),
+            pem: pem.into(),
             sha256: certificate.sha256(),
             last_modified: http_date(certificate.not_before()),
         })
@@ -138,12 +179,14 @@ pub struct Served {
     pub authorities: HashMap<KeyId, Arc<Authority>>,
     /// Which authority a hash of name and key stands for.
     pub issuers: HashMap<IssuerHash, KeyId>,
-    /// The paths that URLs in certificates may begin with.
+    /// The paths that URLs in certificates may begin with, the longest first.
     pub prefixes: Vec<String>,
     /// The registers that do not hold together, whether their authorities are served or not.
     pub register_faults: BTreeMap<String, String>,
     /// The authorities that have a head and no list that could be served, with the reason.
     pub unserved: BTreeMap<KeyId, String>,
+    /// The authorities that have no head, and lists that were published.
+    pub missing: BTreeMap<KeyId, Behind>,
     /// Whether all lists have been read once: what is not served is not there.
     pub lists_read: bool,
     /// Whether all registers have been: a certificate that is not known is on no record.
@@ -157,7 +200,7 @@ impl Served {
         let heads = authorities.values().map(|authority| &authority.shelf.head);
         let urls = heads.flat_map(|head| head.settings.base_url.iter().chain(&head.former_base_urls));
         let mut prefixes: Vec<String> = urls.filter_map(|url| path_of(url)).map(str::to_owned).collect();
-        prefixes.sort_unstable();
+        prefixes.sort_unstable_by(|one, other| other.len().cmp(&one.len()).then_with(|| one.cmp(other)));
         prefixes.dedup();
         Self { issuers: issuers.collect(), prefixes, authorities, ..Self::default() }
     }
@@ -173,6 +216,9 @@ impl Served {
             _ => {}
         }
         troubles.extend(self.unserved.iter().map(|(key, why)| format!("authority {key}: no list can be served: {why}")));
+        let missing = self.missing.iter().filter(|(_, behind)| behind.is_late());
+        troubles
+            .extend(missing.map(|(key, behind)| format!("authority {key}: list {} was published, and its head is gone", behind.number)));
         let served = |register: &String| register.parse().is_ok_and(|key: KeyId| self.authorities.contains_key(&key));
         let others = self.register_faults.iter().filter(|(register, _)| !served(register));
         troubles.extend(others.map(|(register, why)| format!("register {register} does not hold together: {why}")));

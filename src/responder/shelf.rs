@@ -9,13 +9,13 @@ use std::{
 };
 
 use axum::body::Bytes;
-use chancery_pki::{Crl, CrlNumber, SerialNumber};
+use chancery_pki::{Crl, CrlError, CrlNumber, Reason, Revoked, SerialNumber};
 use jiff::Timestamp;
 
 use super::caching::http_date;
 use crate::{
     lists::{Head, Kind, Lists, Shard, read_shard},
-    register::Known,
+    register::{Known, Standing},
 };
 
 /// A list in the forms in which it is served.
@@ -29,13 +29,15 @@ pub struct Listed {
     pub last_modified: String,
     /// Its nextUpdate.
     pub next_update: Timestamp,
+    /// When the last of its certificates expires, as far as that was known.
+    until: Option<Timestamp>,
     pem: OnceLock<Bytes>,
 }
 
 impl Listed {
     fn new(crl: Crl, named: &Shard) -> Self {
         let last_modified = http_date(named.this_update);
-        Self { crl, sha256: named.sha256.clone(), last_modified, next_update: named.next_update, pem: OnceLock::new() }
+        Self { crl, sha256: named.sha256.clone(), last_modified, next_update: named.next_update, until: named.until, pem: OnceLock::new() }
     }
 
     /// The DER, without a copy.
@@ -92,7 +94,7 @@ impl Shelf {
         before: Option<&Self>,
         head: Head,
         chunks: &dyn Fn(&str) -> Option<&'a [u8]>,
-        may_go: &dyn Fn(&SerialNumber) -> bool,
+        may_go: &MayGo<'_>,
     ) -> Result<Self, String> {
         if let Some(before) = before
             && head.number < before.head.number
@@ -136,7 +138,7 @@ fn take_shard<'a>(
     named: &Shard,
     served: Option<&Pair>,
     chunks: &dyn Fn(&str) -> Option<&'a [u8]>,
-    may_go: &dyn Fn(&SerialNumber) -> bool,
+    may_go: &MayGo<'_>,
 ) -> Result<Pair, String> {
     let delta_named = named.delta.as_deref();
     let same =
@@ -161,7 +163,7 @@ fn take_shard<'a>(
     let Lists { full, delta } =
         read_shard(head, shard, &|name| pieces.get(name).copied().or_else(|| chunks(name))).map_err(|error| error.to_string())?;
     if let Some(served) = served {
-        not_worse(shard, &served.full, &full, may_go)?;
+        not_worse(shard, &served.full, (&full, named), may_go)?;
         if let (Some(before), Some(delta)) = (&served.delta, &delta) {
             not_lower(shard, Kind::Delta, before.crl.number(), delta.number())?;
         }
@@ -180,15 +182,23 @@ fn not_lower(shard: u16, kind: Kind, before: Option<CrlNumber>, after: Option<Cr
 }
 
 /// Whether every entry that was there is there still, or may be gone.
-fn not_worse(shard: u16, served: &Listed, next: &Crl, may_go: &dyn Fn(&SerialNumber) -> bool) -> Result<(), String> {
+fn not_worse(shard: u16, served: &Listed, (next, named): (&Crl, &Shard), may_go: &MayGo<'_>) -> Result<(), String> {
     let before = &served.crl;
     not_lower(shard, Kind::Full, before.number(), next.number())?;
     if before.number() == next.number() && before != next {
         return Err(format!("two lists of shard {shard} have the same number"));
     }
-    let there: HashSet<SerialNumber> = serials(next)?;
-    let lost = serials::<Vec<_>>(before)?.into_iter().filter(|serial| !there.contains(serial) && !may_go(serial));
-    let (count, first) = lost.fold((0_usize, None), |(count, first), serial| (count + 1, Some(first.unwrap_or(serial))));
+    let there: HashSet<SerialNumber> =
+        next.entries().map(|entry| Ok(entry?.serial)).collect::<Result<_, CrlError>>().map_err(|error| unread(&error))?;
+    let leaving = Leaving { until: served.until, this_update: named.this_update, built_at: named.built_at };
+    let (mut count, mut first) = (0_usize, None);
+    for entry in before.entries() {
+        let entry = entry.map_err(|error| unread(&error))?;
+        if !there.contains(&entry.serial) && !may_go(&entry, &leaving) {
+            count += 1;
+            first.get_or_insert(entry.serial);
+        }
+    }
     match first {
         None => Ok(()),
         Some(serial) => {
@@ -197,12 +207,40 @@ fn not_worse(shard: u16, served: &Listed, next: &Crl, may_go: &dyn Fn(&SerialNum
     }
 }
 
-fn serials<C: FromIterator<SerialNumber>>(crl: &Crl) -> Result<C, String> {
-    crl.entries().map(|entry| entry.map(|entry| entry.serial)).collect::<Result<C, _>>().map_err(|error| error.to_string())
+fn unread(error: &CrlError) -> String {
+    error.to_string()
 }
 
-/// Whether the entry of a certificate of which this is known may leave the list: it has expired, was released, or ended so long
-/// ago that the register has forgotten it. What is followed here forgets nothing else.
-pub fn may_go(known: Option<&Known>, now: Timestamp) -> bool {
-    known.is_none_or(|known| known.has_ended(now) || known.on_list(now).is_none())
+/// The list on which an entry is missing, and the one that had it.
+#[derive(Clone, Copy, Debug)]
+pub struct Leaving {
+    /// When the last certificate of the list that had it expires, as far as that was known.
+    pub until: Option<Timestamp>,
+    /// The thisUpdate of the list on which it is missing.
+    pub this_update: Timestamp,
+    /// When that list was made.
+    pub built_at: Timestamp,
 }
+
+/// Whether an entry may be missing on the next list.
+pub type MayGo<'a> = dyn Fn(&Revoked, &Leaving) -> bool + 'a;
+
+/// Whether an entry may be missing, when this is known of its certificate: by what decides for the operator which entries leave, as
+/// far as that can be told by who has not seen each list between. It has expired, its hold has ended, or the register has
+/// forgotten it and all that was on the list with it has expired. One that is called good and was not released may not: the
+/// register says something else than it did.
+pub fn may_go(known: Option<&Known>, revoked: &Revoked, leaving: &Leaving) -> bool {
+    let has_ended = |end: Option<Timestamp>| end.is_some_and(|end| end < leaving.this_update);
+    let was_held = revoked.reason == Reason::CertificateHold;
+    let Some(known) = known else { return has_ended(leaving.until) };
+    match &known.standing {
+        Standing::Released(_) => true,
+        Standing::Pending(_) => was_held,
+        Standing::Revoked(revocation) => has_ended(known.not_after) || (was_held && revocation.from > leaving.built_at),
+        Standing::Held(_) => has_ended(known.not_after),
+        Standing::Good => false,
+    }
+}
+
+#[cfg(test)]
+mod tests;

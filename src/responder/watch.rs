@@ -188,7 +188,10 @@ where
                 }
                 WatchEvent::Deleted(object) => {
                     let next = object.resource_version();
-                    (self.tell)(News::Gone(object.name_any())).await;
+                    let name = object.name_any();
+                    // It comes with all that was in it, which is wiped where it is a Secret's.
+                    drop((self.keep)(object));
+                    (self.tell)(News::Gone(name)).await;
                     next
                 }
                 WatchEvent::Bookmark(bookmark) => Some(bookmark.metadata.resource_version),

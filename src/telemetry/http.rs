@@ -24,9 +24,12 @@ use tracing::{debug, warn};
 
 use super::health::Health;
 use super::metrics::Metrics;
+use super::patient::Patient;
 
 const HEADERS: usize = 64;
 const HEADER_TIME: Duration = Duration::from_secs(10);
+/// Whoever takes nothing for so long gets nothing more.
+const READING_TIME: Duration = Duration::from_secs(20);
 const GRACE: Duration = Duration::from_secs(5);
 
 /// What clients may take.
@@ -129,7 +132,7 @@ async fn serve(stream: TcpStream, routes: Router, limits: Limits, stop: Cancella
         .header_read_timeout(HEADER_TIME)
         .max_headers(HEADERS)
         .max_buf_size(limits.head_bytes)
-        .serve_connection(TokioIo::new(stream), TowerToHyperService::new(routes));
+        .serve_connection(TokioIo::new(Patient::new(stream, READING_TIME)), TowerToHyperService::new(routes));
     let mut connection = pin!(connection);
     let whole = async {
         tokio::select! {
@@ -231,6 +234,39 @@ mod tests {
             tokio::time::sleep(Duration::from_secs(3)).await;
         }
         assert_eq!(answers, 3);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn who_does_not_read_is_cut_off_and_who_reads_slowly_is_not() {
+        const WHOLE: usize = 32 * 1024 * 1024;
+        let limits = Limits { connections: 1, ..Limits::OPERATIONS };
+        let routes = Router::new().route("/", get(async || vec![0_u8; WHOLE]));
+        let server = Server::over(([127, 0, 0, 1], 0).into(), routes, limits).await.unwrap();
+        let address = server.address();
+        tokio::spawn(server.run(CancellationToken::new()));
+        let ask = async || {
+            let mut stream = TcpStream::connect(address).await.unwrap();
+            stream.write_all(b"GET / HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n").await.unwrap();
+            stream
+        };
+        let mut idle = ask().await;
+        let begun = tokio::time::Instant::now();
+        // It waits for the one connection that there is.
+        let mut slow = ask().await;
+        let (mut octets, mut read) = (vec![0; 1024 * 1024], 0);
+        while let Ok(length @ 1..) = slow.read(&mut octets).await {
+            if read == 0 {
+                assert!((20..25).contains(&begun.elapsed().as_secs()), "{:?}", begun.elapsed());
+            }
+            read += length;
+            if read % 8 == 0 {
+                tokio::time::sleep(Duration::from_millis(500)).await;
+            }
+        }
+        assert!(read > WHOLE, "{read}");
+        let mut rest = Vec::new();
+        let _ = idle.read_to_end(&mut rest).await;
+        assert!(rest.len() < WHOLE, "{}", rest.len());
     }
 
     #[tokio::test]

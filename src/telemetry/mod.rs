@@ -8,6 +8,7 @@ mod http;
 mod lists;
 mod logs;
 mod metrics;
+mod patient;
 
 pub use certificates::{CertificateSeries, CertificateState, Readiness};
 pub use health::{Gate, Health, Heartbeat, Role};

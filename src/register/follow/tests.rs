@@ -81,17 +81,29 @@ fn a_register_that_went_back_is_named_and_nothing_of_it_is_forgotten() {
     let lines = lines(9, "");
     let mut follower = Follower::default();
     follower.all(register(&lines, 8));
-    for look in 0..2 {
-        match look {
-            0 => assert_eq!(follower.head(&head_of(&lines, 5, 7)), Look::Taken(ID)),
-            _ => follower.all(register(&lines, 7)),
-        }
+    follower.all(register(&lines, 7));
+    for _ in 0..2 {
         assert_eq!(follower.fault(&ID), Some("it has gone back: line 8 was there and is there no more"));
         assert_eq!((known(&follower), follower.index().position(&ID)), (8, lines[7].end()));
+        // A late head says nothing of it.
+        assert_eq!(follower.head(&head_of(&lines, 5, 7)), Look::Late(ID));
     }
     // Put right again, it goes on.
     assert_eq!(follower.head(&head_of(&lines, 5, 9)), Look::Taken(ID));
     assert_eq!(follower.faults().count(), 0);
+}
+
+#[test]
+fn heads_that_come_after_a_newer_one_are_late_and_no_fault() {
+    let (ours, others) = (lines(9, ""), lines(9, "another"));
+    let mut follower = Follower::default();
+    follower.all(register(&ours, 9));
+    for (sealed, end) in [(0, 2), (3, 8), (5, 5)] {
+        assert_eq!(follower.head(&head_of(&ours, sealed, end)), Look::Late(ID), "{sealed} {end}");
+        assert_eq!((follower.fault(&ID), known(&follower)), (None, 9));
+    }
+    assert_eq!(follower.head(&head_of(&others, 3, 7)), Look::Taken(ID));
+    assert_eq!(follower.fault(&ID), Some("line 7 is not the one that was there before"));
 }
 
 #[test]

@@ -13,6 +13,7 @@ const FINE: Circumstances<'static> = Circumstances {
     silence: Some(Duration::from_secs(50)),
     register_fault: None,
     lag: None,
+    behind: None,
     list_ends: Some(Timestamp::MAX),
     delegate: Ok(Timestamp::MAX),
     clock_fault: None,
@@ -30,6 +31,8 @@ fn what_stands_in_the_way_of_an_answer_is_said() {
         (Circumstances { register_fault: Some("torn"), ..FINE }, Some(Obstacle::Register { why: "torn".to_owned() })),
         (Circumstances { lag: minutes(1), ..FINE }, None),
         (Circumstances { lag: minutes(2), ..FINE }, Some(Obstacle::Lag)),
+        (Circumstances { behind: minutes(1), ..FINE }, None),
+        (Circumstances { behind: minutes(2), ..FINE }, Some(Obstacle::Behind)),
         (Circumstances { list_ends: None, ..FINE }, Some(Obstacle::NoList)),
         (Circumstances { list_ends: Some(at(1)), ..FINE }, None),
         (Circumstances { list_ends: Some(at(0)), ..FINE }, Some(Obstacle::StaleList { due: at(0) })),
@@ -69,6 +72,8 @@ fn a_certificate_stands_as_the_register_says() {
         for not_after in [None, Some(at(-1)), Some(at(100))] {
             let known = Known { not_after, key_id: None, owner: None, issued: None, standing: standing.clone() };
             assert_eq!(status(Some(&known), at(0)), expected, "{known:?}");
+            let waits = matches!(&known.standing, Standing::Revoked(revocation) if revocation.from == at(1));
+            assert_eq!(changes_at(Some(&known), at(0)), waits.then(|| at(1)), "{known:?}");
         }
     }
     assert_eq!(status(None, at(0)), OcspStatus::Unknown);
@@ -77,9 +82,21 @@ fn a_certificate_stands_as_the_register_says() {
 #[test]
 fn an_answer_holds_for_its_time_and_never_beyond_the_delegates_certificate() {
     let hour = SignedDuration::from_hours(1);
-    assert_eq!(period(at(0), hour, at(86_400)), (at(-300), at(3600)));
-    assert_eq!(period(at(0), hour, at(600)), (at(-300), at(600)));
-    assert_eq!(period(at(0), SignedDuration::ZERO, at(600)), (at(-300), at(60)));
+    for (validity, delegate_ends, changes, end) in [
+        (hour, 86_400, None, 3600),
+        (hour, 600, None, 600),
+        (SignedDuration::ZERO, 600, None, 60),
+        (hour, 86_400, Some(7200), 3600),
+        (hour, 86_400, Some(900), 900),
+        (hour, 86_400, Some(5), 60),
+        (hour, 30, Some(5), 30),
+    ] {
+        assert_eq!(period(at(0), validity, at(delegate_ends), changes.map(at)), (at(-300), at(end)), "{changes:?}");
+    }
+    for (next_update, changes, too_long) in [(3600, None, false), (3600, Some(3600), false), (3600, Some(3599), true), (60, Some(5), false)]
+    {
+        assert_eq!(holds_too_long(at(0), at(next_update), changes.map(at)), too_long, "{changes:?}");
+    }
 }
 
 #[test]

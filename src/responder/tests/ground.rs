@@ -45,13 +45,18 @@ impl Fence for Leading {
 
 pub(super) struct Ground {
     pub(super) clock: Arc<SettableClock>,
+    pub(super) memory: Arc<Memory>,
     client: Arc<Client>,
+    /// The responder's way to the store.
+    pub(super) reader: Arc<Client>,
     registers: Registers,
     publisher: Publisher,
     standing: Standing,
     pub(super) settings: Settings,
     key: PrivateKey,
     pub(super) certificate: Certificate,
+    /// Those above it.
+    pub(super) above: Vec<Certificate>,
     serials: u8,
     pub(super) heard: Heard,
     pub(super) counter: Arc<Counter>,
@@ -83,6 +88,31 @@ pub(super) fn serial(number: u8) -> SerialNumber {
     SerialNumber::issued(0, [number; RANDOM_OCTETS])
 }
 
+struct Responder {
+    heard: Heard,
+    counter: Arc<Counter>,
+    keeper: Keeper,
+}
+
+impl Responder {
+    fn new(clock: &Arc<SettableClock>, client: &Arc<Client>, signatures: u32) -> Self {
+        let (follower, shared, heard) = (Follower::default(), Shared::default(), Heard::nothing());
+        let counter = Arc::new(Counter {
+            served: shared.clone(),
+            index: Arc::clone(follower.index()),
+            kept: Cache::of_bytes(1_000_000),
+            bucket: Bucket::a_second(signatures),
+            clock: Arc::<SettableClock>::clone(clock),
+            skew: ClockSkew::default(),
+            heard: vec![heard.clone()],
+            start: tokio::time::Instant::now(),
+            metrics: ResponderMetrics::new(),
+        });
+        let keeper = Keeper::new(follower, Arc::<Client>::clone(client), Arc::<SettableClock>::clone(clock), shared);
+        Self { heard, counter, keeper }
+    }
+}
+
 impl Ground {
     /// An authority with an empty list, of which the responder knows. `signatures` are those for one request alone, a second.
     pub(super) async fn new(algorithm: KeyAlgorithm, signatures: u32) -> Self {
@@ -111,29 +141,21 @@ impl Ground {
             debounce: SignedDuration::ZERO,
             max_automatic: 500,
         };
-        let (follower, shared, heard) = (Follower::default(), Shared::default(), Heard::nothing());
-        let counter = Arc::new(Counter {
-            served: shared.clone(),
-            index: Arc::clone(follower.index()),
-            kept: Cache::of_bytes(1_000_000),
-            bucket: Bucket::a_second(signatures),
-            clock: Arc::<SettableClock>::clone(&clock),
-            skew: ClockSkew::default(),
-            heard: vec![heard.clone()],
-            start: tokio::time::Instant::now(),
-            metrics: ResponderMetrics::new(),
-        });
-        let keeper = Keeper::new(follower, Arc::<Client>::clone(&client), Arc::<SettableClock>::clone(&clock), shared);
+        let reader = memory.client([]);
+        let Responder { heard, counter, keeper } = Responder::new(&clock, &reader, signatures);
         let publisher = Publisher::new(Arc::<Client>::clone(&client), Arc::new(Leading));
         let mut ground = Self {
             clock,
+            memory,
             client,
+            reader,
             registers,
             publisher,
             standing: Standing::default(),
             settings,
             key,
             certificate,
+            above: Vec::new(),
             serials: 0,
             heard,
             counter,
@@ -143,6 +165,12 @@ impl Ground {
         ground.tell_all().await;
         ground.tell_delegate(Some(DAY * 2)).await;
         ground
+    }
+
+    /// A responder that has seen nothing yet takes the place of the one that there was.
+    pub(super) fn restart(&mut self) {
+        let Responder { heard, counter, keeper } = Responder::new(&self.clock, &self.reader, 1000);
+        (self.heard, self.counter, self.keeper) = (heard, counter, keeper);
     }
 
     pub(super) fn id(&self) -> RegisterId {
@@ -195,7 +223,7 @@ impl Ground {
             gap: false,
             confirmed: false,
         };
-        let chain = [self.certificate.clone()];
+        let chain: Vec<_> = [&self.certificate].into_iter().chain(&self.above).cloned().collect();
         let shards = self.settings.shards;
         let from = Building {
             authority: self.certificate.key_id(),
@@ -207,6 +235,7 @@ impl Ground {
             knows: &|serial| index.ledger(&id, |ledger| Knows::of(ledger, serial)),
         };
         let built = build(&edition, &from).unwrap();
+        self.append(Entry { number: Some(edition.number), ..Entry::new(Act::Published) }).await;
         self.standing = self.publisher.publish(&self.standing, &built).await.unwrap();
     }
 
@@ -234,6 +263,13 @@ impl Ground {
     pub(super) async fn tell(&mut self, message: Message) {
         self.heard.now();
         self.keeper.take(message).await;
+    }
+
+    /// The keeper's round; returns how often its heart beat.
+    pub(super) async fn round(&mut self) -> u32 {
+        let mut beats = 0;
+        self.keeper.round(&mut || beats += 1).await;
+        beats
     }
 
     /// A delegate whose certificate lasts so long; none for none.

@@ -56,14 +56,24 @@ async fn a_list_is_served_in_the_form_that_is_asked_for_with_what_caches_need() 
 
 #[tokio::test]
 async fn the_certificate_of_an_authority_is_served_alone_or_with_its_chain() {
-    let (ground, _) = ground(100).await;
+    let (mut ground, _) = ground(100).await;
     let (address, _stop) = ground.serve().await;
     let url = format!("http://{address}/ca/{}.crt", ground.certificate.key_id());
     let der = Client::new().get(&url).send().await.unwrap();
     assert_eq!(header(&der, "content-type"), "application/pkix-cert");
     assert_eq!(der.bytes().await.unwrap(), ground.certificate.as_der());
     let pem = Client::new().get(&url).header("accept", "application/x-pem-file").send().await.unwrap();
+    assert_eq!(header(&pem, "last-modified"), "");
+    let etag = header(&pem, "etag");
     assert_eq!(pem.text().await.unwrap(), ground.certificate.to_pem());
+    // Another comes to stand above it.
+    let above = Ground::new(KeyAlgorithm::EcdsaP256, 1).await.certificate;
+    ground.above = vec![above.clone()];
+    ground.publish().await;
+    ground.tell_changes().await;
+    let pem = Client::new().get(&url).header("accept", "application/x-pem-file").header("if-none-match", &etag).send().await.unwrap();
+    assert_eq!(pem.status().as_u16(), 200);
+    assert_eq!(pem.text().await.unwrap(), ground.certificate.to_pem() + &above.to_pem());
 }
 
 #[tokio::test]
@@ -108,6 +118,8 @@ async fn an_answer_by_get_may_be_kept_and_one_for_a_nonce_may_not() {
     assert_eq!(header(&answer, "cache-control"), "max-age=3600, public, no-transform, must-revalidate");
     let etag = header(&answer, "etag");
     assert!(header(&answer, "expires").ends_with(" GMT") && header(&answer, "last-modified").ends_with(" GMT"));
+    let since = client.get(&url).header("if-modified-since", header(&answer, "last-modified")).send().await.unwrap();
+    assert_eq!(since.status().as_u16(), 200, "another answer may have been signed in the same second");
     let held = client.get(&url).header("if-none-match", etag).send().await.unwrap();
     assert_eq!(held.status().as_u16(), 304);
     let with_nonce = OcspRequest { nonce: Some(vec![7; 32]), ..ground.ask(leaf.serial()) };

@@ -7,9 +7,10 @@ use chancery_pki::{KeyAlgorithm, OcspStatus, Reason};
 use super::ground::{DAY, Ground, serial};
 use crate::{
     api::names,
+    cluster::Clock as _,
     lists::Head,
-    register::{Act, Document},
-    responder::{keeper::Message, watch::News},
+    register::{Act, Document, Entry},
+    responder::{counter::Reply, keeper::Message, watch::News},
 };
 
 async fn ground() -> Ground {
@@ -60,6 +61,25 @@ async fn an_answer_is_signed_once_until_it_is_half_over_or_the_certificate_stand
     let held = ground.status(leaf.serial());
     assert!(matches!(held, Ok(OcspStatus::Revoked { reason: Reason::CertificateHold, .. })), "{held:?}");
     assert_eq!(signatures(&ground), 3);
+}
+
+#[tokio::test]
+async fn no_answer_calls_a_certificate_good_beyond_the_end_of_its_grace() {
+    let mut ground = ground().await;
+    let leaf = ground.issue().await;
+    ground.tell_changes().await;
+    let next_update = |ground: &Ground| match ground.counter.answer(&ground.ask(leaf.serial())) {
+        Reply::Kept(kept) => kept.next_update,
+        other => panic!("{other:?}"),
+    };
+    let long = next_update(&ground);
+    let from = ground.clock.now() + jiff::SignedDuration::from_mins(10);
+    let (serial, not_after) = (Some(leaf.serial().clone()), Some(leaf.not_after()));
+    let (code, from_then) = (Some(Reason::Superseded), Some(from));
+    ground.append(Entry { serial, not_after, code, from: from_then, ..Entry::new(Act::Revoked) }).await;
+    ground.tell_changes().await;
+    assert_eq!(ground.status(leaf.serial()), Ok(OcspStatus::Good));
+    assert!(long > from && next_update(&ground) <= from, "{long} {from}");
 }
 
 #[tokio::test]
@@ -142,13 +162,53 @@ async fn nothing_is_answered_from_a_register_that_went_back() {
     ground.act(Act::Revoked, &leaf, Reason::Superseded).await;
     ground.tell_changes().await;
     assert!(matches!(ground.status(leaf.serial()), Ok(OcspStatus::Revoked { .. })));
+    for document in before.clone() {
+        ground.tell(Message::Registers(News::Changed(document))).await;
+    }
+    assert!(matches!(ground.status(leaf.serial()), Ok(OcspStatus::Revoked { .. })), "it may only be late");
+    assert_eq!(ground.troubles(), [""; 0]);
+    ground.round().await;
+    assert_eq!(ground.troubles(), [""; 0], "it was late");
+    let is_register = |document: &Document| document.labels.contains_key(crate::register::LABEL);
+    let after = ground.documents(crate::register::LABEL).await;
+    ground.memory.restore(before.clone(), is_register);
     for document in before {
         ground.tell(Message::Registers(News::Changed(document))).await;
     }
+    ground.round().await;
     assert_eq!(ground.status(leaf.serial()), Err("tryLater"));
     assert!(ground.troubles()[0].contains("it has gone back"), "{:?}", ground.troubles());
+    ground.memory.restore(after, is_register);
     ground.tell_changes().await;
     assert!(matches!(ground.status(leaf.serial()), Ok(OcspStatus::Revoked { .. })));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_register_that_could_not_be_read_whole_is_read_again_and_not_spoken_from_meanwhile() {
+    let mut ground = ground().await;
+    let leaf = ground.issue().await;
+    ground.tell_changes().await;
+    ground.act(Act::Revoked, &leaf, Reason::Superseded).await;
+    // So much that the revocation's line lies in a segment.
+    for _ in 0..400 {
+        ground.act(Act::Revoked, &leaf, Reason::Superseded).await;
+    }
+    let head = ground.documents(crate::register::LABEL).await.into_iter().find(|document| document.name == ground.id().name()).unwrap();
+    ground.reader.kill();
+    let begun = tokio::time::Instant::now();
+    ground.tell(Message::Registers(News::Changed(head.clone()))).await;
+    ground.tell(Message::Registers(News::Changed(head))).await;
+    assert!(begun.elapsed() < Duration::from_secs(31), "{:?}", begun.elapsed());
+    assert_eq!(ground.round().await, 1);
+    assert!(begun.elapsed() < Duration::from_secs(61), "{:?}", begun.elapsed());
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    ground.heard.now();
+    assert_eq!(ground.status(leaf.serial()), Err("tryLater"), "there are lines that are not known");
+    assert!(ground.troubles().join("\n").contains("lines are missing"), "{:?}", ground.troubles());
+    ground.reader.revive();
+    ground.round().await;
+    assert!(matches!(ground.status(leaf.serial()), Ok(OcspStatus::Revoked { .. })));
+    assert_eq!(ground.troubles(), [""; 0]);
 }
 
 #[tokio::test(start_paused = true)]
@@ -183,6 +243,9 @@ async fn without_news_a_fresh_list_or_a_delegate_there_is_no_answer_and_the_prob
     ground.heard.now();
     assert_eq!(ground.status(leaf.serial()), Ok(OcspStatus::Good));
     ground.tell_delegate(None).await;
+    assert_eq!((ground.status(leaf.serial()), ground.troubles()), (Err("tryLater"), vec![]), "it may come with another Secret");
+    tokio::time::sleep(Duration::from_secs(11)).await;
+    ground.heard.now();
     later(&ground, "there is no delegate");
     ground.tell_delegate(Some(DAY * 30)).await;
     assert_eq!(ground.status(leaf.serial()), Ok(OcspStatus::Good));
@@ -219,4 +282,35 @@ async fn ocsp_that_is_not_wanted_is_not_answered() {
     ground.tell_changes().await;
     ground.tell_delegate(None).await;
     assert_eq!((ground.status(leaf.serial()), ground.troubles()), (Err("unauthorized"), vec![]));
+}
+
+#[tokio::test(start_paused = true)]
+async fn after_a_restart_an_older_head_is_not_believed_and_a_missing_one_is_missed() {
+    for is_gone in [false, true] {
+        let mut ground = ground().await;
+        let leaf = ground.issue().await;
+        ground.publish().await;
+        let mut older = ground.documents(names::LIST).await;
+        if is_gone {
+            older.clear();
+        }
+        ground.act(Act::Revoked, &leaf, Reason::Superseded).await;
+        ground.publish().await;
+        let registers = ground.documents(crate::register::LABEL).await;
+        ground.restart();
+        ground.tell(Message::Lists(News::All(older))).await;
+        ground.tell(Message::Registers(News::All(registers))).await;
+        ground.tell_delegate(Some(DAY * 2)).await;
+        assert_eq!(ground.troubles(), [""; 0], "who published may have died between the line and the head");
+        let first = ground.status(leaf.serial());
+        assert!(if is_gone { first == Err("tryLater") } else { first.is_ok() }, "{first:?}");
+        tokio::time::sleep(Duration::from_secs(61)).await;
+        ground.heard.now();
+        assert_eq!(ground.status(leaf.serial()), Err("tryLater"));
+        let why = if is_gone { "its head is gone" } else { "it has gone back, or is not written" };
+        assert!(ground.troubles().join("\n").contains(why), "{:?}", ground.troubles());
+        ground.tell_all().await;
+        assert_eq!(ground.troubles(), [""; 0]);
+        assert!(matches!(ground.status(leaf.serial()), Ok(OcspStatus::Revoked { .. })));
+    }
 }
