@@ -1,7 +1,7 @@
 //! Which sealed segments may go: those whose every line has ended, oldest first.
 //!
 //! A line about a certificate ends 8 days after its notAfter: the certificate has expired, and one more revocation list
-//! has been published. A line about a key that still lives never ends; it is written again at the head before its segment
+//! has been published. A line about a key that still lives, or is blocked, never ends; it is written again at the head before its segment
 //! goes, so that one such line does not hold a whole register for ever. Pure: the time is an argument.
 
 use std::{collections::HashSet, time::Duration};
@@ -17,7 +17,7 @@ use super::{
 /// How long after its end a line is kept: a list's validity of 7 days, and a day.
 pub const KEPT: Duration = Duration::from_hours(8 * 24);
 
-/// How many lines are carried forward in one write: 8 KiB at most.
+/// How many lines are carried forward in one write: 10 KiB at most.
 pub(super) const CARRIED: usize = 8;
 
 /// What keeps a segment.
@@ -75,7 +75,8 @@ pub(super) fn trim<'a>(
             .keys
             .iter()
             .rev()
-            .filter(|entry| entry.key_id.is_some_and(|key| lives(&key) && said.insert((entry.act, key))))
+            // A key that is blocked stays so, whoever has it.
+            .filter(|entry| entry.key_id.is_some_and(|key| (entry.act == Act::Blocked || lives(&key)) && said.insert((entry.act, key))))
             .collect();
         needed.reverse();
         let room = CARRIED - trim.carried.len();
@@ -92,13 +93,13 @@ pub(super) fn trim<'a>(
 }
 
 fn is_about_key(entry: &Entry) -> bool {
-    matches!(entry.act, Act::Made | Act::Copied | Act::Retired) && entry.key_id.is_some()
+    matches!(entry.act, Act::Made | Act::Copied | Act::Retired | Act::Blocked) && entry.key_id.is_some()
 }
 
 /// When the line ceases to matter; none when it never does by time alone.
 fn end(line: &Line) -> Option<Timestamp> {
     let last = match (line.entry.act, line.entry.not_after) {
-        (Act::Unknown | Act::Blocked, _) | (Act::Revoked | Act::Held | Act::Released | Act::Pending, None) => return None,
+        (Act::Unknown, _) | (Act::Revoked | Act::Held | Act::Released | Act::Pending, None) => return None,
         (_, not_after) => not_after.map_or(line.time, |not_after| not_after.max(line.time)),
     };
     last.checked_add(KEPT).ok()
@@ -148,9 +149,16 @@ mod tests {
 
     #[test]
     fn acts_without_an_end_keep_their_segment() {
-        for act in [Act::Unknown, Act::Blocked, Act::Revoked, Act::Held] {
+        for act in [Act::Unknown, Act::Revoked, Act::Held] {
             assert_eq!(trim(&[segment(1, &[line(0, act, None)])], [].iter(), &|_| false, at(4000)).segments, 0, "{act:?}");
         }
+    }
+
+    #[test]
+    fn a_blocked_key_is_carried_forward_whoever_has_it() {
+        let segments = [segment(2, &[line(0, Act::Blocked, None), line(0, Act::Blocked, None)])];
+        let carried = trim(&segments, [].iter(), &|_| false, at(20));
+        assert_eq!((carried.segments, carried.carried.len(), carried.carried[0].act), (1, 1, Act::Blocked));
     }
 
     #[test]
