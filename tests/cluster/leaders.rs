@@ -34,8 +34,13 @@ async fn a_leader_that_slept_too_long_writes_nothing_more() {
     }
     let (mut leader, proxy) = (pair.leader.operator, pair.leader.proxy);
     leader.terminate().await;
-    let late: Vec<String> =
-        proxy.writes()[before..].iter().map(|write| format!("{} {} {}", write.verb, write.resource, write.name)).collect();
+    // It may have fallen asleep between the question whether it leads and the octets on the wire. Of what it was about to write then, an
+    // Event is the one thing that the API server takes without a version; it tells of what was done before.
+    let late: Vec<String> = proxy.writes()[before..]
+        .iter()
+        .filter(|write| !write.resource.starts_with("events"))
+        .map(|write| format!("{} {} {}", write.verb, write.resource, write.name))
+        .collect();
     assert!(late.is_empty(), "{} writes after the leader had slept: {late:?}", late.len());
     pair.witness.vouch(&Ledger::read(&pair.own.system_api()).await);
 }
