@@ -46,3 +46,63 @@ pub fn template(authority: &KeyId, chain: &[X509], serial: SerialNumber, now: Ti
         ocsp_no_check: true,
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use chancery_pki::{CaConstraints, KeyAlgorithm, PrivateKey, RANDOM_OCTETS, issue, self_sign};
+
+    use super::*;
+
+    fn at(hour: i64) -> Timestamp {
+        Timestamp::from_second(1_795_000_000 + hour * 3600).unwrap()
+    }
+
+    fn serial(number: u8) -> SerialNumber {
+        SerialNumber::issued(0, [number; RANDOM_OCTETS])
+    }
+
+    /// A CA that ends after so many hours.
+    fn ca(end: i64) -> (X509, PrivateKey) {
+        let key = PrivateKey::generate(KeyAlgorithm::EcdsaP256).unwrap();
+        let subject = Name::from_parts(&SubjectParts { common_name: Some("CA".to_owned()), ..SubjectParts::default() }).unwrap();
+        let delegate = template(&key.public_key().key_id(), &[], serial(1), at(0)).unwrap();
+        let template = Template {
+            subject,
+            not_after: at(end),
+            usages: vec![Usage::CertSign],
+            ca: Some(CaConstraints::default()),
+            ocsp_no_check: false,
+            ..delegate
+        };
+        (self_sign(&template, &key).unwrap(), key)
+    }
+
+    fn delegate(issuer: &X509, key: &PrivateKey) -> X509 {
+        let own = PrivateKey::generate(KeyAlgorithm::EcdsaP256).unwrap();
+        let template = template(&issuer.key_id(), std::slice::from_ref(issuer), serial(2), at(0)).unwrap();
+        issue(&template, own.public_key(), issuer, key).unwrap()
+    }
+
+    #[test]
+    fn a_delegate_is_replaced_after_a_day_and_holds_for_another() {
+        let (issuer, key) = ca(1000);
+        let delegate = delegate(&issuer, &key);
+        assert_eq!(due(&delegate, &issuer), add(at(24), -BACKDATE));
+        assert_eq!(delegate.not_after(), add(at(48), -BACKDATE));
+        assert!(delegate.usages().contains(&Usage::OcspSigning));
+    }
+
+    #[test]
+    fn a_delegate_ends_with_its_issuer() {
+        let (issuer, key) = ca(10);
+        let delegate = delegate(&issuer, &key);
+        assert_eq!((delegate.not_after(), due(&delegate, &issuer)), (at(10), at(10)));
+    }
+
+    #[test]
+    fn anothers_delegate_is_of_no_use() {
+        let (issuer, _) = ca(1000);
+        let (other, key) = ca(1000);
+        assert_eq!(due(&delegate(&other, &key), &issuer), Timestamp::MIN);
+    }
+}
