@@ -1,7 +1,7 @@
 //! Events: one for each act, best effort.
 
 use chancery_pki::{Reason, SerialNumber};
-use k8s_openapi::api::core::v1::ObjectReference;
+use k8s_openapi::{api::core::v1::ObjectReference, apimachinery::pkg::apis::meta::v1::ObjectMeta};
 
 use crate::{
     api::{Certificate, names, reason::event},
@@ -73,15 +73,19 @@ pub(super) fn key_destroyed(recorder: &Recorder, certificate: &Certificate, seri
 }
 
 fn record(recorder: &Recorder, certificate: &Certificate, severity: Severity, reason: &str, action: &str, text: String) {
-    let metadata = &certificate.metadata;
+    say(recorder, "Certificate", &certificate.metadata, severity, reason, action, text);
+}
+
+/// An Event about one of our objects.
+pub(super) fn say(recorder: &Recorder, kind: &str, about: &ObjectMeta, severity: Severity, reason: &str, action: &str, text: String) {
     recorder.record(Note {
         regarding: ObjectReference {
             api_version: Some(format!("{}/{}", names::GROUP, names::VERSION)),
-            kind: Some("Certificate".to_owned()),
-            namespace: metadata.namespace.clone(),
-            name: metadata.name.clone(),
-            uid: metadata.uid.clone(),
-            resource_version: metadata.resource_version.clone(),
+            kind: Some(kind.to_owned()),
+            namespace: about.namespace.clone(),
+            name: about.name.clone(),
+            uid: about.uid.clone(),
+            resource_version: about.resource_version.clone(),
             field_path: None,
         },
         related: None,

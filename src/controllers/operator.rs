@@ -335,7 +335,6 @@ fn list_part(context: &Context, reactor: &Reactor, label: &str, change: &Change<
         Change::Deleted(mark) => (mark.name(), None),
     };
     if label == names::IMPORT {
-        context.press.import(&name.name, stands.is_some());
         reactor.list_part(&name);
     } else if let Some((authority, part)) = lists::part_of(&name.name)
         && context.press.is_news(&authority, part, &name.name, stands)

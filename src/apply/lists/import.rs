@@ -20,7 +20,7 @@ const ACTOR: &str = "import";
 
 /// Takes in what was handed in for this authority.
 pub(super) async fn take(context: &Context, sight: &ListSight, issuer: &X509, now: Timestamp) -> Result<(), Fault> {
-    if !context.press.has_imports() {
+    if context.world.imports.is_empty() {
         return Ok(());
     }
     let api = Api::<ConfigMap>::namespaced(context.client.clone(), &context.world.namespace);

@@ -1,11 +1,9 @@
 //! What is told of lists: Events on the RevocationList, log lines, and what metrics show of it.
 
-use k8s_openapi::api::core::v1::ObjectReference;
-
 use super::Context;
 use crate::{
-    api::{RevocationListStatus, condition, names, reason::event},
-    cluster::{Note, Severity},
+    api::{RevocationListStatus, condition, reason::event},
+    cluster::Severity,
     lists::{Built, Published},
     observe::ListSight,
     plan::publication::Obstacle as Obstruction,
@@ -89,21 +87,5 @@ pub(super) fn state(status: &RevocationListStatus) -> ListState {
 
 /// Says something about a list.
 pub(super) fn say(context: &Context, list: &ListSight, severity: Severity, reason: &str, action: &str, text: String) {
-    let metadata = &list.object.metadata;
-    context.recorder.record(Note {
-        regarding: ObjectReference {
-            api_version: Some(format!("{}/{}", names::GROUP, names::VERSION)),
-            kind: Some("RevocationList".to_owned()),
-            namespace: metadata.namespace.clone(),
-            name: metadata.name.clone(),
-            uid: metadata.uid.clone(),
-            resource_version: metadata.resource_version.clone(),
-            field_path: None,
-        },
-        related: None,
-        severity,
-        reason: reason.to_owned(),
-        action: action.to_owned(),
-        text,
-    });
+    super::super::event::say(&context.recorder, "RevocationList", &list.object.metadata, severity, reason, action, text);
 }

@@ -4,7 +4,7 @@
 //! All of it may be forgotten; nothing is decided here.
 
 use std::{
-    collections::{BTreeSet, HashMap},
+    collections::HashMap,
     fmt,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
@@ -23,8 +23,6 @@ pub struct Press {
     /// Where lists are written.
     pub(super) publisher: Publisher,
     memory: Mutex<Memory>,
-    /// The ConfigMaps with lists that were handed in; a watch tells of them, whether we lead or not.
-    imports: Mutex<BTreeSet<String>>,
     turns: Mutex<HashMap<KeyId, Arc<tokio::sync::Mutex<()>>>>,
 }
 
@@ -46,7 +44,7 @@ struct Memory {
 impl Press {
     /// Lists behind this publisher.
     pub fn new(publisher: Publisher) -> Self {
-        Self { publisher, memory: Mutex::default(), imports: Mutex::default(), turns: Mutex::default() }
+        Self { publisher, memory: Mutex::default(), turns: Mutex::default() }
     }
 
     /// Forgets all, with the keys: we do not lead any more.
@@ -129,24 +127,6 @@ impl Press {
 
     pub(super) fn has_copy(&self, copy: Name, number: String, seen: Timestamp) {
         self.memory().copies.insert(copy, (number, seen));
-    }
-
-    /// Whether a list was handed in.
-    pub(super) fn has_imports(&self) -> bool {
-        !self.imports().is_empty()
-    }
-
-    /// Takes in that a list was handed in, or is gone.
-    pub fn import(&self, name: &str, stands: bool) {
-        if stands {
-            self.imports().insert(name.to_owned());
-        } else {
-            self.imports().remove(name);
-        }
-    }
-
-    fn imports(&self) -> MutexGuard<'_, BTreeSet<String>> {
-        self.imports.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     pub(super) fn spend(&self, bytes: u64, now: Timestamp) {
