@@ -14,6 +14,7 @@ mod der_time;
 mod hex;
 mod issue;
 mod key_id;
+pub mod keystore;
 mod name;
 mod ocsp;
 mod pem;

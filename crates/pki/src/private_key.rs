@@ -115,19 +115,31 @@ impl PrivateKey {
     /// # Errors
     /// When the provider does not write the key.
     pub fn to_pem(&self, encoding: KeyEncoding) -> Result<Zeroizing<String>, KeyError> {
+        let label = match (&self.pair, encoding) {
+            (Pair::Rsa(_), KeyEncoding::Pkcs1) => "RSA PRIVATE KEY",
+            (Pair::Ecdsa(_), KeyEncoding::Pkcs1) => "EC PRIVATE KEY",
+            (Pair::Ed25519(_), KeyEncoding::Pkcs1) | (_, KeyEncoding::Pkcs8) => "PRIVATE KEY",
+        };
+        pem::encode(label, &self.to_der(encoding)?).map(Zeroizing::new).ok_or(KeyError::NotWritten)
+    }
+
+    /// The key as DER: the octets inside [`PrivateKey::to_pem`].
+    ///
+    /// # Errors
+    /// When the provider does not write the key.
+    pub fn to_der(&self, encoding: KeyEncoding) -> Result<Zeroizing<Vec<u8>>, KeyError> {
         let pkcs8 = self.to_pkcs8().map_err(|Unspecified| KeyError::NotWritten)?;
-        let (label, octets) = match (&self.pair, encoding) {
+        match (&self.pair, encoding) {
             (Pair::Rsa(_), KeyEncoding::Pkcs1) => {
                 let Material::Rsa { pkcs1 } = private_key_info::read(&pkcs8)? else { return Err(KeyError::NotWritten) };
-                ("RSA PRIVATE KEY", Zeroizing::new(pkcs1.to_vec()))
+                Ok(Zeroizing::new(pkcs1.to_vec()))
             }
             (Pair::Ecdsa(pair), KeyEncoding::Pkcs1) => {
                 let sec1 = pair.private_key().as_der().map_err(|Unspecified| KeyError::NotWritten)?;
-                ("EC PRIVATE KEY", Zeroizing::new(sec1.as_ref().to_vec()))
+                Ok(Zeroizing::new(sec1.as_ref().to_vec()))
             }
-            (Pair::Ed25519(_), KeyEncoding::Pkcs1) | (_, KeyEncoding::Pkcs8) => ("PRIVATE KEY", pkcs8),
-        };
-        pem::encode(label, &octets).map(Zeroizing::new).ok_or(KeyError::NotWritten)
+            (Pair::Ed25519(_), KeyEncoding::Pkcs1) | (_, KeyEncoding::Pkcs8) => Ok(pkcs8),
+        }
     }
 
     /// The public half.
@@ -143,6 +155,11 @@ impl PrivateKey {
     /// The SHA-256 of the public half's SubjectPublicKeyInfo.
     pub fn key_id(&self) -> KeyId {
         self.public.key_id()
+    }
+
+    /// Reads DER of any of the forms of [`PrivateKey::from_pem`]. That the key works is not tried.
+    pub(crate) fn from_der(der: &[u8]) -> Result<Self, KeyError> {
+        Self::of_material(&private_key_info::read(der)?)
     }
 
     fn of_material(material: &Material<'_>) -> Result<Self, KeyError> {

@@ -16,7 +16,9 @@ pub(crate) mod tag {
     pub(crate) const ENUMERATED: u8 = 0x0a;
     pub(crate) const UTC_TIME: u8 = 0x17;
     pub(crate) const GENERALIZED_TIME: u8 = 0x18;
+    pub(crate) const BMP_STRING: u8 = 0x1e;
     pub(crate) const SEQUENCE: u8 = 0x30;
+    pub(crate) const SET: u8 = 0x31;
 
     /// The tag `[number]` of a primitive value; `number` is below 31.
     pub(crate) const fn context(number: u8) -> u8 {
