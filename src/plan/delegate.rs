@@ -44,6 +44,8 @@ pub fn template(authority: &KeyId, chain: &[X509], serial: SerialNumber, now: Ti
         issuing_certificate_urls: Vec::new(),
         freshest_crls: Vec::new(),
         ocsp_no_check: true,
+        name_constraints: None,
+        self_signature: None,
     })
 }
 

@@ -105,6 +105,8 @@ impl Issue {
             issuing_certificate_urls: Vec::new(),
             freshest_crls: Vec::new(),
             ocsp_no_check: false,
+            name_constraints: None,
+            self_signature: None,
         }
     }
 

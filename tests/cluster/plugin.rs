@@ -91,6 +91,8 @@ fn authority(common_name: &str) -> (Certificate, PrivateKey) {
         issuing_certificate_urls: Vec::new(),
         freshest_crls: Vec::new(),
         ocsp_no_check: false,
+        name_constraints: None,
+        self_signature: None,
     };
     let key = PrivateKey::generate(KeyAlgorithm::EcdsaP256).unwrap();
     (self_sign(&template, &key).unwrap(), key)

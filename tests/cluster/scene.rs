@@ -82,6 +82,8 @@ fn template(common_name: &str, duration: SignedDuration) -> Template {
         issuing_certificate_urls: Vec::new(),
         freshest_crls: Vec::new(),
         ocsp_no_check: false,
+        name_constraints: None,
+        self_signature: None,
     }
 }
 

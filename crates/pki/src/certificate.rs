@@ -11,12 +11,15 @@ use std::{
 };
 
 use aws_lc_rs::digest;
+use const_oid::ObjectIdentifier;
 use jiff::Timestamp;
 use spki::AlgorithmIdentifierOwned;
 
 use crate::{
-    CaConstraints, CertificateError, KeyId, Name, PrivateKey, PublicKey, San, SerialNumber, Usage, certificate_parse,
-    certificate_parse::CERTIFICATE, pem,
+    CaConstraints, CertificateError, KeyId, Name, NameConstraints, PrivateKey, PublicKey, San, SerialNumber, SignatureAlgorithm, Usage,
+    certificate_parse::{self, CERTIFICATE},
+    name_constraints::Constraints,
+    pem,
 };
 
 /// An X.509 certificate (RFC 5280). Equal when its DER is. Cheap to clone.
@@ -49,6 +52,7 @@ pub(crate) struct Extensions {
     pub(crate) purposes: Vec<Box<[u8]>>,
     pub(crate) has_key_usage: bool,
     pub(crate) ca: Option<CaConstraints>,
+    pub(crate) name_constraints: Option<Constraints>,
     pub(crate) subject_key_identifier: Option<Box<[u8]>>,
     pub(crate) authority_key_identifier: Option<Box<[u8]>>,
     pub(crate) crl_distribution_points: Vec<String>,
@@ -160,6 +164,32 @@ impl Certificate {
     /// Set exactly when basicConstraints say that this is a CA.
     pub fn ca(&self) -> Option<CaConstraints> {
         self.0.extensions.ca
+    }
+
+    /// Which names may stand in certificates below this one, as far as [`NameConstraints`] can say it (RFC 5280 section
+    /// 4.2.1.10); none where it has no such extension.
+    pub fn name_constraints(&self) -> Option<&NameConstraints> {
+        self.constraints().map(Constraints::known)
+    }
+
+    /// Whether there are name constraints besides [`Certificate::name_constraints`]: on distinguished names or other forms, or
+    /// ones that nobody can process.
+    pub fn has_unknown_name_constraints(&self) -> bool {
+        self.constraints().is_some_and(Constraints::has_others)
+    }
+
+    pub(crate) fn constraints(&self) -> Option<&Constraints> {
+        self.0.extensions.name_constraints.as_ref()
+    }
+
+    /// What the certificate is signed with; none for an algorithm that we do not sign with.
+    pub fn signature_algorithm(&self) -> Option<SignatureAlgorithm> {
+        SignatureAlgorithm::of_oid(self.signature_algorithm_oid())
+    }
+
+    /// The object identifier of what the certificate is signed with.
+    pub fn signature_algorithm_oid(&self) -> ObjectIdentifier {
+        self.0.signature_algorithm.oid
     }
 
     /// Whether this is a CA that may sign certificates: it has no keyUsage, or one with `cert sign`.

@@ -23,6 +23,8 @@ use crate::{
     CaConstraints, Name, NameError, PemError, PublicKey, PublicKeyError, San, SerialError, SerialNumber, Usage,
     certificate::{Extensions, Parts},
     crl,
+    name_constraints::Constraints,
+    tlv::{self, tag},
     usage::Meaning,
 };
 
@@ -184,6 +186,10 @@ fn extensions(parsed: &X509Certificate<'_>) -> Result<Extensions, CertificateErr
                     }
                 }
             }
+            ParsedExtension::NameConstraints(_) => {
+                let read = Constraints::from_der(extension.value, extension.critical);
+                found.name_constraints = Some(read.map_err(|_| CertificateError::Extension { oid: oid() })?);
+            }
             ParsedExtension::SubjectKeyIdentifier(identifier) => found.subject_key_identifier = Some(identifier.0.into()),
             ParsedExtension::AuthorityKeyIdentifier(identifier) => {
                 found.authority_key_identifier = identifier.key_identifier.as_ref().map(|identifier| identifier.0.into());
@@ -262,6 +268,13 @@ fn san(name: &GeneralName<'_>) -> Option<San> {
             16 => <[u8; 16]>::try_from(*octets).ok().map(|octets| San::Ip(IpAddr::from(octets))),
             _ => None,
         },
+        GeneralName::OtherName(oid, value) => {
+            let mut tagged = tlv::only(value, tag::constructed(0)).ok()?.reader();
+            let text = tagged.take(tag::UTF8_STRING).ok()?.contents;
+            tagged.end().ok()?;
+            let type_id = const_oid::ObjectIdentifier::from_bytes(oid.as_bytes()).ok()?.to_string();
+            Some(San::Other { type_id, value: str::from_utf8(text).ok()?.to_owned() })
+        }
         _ => None,
     }
 }

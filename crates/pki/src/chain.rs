@@ -7,7 +7,7 @@ use std::fmt;
 use jiff::Timestamp;
 use thiserror::Error;
 
-use crate::Certificate;
+use crate::{Certificate, ConstraintBroken, Name, San, Usage, name_constraints::Names, usage::Meaning};
 
 /// The most certificates that a bundle may hold.
 pub const CHAIN_MAX: usize = 16;
@@ -78,7 +78,7 @@ impl Chain {
     }
 
     /// Checks that the first certificate may sign a leaf at this time: every certificate is a valid CA that may sign
-    /// certificates, and no path length is exceeded (RFC 5280 section 6.1).
+    /// certificates, no path length is exceeded and no name stands below a CA that does not permit it (RFC 5280 section 6.1).
     ///
     /// # Errors
     /// Names the certificate at fault.
@@ -95,8 +95,57 @@ impl Chain {
             if self.spare_path_length(index).is_some_and(|spare| spare < 0) {
                 return Err(ChainError::PathLength { subject: subject() });
             }
+            // What a self-issued certificate is called is checked only where it ends a path (RFC 5280 section 6.1.3).
+            if !certificate.is_self_issued() {
+                self.permit(|| Names::of_authority(certificate.subject(), certificate.sans()), index + 1)?;
+            }
         }
         Ok(())
+    }
+
+    /// Whether the name constraints of all certificates of the chain permit these names of a certificate below it (RFC 5280
+    /// sections 4.2.1.10 and 6.1.4 g): the alternative names, the subject, the e-mail addresses in it, and a common name that
+    /// looks like a DNS name where there is none among the alternative names.
+    ///
+    /// # Errors
+    /// Names the CA, the name and the subtree. Constraints that we cannot process refuse every name of their form.
+    pub fn permits_names(&self, subject: &Name, sans: &[San]) -> Result<(), ConstraintBroken> {
+        self.permit(|| Names::of_leaf(subject, sans), 0)
+    }
+
+    /// Whether every CA of the chain that has an extended key usage has this purpose, or any purpose (RFC 5280 section
+    /// 4.2.1.12 as every verifier reads it). What is no purpose but a bit of the key usage is permitted.
+    ///
+    /// # Errors
+    /// Names the CA.
+    pub fn permits_purpose(&self, usage: Usage) -> Result<(), PurposeRefused> {
+        match usage.meaning() {
+            Meaning::Bit(_) => Ok(()),
+            Meaning::Purpose(oid) => match self.refusing_purpose(oid.as_bytes()) {
+                Some(authority) => Err(PurposeRefused { authority: authority.subject().to_string(), usage }),
+                None => Ok(()),
+            },
+        }
+    }
+
+    /// The first certificate whose extended key usage does not include this purpose.
+    pub(crate) fn refusing_purpose(&self, purpose: &[u8]) -> Option<&Certificate> {
+        let any = const_oid::db::rfc5280::ANY_EXTENDED_KEY_USAGE;
+        let allows = |held: &[u8]| held == purpose || held == any.as_bytes();
+        self.0.iter().find(|certificate| {
+            let purposes = certificate.purposes();
+            !purposes.is_empty() && !purposes.iter().any(|held| allows(held))
+        })
+    }
+
+    /// Whether each certificate from `first` on permits the names, which are asked for only where there are constraints.
+    fn permit<'a>(&self, names: impl FnOnce() -> Names<'a>, first: usize) -> Result<(), ConstraintBroken> {
+        let mut constraints = self.0.iter().skip(first).filter_map(|above| Some((above, above.constraints()?))).peekable();
+        if constraints.peek().is_none() {
+            return Ok(());
+        }
+        let names = names();
+        constraints.try_for_each(|(above, constraints)| constraints.permit(&names, above.subject()))
     }
 
     /// How many CAs may still follow below the first certificate, the least over the chain: none for any number,
@@ -177,6 +226,9 @@ pub enum ChainError {
         /// Its subject.
         subject: String,
     },
+    /// It has a name that a CA above it does not permit.
+    #[error(transparent)]
+    Name(#[from] ConstraintBroken),
     /// The certificate names another issuer.
     #[error("the certificate names {named:?} as its issuer, not {issuer:?}")]
     OtherIssuer {
@@ -199,6 +251,16 @@ pub enum ChainError {
         /// What webpki says.
         reason: String,
     },
+}
+
+/// A purpose that a CA's extended key usage does not include.
+#[derive(Clone, Debug, Error, PartialEq, Eq)]
+#[error("the extended key usage of {authority:?} does not include {:?}", usage.as_str())]
+pub struct PurposeRefused {
+    /// The subject of the CA.
+    pub authority: String,
+    /// The purpose.
+    pub usage: Usage,
 }
 
 pub(crate) fn check_validity(certificate: &Certificate, at: Timestamp) -> Result<(), ChainError> {

@@ -31,7 +31,8 @@ use x509_cert::{
 };
 
 use crate::{
-    Certificate, CertificateError, KeyId, Name, PublicKey, San, SanError, SerialNumber, SignError, Signer, Template, san, usage::Meaning,
+    Certificate, CertificateError, KeyAlgorithm, KeyId, Name, NameConstraintsError, PublicKey, San, SanError, SerialNumber, SignError,
+    SignatureAlgorithm, Signer, Template, san, usage::Meaning,
 };
 
 /// 9999-12-31T23:59:59Z, the last time that a certificate can hold (RFC 5280 section 4.1.2.5).
@@ -42,7 +43,12 @@ const LAST_SECOND: i64 = 253_402_300_799;
 /// # Errors
 /// When the template cannot stand in a certificate, or the signer does not sign.
 pub fn self_sign(template: &Template, signer: &dyn Signer) -> Result<Certificate, IssueError> {
-    sign(template, signer.public_key(), &template.subject, None, signer)
+    if let Some((algorithm, key)) = template.self_signature.zip(signer.public_key().algorithm())
+        && !algorithm.suits(key)
+    {
+        return Err(IssueError::SignatureAlgorithm { algorithm, key });
+    }
+    sign(template, signer.public_key(), &template.subject, None, &Signing { signer, algorithm: template.self_signature })
 }
 
 /// A certificate for `subject_key`, signed with the key of `issuer`.
@@ -66,7 +72,8 @@ pub fn issue(template: &Template, subject_key: &PublicKey, issuer: &Certificate,
     if template.ca.is_some() && issuer.ca().is_some_and(|ca| ca.path_len == Some(0)) {
         return Err(IssueError::IssuerPathLength { issuer: issuer.subject().to_string() });
     }
-    sign(template, subject_key, issuer.subject(), Some(issuer.identifier_for_issued()), signer)
+    let signing = Signing { signer, algorithm: None };
+    sign(template, subject_key, issuer.subject(), Some(issuer.identifier_for_issued()), &signing)
 }
 
 /// Why no certificate was issued.
@@ -98,6 +105,20 @@ pub enum IssueError {
     /// RFC 5280 section 4.2.1.9.
     #[error("usage \"cert sign\" is only for a CA")]
     CertSignWithoutCa,
+    /// RFC 5280 section 4.2.1.10.
+    #[error("name constraints are only for a CA")]
+    NameConstraintsWithoutCa,
+    /// The name constraints cannot stand in a certificate.
+    #[error("name constraints: {0}")]
+    NameConstraints(#[from] NameConstraintsError),
+    /// The key does not sign so.
+    #[error("a key of {key} does not sign with {algorithm}")]
+    SignatureAlgorithm {
+        /// What it should sign with.
+        algorithm: SignatureAlgorithm,
+        /// The kind of key.
+        key: KeyAlgorithm,
+    },
     /// RFC 5280 section 4.1.2.6.
     #[error("a CA needs a subject that is not empty")]
     CaWithoutName,
@@ -170,15 +191,34 @@ struct SignedCertificate<'a> {
     signature: BitStringRef<'a>,
 }
 
+/// Who signs, and with what: none for what the signer signs with usually.
+struct Signing<'a> {
+    signer: &'a dyn Signer,
+    algorithm: Option<SignatureAlgorithm>,
+}
+
+impl Signing<'_> {
+    fn algorithm(&self) -> AlgorithmIdentifierOwned {
+        self.algorithm.map_or_else(|| self.signer.signature_algorithm(), SignatureAlgorithm::identifier)
+    }
+
+    fn sign(&self, message: &[u8]) -> Result<Vec<u8>, SignError> {
+        match self.algorithm {
+            Some(algorithm) => self.signer.sign_with(algorithm, message),
+            None => self.signer.sign(message),
+        }
+    }
+}
+
 fn sign(
     template: &Template,
     subject_key: &PublicKey,
     issuer: &Name,
     authority_key_identifier: Option<Vec<u8>>,
-    signer: &dyn Signer,
+    signing: &Signing<'_>,
 ) -> Result<Certificate, IssueError> {
     check(template)?;
-    let signature_algorithm = signer.signature_algorithm();
+    let signature_algorithm = signing.algorithm();
     let to_be_signed = ToBeSigned {
         version: 2,
         serial: UintRef::new(template.serial.as_octets())?,
@@ -190,7 +230,7 @@ fn sign(
         extensions: extensions(template, subject_key, authority_key_identifier)?,
     }
     .to_der()?;
-    let signature = signer.sign(&to_be_signed)?;
+    let signature = signing.sign(&to_be_signed)?;
     let signed = SignedCertificate {
         to_be_signed: AnyRef::from_der(&to_be_signed)?,
         signature_algorithm,
@@ -207,6 +247,12 @@ fn check(template: &Template) -> Result<(), IssueError> {
     }
     if template.ca.is_none() && template.usages.iter().any(|usage| matches!(usage.meaning(), Meaning::Bit(KeyUsages::KeyCertSign))) {
         return Err(IssueError::CertSignWithoutCa);
+    }
+    if let Some(constraints) = &template.name_constraints {
+        if template.ca.is_none() {
+            return Err(IssueError::NameConstraintsWithoutCa);
+        }
+        constraints.validate()?;
     }
     if template.subject.is_empty() {
         if template.ca.is_some() {
@@ -265,6 +311,10 @@ fn extensions(
         let mut seen = BTreeSet::new();
         let names: Result<Vec<_>, _> = template.sans.iter().filter(|san| seen.insert(*san)).map(San::to_general_name).collect();
         extensions.push(extension(template.subject.is_empty(), &SubjectAltName(names?))?);
+    }
+    if let Some(constraints) = &template.name_constraints {
+        let extn_value = OctetString::new(constraints.to_der())?;
+        extensions.push(Extension { extn_id: rfc5280::ID_CE_NAME_CONSTRAINTS, critical: constraints.critical, extn_value });
     }
     if !template.crl_distribution_points.is_empty() {
         let points = CrlDistributionPoints(vec![distribution_point(&template.crl_distribution_points)?]);

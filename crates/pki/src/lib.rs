@@ -16,6 +16,7 @@ mod issue;
 mod key_id;
 pub mod keystore;
 mod name;
+mod name_constraints;
 mod ocsp;
 mod pem;
 mod private_key;
@@ -24,6 +25,7 @@ mod public_key;
 mod reason;
 mod san;
 mod serial;
+mod signature_algorithm;
 mod signer;
 mod template;
 mod tlv;
@@ -33,12 +35,13 @@ mod verify;
 pub use algorithm::KeyAlgorithm;
 pub use certificate::{Certificate, key_matches, pem_bundle};
 pub use certificate_parse::CertificateError;
-pub use chain::{CHAIN_MAX, Chain, ChainError};
+pub use chain::{CHAIN_MAX, Chain, ChainError, PurposeRefused};
 pub use crl::{Crl, CrlError, CrlNumber, CrlNumberError, CrlScope, CrlTemplate, Revoked, cross_check, sign_crl};
 pub use hex::Hexadecimal;
 pub use issue::{IssueError, issue, self_sign};
 pub use key_id::{KeyId, KeyIdError};
 pub use name::{COMMON_NAME_MAX, Name, NameError, SubjectParts};
+pub use name_constraints::{BrokenRule, ConstraintBroken, IpRange, IpRangeError, NameConstraints, NameConstraintsError, NameSubtrees};
 pub use ocsp::{
     CertId, CertIdHash, IssuerHash, IssuerHashes, NONCE_MAX, OcspAnswer, OcspError, OcspRefusal, OcspRequest, OcspRequestError,
     OcspResponse, OcspResponseError, OcspStatus, REQUESTS_MAX, sign_ocsp,
@@ -49,6 +52,7 @@ pub use public_key::{PublicKey, PublicKeyError, VerifyError};
 pub use reason::{Reason, ReasonError};
 pub use san::{San, SanError};
 pub use serial::{RANDOM_OCTETS, SerialError, SerialNumber};
+pub use signature_algorithm::{SignatureAlgorithm, SignatureAlgorithmError};
 pub use signer::{SignError, Signer};
 pub use template::{CaConstraints, Template};
 pub use usage::{Usage, UsageError};

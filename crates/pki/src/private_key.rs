@@ -11,19 +11,18 @@ use aws_lc_rs::{
     rand::SystemRandom,
     rsa::KeySize,
     signature::{
-        ECDSA_P256_SHA256_ASN1_SIGNING, ECDSA_P384_SHA384_ASN1_SIGNING, ECDSA_P521_SHA512_ASN1_SIGNING, EcdsaKeyPair,
-        EcdsaSigningAlgorithm, Ed25519KeyPair, KeyPair, RSA_PKCS1_SHA256, RsaKeyPair,
+        ECDSA_P256_SHA256_ASN1_SIGNING, ECDSA_P384_SHA384_ASN1_SIGNING, ECDSA_P521_SHA256_ASN1_SIGNING, ECDSA_P521_SHA384_ASN1_SIGNING,
+        ECDSA_P521_SHA512_ASN1_SIGNING, EcdsaKeyPair, EcdsaSigningAlgorithm, Ed25519KeyPair, KeyPair, RSA_PKCS1_SHA256, RSA_PKCS1_SHA384,
+        RSA_PKCS1_SHA512, RsaKeyPair,
     },
 };
-use const_oid::db::{rfc5912, rfc8410};
-use der::{Any, asn1::Null};
 use rcgen::RsaKeySize;
 use spki::AlgorithmIdentifierOwned;
 use thiserror::Error;
 use zeroize::Zeroizing;
 
 use crate::{
-    KeyAlgorithm, KeyId, PemError, PublicKey, SignError, Signer, pem,
+    KeyAlgorithm, KeyId, PemError, PublicKey, SignError, SignatureAlgorithm, Signer, pem,
     private_key_info::{self, Material},
 };
 
@@ -209,27 +208,43 @@ impl Signer for PrivateKey {
         &self.public
     }
 
-    /// P-256 with SHA-256, P-384 with SHA-384, P-521 with SHA-512, RSA PKCS#1 v1.5 with SHA-256, or Ed25519.
+    /// That of [`SignatureAlgorithm::usual`].
     fn signature_algorithm(&self) -> AlgorithmIdentifierOwned {
-        let (oid, parameters) = match self.algorithm {
-            KeyAlgorithm::EcdsaP256 => (rfc5912::ECDSA_WITH_SHA_256, None),
-            KeyAlgorithm::EcdsaP384 => (rfc5912::ECDSA_WITH_SHA_384, None),
-            KeyAlgorithm::EcdsaP521 => (rfc5912::ECDSA_WITH_SHA_512, None),
-            KeyAlgorithm::Ed25519 => (rfc8410::ID_ED_25519, None),
-            // RFC 4055 section 5: the parameters are NULL, and not left out.
-            KeyAlgorithm::Rsa { .. } => (rfc5912::SHA_256_WITH_RSA_ENCRYPTION, Some(Any::from(Null))),
-        };
-        AlgorithmIdentifierOwned { oid, parameters }
+        SignatureAlgorithm::usual(self.algorithm).identifier()
     }
 
     fn sign(&self, message: &[u8]) -> Result<Vec<u8>, SignError> {
+        self.sign_with(SignatureAlgorithm::usual(self.algorithm), message)
+    }
+
+    fn sign_with(&self, algorithm: SignatureAlgorithm, message: &[u8]) -> Result<Vec<u8>, SignError> {
         let failed = |Unspecified| SignError { reason: format!("the {} operation failed", self.algorithm) };
+        if !algorithm.suits(self.algorithm) {
+            return Err(SignError { reason: format!("a key of {} does not sign with {algorithm}", self.algorithm) });
+        }
         match &self.pair {
-            Pair::Ecdsa(pair) => Ok(pair.sign(&SystemRandom::new(), message).map_err(failed)?.as_ref().to_vec()),
+            Pair::Ecdsa(pair) if algorithm == SignatureAlgorithm::usual(self.algorithm) => {
+                Ok(pair.sign(&SystemRandom::new(), message).map_err(failed)?.as_ref().to_vec())
+            }
+            // The provider binds a key to its hash when it is loaded.
+            Pair::Ecdsa(_) => {
+                let hash = match algorithm {
+                    SignatureAlgorithm::EcdsaWithSha256 => &ECDSA_P521_SHA256_ASN1_SIGNING,
+                    _ => &ECDSA_P521_SHA384_ASN1_SIGNING,
+                };
+                let pkcs8 = self.to_pkcs8().map_err(failed)?;
+                let pair = EcdsaKeyPair::from_pkcs8(hash, &pkcs8).map_err(|_| failed(Unspecified))?;
+                Ok(pair.sign(&SystemRandom::new(), message).map_err(failed)?.as_ref().to_vec())
+            }
             Pair::Ed25519(pair) => Ok(pair.try_sign(message).map_err(failed)?.as_ref().to_vec()),
             Pair::Rsa(pair) => {
+                let padding = match algorithm {
+                    SignatureAlgorithm::Sha384WithRsa => &RSA_PKCS1_SHA384,
+                    SignatureAlgorithm::Sha512WithRsa => &RSA_PKCS1_SHA512,
+                    _ => &RSA_PKCS1_SHA256,
+                };
                 let mut signature = vec![0; pair.public_modulus_len()];
-                pair.sign(&RSA_PKCS1_SHA256, &SystemRandom::new(), message, &mut signature).map_err(failed)?;
+                pair.sign(padding, &SystemRandom::new(), message, &mut signature).map_err(failed)?;
                 Ok(signature)
             }
         }

@@ -4,12 +4,17 @@
 
 use std::{fmt, net::IpAddr};
 
-use der::asn1::Ia5String;
+use const_oid::ObjectIdentifier;
+use der::{
+    Any,
+    asn1::{Ia5String, Utf8StringRef},
+};
 use thiserror::Error;
-use x509_cert::ext::pkix::name::GeneralName;
+use x509_cert::ext::pkix::name::{GeneralName, OtherName};
 
 const DNS_NAME_MAX: usize = 253;
 const DNS_LABEL_MAX: usize = 63;
+const OTHER_NAME_MAX: usize = 1024;
 
 /// A name of the subject, outside its distinguished name.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -22,6 +27,13 @@ pub enum San {
     Ip(IpAddr),
     /// A URI.
     Uri(String),
+    /// A name of another form, whose value is a UTF8String.
+    Other {
+        /// The form's object identifier, in dotted form.
+        type_id: String,
+        /// The name.
+        value: String,
+    },
 }
 
 impl San {
@@ -35,6 +47,7 @@ impl San {
             Self::Email(address) => check_email(address),
             Self::Ip(_) => Ok(()),
             Self::Uri(uri) => check_uri(uri),
+            Self::Other { type_id, value } => check_other(type_id, value).map(|_| ()),
         }
     }
 
@@ -46,6 +59,12 @@ impl San {
             Self::Email(address) => GeneralName::Rfc822Name(text(address)?),
             Self::Ip(address) => GeneralName::from(*address),
             Self::Uri(uri) => GeneralName::UniformResourceIdentifier(text(uri)?),
+            Self::Other { type_id, value } => {
+                let refuse = |reason| SanError::Other { type_id: type_id.clone(), value: value.clone(), reason };
+                let oid = check_other(type_id, value)?;
+                let encoded = Utf8StringRef::new(value).and_then(|text| Any::encode_from(&text));
+                GeneralName::OtherName(OtherName { type_id: oid, value: encoded.map_err(|_| refuse("it cannot be encoded"))? })
+            }
         })
     }
 }
@@ -57,6 +76,7 @@ impl fmt::Display for San {
             Self::Email(address) => write!(formatter, "email:{address}"),
             Self::Ip(address) => write!(formatter, "IP:{address}"),
             Self::Uri(uri) => write!(formatter, "URI:{uri}"),
+            Self::Other { type_id, value } => write!(formatter, "otherName:{type_id}:{value}"),
         }
     }
 }
@@ -80,6 +100,16 @@ pub enum SanError {
         /// What is wrong with it.
         reason: &'static str,
     },
+    /// Not a name of another form.
+    #[error("{value:?} is not an otherName of type {type_id:?}: {reason}")]
+    Other {
+        /// The form's object identifier.
+        type_id: String,
+        /// The value.
+        value: String,
+        /// What is wrong with it.
+        reason: &'static str,
+    },
     /// Not a URI.
     #[error("{value:?} is not a URI: {reason}")]
     Uri {
@@ -95,7 +125,7 @@ fn check_dns(name: &str) -> Result<(), SanError> {
     check_host(name.strip_prefix("*.").unwrap_or(name), name.len()).map_err(|reason| SanError::Dns { value: name.to_owned(), reason })
 }
 
-fn check_host(host: &str, octets: usize) -> Result<(), &'static str> {
+pub(crate) fn check_host(host: &str, octets: usize) -> Result<(), &'static str> {
     if octets > DNS_NAME_MAX {
         return Err("it has more than 253 characters");
     }
@@ -120,7 +150,7 @@ fn check_host(host: &str, octets: usize) -> Result<(), &'static str> {
 }
 
 /// A mailbox with an ASCII local part (RFC 5280 section 4.2.1.6, RFC 5321 section 4.1.2).
-fn check_email(address: &str) -> Result<(), SanError> {
+pub(crate) fn check_email(address: &str) -> Result<(), SanError> {
     let refuse = |reason| SanError::Email { value: address.to_owned(), reason };
     let (local, domain) = address.rsplit_once('@').ok_or_else(|| refuse("it has no @"))?;
     if local.is_empty() || local.len() > 64 {
@@ -131,6 +161,22 @@ fn check_email(address: &str) -> Result<(), SanError> {
         return Err(refuse("the part before the @ is not a dotted sequence of ASCII atoms"));
     }
     check_host(domain, domain.len()).map_err(refuse)
+}
+
+/// The object identifier of an otherName (RFC 5280 section 4.2.1.6), written as it would be read back.
+fn check_other(type_id: &str, value: &str) -> Result<ObjectIdentifier, SanError> {
+    let refuse = |reason| SanError::Other { type_id: type_id.to_owned(), value: value.to_owned(), reason };
+    let oid = ObjectIdentifier::new(type_id).map_err(|_| refuse("the type is not an object identifier as 1.2.3"))?;
+    if oid.to_string() != type_id {
+        return Err(refuse("the type is not an object identifier as 1.2.3"));
+    }
+    if value.is_empty() || value.len() > OTHER_NAME_MAX {
+        return Err(refuse("the value has 1 to 1024 octets"));
+    }
+    if value.chars().any(char::is_control) {
+        return Err(refuse("the value holds a control character"));
+    }
+    Ok(oid)
 }
 
 /// An absolute URI (RFC 3986 section 4.3 with a fragment allowed): a scheme and something after it, in the URI's own characters.

@@ -7,7 +7,7 @@ use std::fmt;
 use spki::AlgorithmIdentifierOwned;
 use thiserror::Error;
 
-use crate::PublicKey;
+use crate::{PublicKey, SignatureAlgorithm};
 
 /// A private key that signs, wherever it is kept.
 pub trait Signer: Send + Sync + fmt::Debug {
@@ -22,6 +22,17 @@ pub trait Signer: Send + Sync + fmt::Debug {
     /// # Errors
     /// When the key's keeper did not sign.
     fn sign(&self, message: &[u8]) -> Result<Vec<u8>, SignError>;
+
+    /// As [`Signer::sign`], with an algorithm of the caller's choice. A keeper that has no choice signs with its own only.
+    ///
+    /// # Errors
+    /// When the key does not sign with that algorithm, or its keeper did not sign.
+    fn sign_with(&self, algorithm: SignatureAlgorithm, message: &[u8]) -> Result<Vec<u8>, SignError> {
+        if SignatureAlgorithm::of_oid(self.signature_algorithm().oid) == Some(algorithm) {
+            return self.sign(message);
+        }
+        Err(SignError { reason: format!("it does not sign with {algorithm}") })
+    }
 }
 
 /// Why nothing was signed.

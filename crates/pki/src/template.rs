@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 
-use crate::{Name, San, SerialNumber, Usage};
+use crate::{Name, NameConstraints, San, SerialNumber, SignatureAlgorithm, Usage};
 
 /// The content of a certificate to be issued, all but its key, its issuer and its signature.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -32,6 +32,11 @@ pub struct Template {
     /// Says that nobody need ask whether this certificate is revoked (RFC 6960 section 4.2.2.2.1): only for one that signs
     /// OCSP answers, and only for a short time.
     pub ocsp_no_check: bool,
+    /// Which names may stand in certificates below this one; only for a CA.
+    pub name_constraints: Option<NameConstraints>,
+    /// What a self-signed certificate is signed with; none for what its key signs with usually. Where a CA signs, it signs
+    /// with what its own key signs with, and this is passed over.
+    pub self_signature: Option<SignatureAlgorithm>,
 }
 
 /// What a CA may do.

@@ -8,13 +8,15 @@ use jiff::Timestamp;
 use rustls_pki_types::{CertificateDer, UnixTime};
 use webpki::{EndEntityCert, ExtendedKeyUsageValidator, KeyPurposeId, KeyPurposeIdIter, KeyUsage, RequiredEkuNotFoundContext};
 
-use crate::{Certificate, Chain, ChainError, chain::check_validity};
+use crate::{Certificate, Chain, ChainError, chain::check_validity, name_constraints::Constraints};
 
 /// Checks that `leaf` stands under the authority at this time, the chain's last certificate being trusted.
 ///
 /// A leaf that has purposes must have one that all of the chain allows. The certificate of a CA is checked here without
-/// webpki, which refuses one at the end of a path: issuer's name, signature, validity and path length, but not name
-/// constraints. A self-signed certificate is checked against itself: as its authority, give the chain of it alone.
+/// webpki, which refuses one at the end of a path: issuer's name, signature, validity, path length and name constraints.
+/// Name constraints are checked by [`Chain::permits_names`] first; what webpki says to them counts where it processes them,
+/// which is for DNS names and IP addresses alone. A self-signed certificate is checked against itself: as its authority, give
+/// the chain of it alone.
 ///
 /// # Errors
 /// Says what does not hold, of the leaf or of the authority.
@@ -32,12 +34,30 @@ pub fn verify_leaf(leaf: &Certificate, authority: &Chain, at: Timestamp) -> Resu
         return Ok(());
     }
     authority.verify_authority(at)?;
+    let sans: Vec<_> = leaf.sans().iter().cloned().collect();
+    authority.permits_names(leaf.subject(), &sans)?;
     match leaf.ca() {
         Some(_) if authority.path_len_left() == Some(0) && !leaf.is_self_issued() => Err(ChainError::PathLength { subject: issuer_name() }),
         Some(_) => Ok(()),
-        None => verify_with_webpki(leaf, authority, at)
-            .map_err(|error| ChainError::Refused { issuer: issuer_name(), reason: error.to_string() }),
+        None => match verify_with_webpki(leaf, authority, at) {
+            // It refuses every name of a form that it does not process, before it looks at the purposes.
+            Err(webpki::Error::NameConstraintViolation) if is_beyond_webpki(authority) => {
+                let refusing = |purpose: &[u8]| authority.refusing_purpose(purpose).map(|above| above.subject().to_string());
+                let refusals: Vec<_> = leaf.purposes().iter().map(|purpose| refusing(purpose)).collect();
+                match refusals.iter().all(Option::is_some).then_some(refusals).and_then(|refusals| refusals.into_iter().flatten().next()) {
+                    Some(issuer) => {
+                        Err(ChainError::Refused { issuer, reason: "its extended key usage includes no purpose of it".to_owned() })
+                    }
+                    None => Ok(()),
+                }
+            }
+            outcome => outcome.map_err(|error| ChainError::Refused { issuer: issuer_name(), reason: error.to_string() }),
+        },
     }
+}
+
+fn is_beyond_webpki(authority: &Chain) -> bool {
+    authority.certificates().iter().filter_map(Certificate::constraints).any(Constraints::is_beyond_webpki)
 }
 
 fn verify_with_webpki(leaf: &Certificate, authority: &Chain, at: Timestamp) -> Result<(), webpki::Error> {

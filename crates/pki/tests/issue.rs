@@ -35,6 +35,8 @@ fn template(common_name: &str) -> Template {
         issuing_certificate_urls: Vec::new(),
         freshest_crls: Vec::new(),
         ocsp_no_check: false,
+        name_constraints: None,
+        self_signature: None,
     }
 }
 
@@ -168,6 +170,8 @@ fn any_template() -> impl Strategy<Value = Template> {
                     issuing_certificate_urls: urls.2,
                     freshest_crls: urls.3,
                     ocsp_no_check: urls.4,
+                    name_constraints: None,
+                    self_signature: None,
                 })
             },
         )

@@ -49,6 +49,8 @@ pub(super) static AUTHORITY: LazyLock<(Certificate, PrivateKey)> = LazyLock::new
         ocsp_servers: Vec::new(),
         issuing_certificate_urls: Vec::new(),
         ocsp_no_check: false,
+        name_constraints: None,
+        self_signature: None,
     };
     (self_sign(&template, &key).unwrap(), key)
 });

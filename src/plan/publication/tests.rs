@@ -64,6 +64,8 @@ impl Case {
             ocsp_servers: Vec::new(),
             issuing_certificate_urls: Vec::new(),
             ocsp_no_check: false,
+            name_constraints: None,
+            self_signature: None,
         };
         let chain = vec![self_sign(&template, &key).unwrap()];
         Self {

@@ -67,6 +67,8 @@ fn authority(name: &str, not_before: Timestamp, not_after: Timestamp, path_len: 
         issuing_certificate_urls: Vec::new(),
         freshest_crls: Vec::new(),
         ocsp_no_check: false,
+        name_constraints: None,
+        self_signature: None,
     }
 }
 

@@ -81,6 +81,8 @@ fn template(serial: SerialNumber, common_name: &str, now: Timestamp, days: i32) 
         issuing_certificate_urls: Vec::new(),
         freshest_crls: Vec::new(),
         ocsp_no_check: false,
+        name_constraints: None,
+        self_signature: None,
     }
 }
 

@@ -77,6 +77,8 @@ pub(crate) fn template(common_name: &str, serial: u8) -> Template {
         issuing_certificate_urls: Vec::new(),
         freshest_crls: Vec::new(),
         ocsp_no_check: false,
+        name_constraints: None,
+        self_signature: None,
     }
 }
 

@@ -33,6 +33,8 @@ fn template(common_name: &str, usages: Vec<Usage>) -> Template {
         issuing_certificate_urls: Vec::new(),
         freshest_crls: Vec::new(),
         ocsp_no_check: false,
+        name_constraints: None,
+        self_signature: None,
     }
 }
 

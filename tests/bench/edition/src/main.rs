@@ -113,6 +113,8 @@ fn authority(now: Timestamp) -> Result<Template> {
         issuing_certificate_urls: Vec::new(),
         freshest_crls: Vec::new(),
         ocsp_no_check: false,
+        name_constraints: None,
+        self_signature: None,
     })
 }
 

@@ -1,0 +1,361 @@
+//! Distinguished names, kept as their DER, byte for byte.
+//!
+//! Two names are equal when their octets are. RFC 5280 section 7.1 would have more names equal; but an issuer's name is
+//! copied, and verifiers such as webpki compare octets, so that anything looser would call a broken chain whole.
+
+use std::{borrow::Cow, fmt, sync::Arc};
+
+use thiserror::Error;
+
+use attribute::Attribute;
+
+mod attribute;
+mod parse_text;
+mod read;
+
+/// The longest common name, in characters (RFC 5280 appendix A.1, ub-common-name).
+pub const COMMON_NAME_MAX: usize = 64;
+
+/// The parts of a distinguished name that a user can give. Empty lists and absent values leave nothing in the name.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct SubjectParts {
+    /// CN, at most [`COMMON_NAME_MAX`] characters.
+    pub common_name: Option<String>,
+    /// O.
+    pub organizations: Vec<String>,
+    /// C.
+    pub countries: Vec<String>,
+    /// OU.
+    pub organizational_units: Vec<String>,
+    /// L.
+    pub localities: Vec<String>,
+    /// ST.
+    pub provinces: Vec<String>,
+    /// STREET.
+    pub street_addresses: Vec<String>,
+    /// postalCode.
+    pub postal_codes: Vec<String>,
+    /// serialNumber of the subject; nothing to do with the certificate's.
+    pub serial_number: Option<String>,
+}
+
+/// A distinguished name (RFC 5280 section 4.1.2.4). Displayed as RFC 4514 says. Cheap to clone.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Name(Arc<[u8]>);
+
+impl Name {
+    /// The name with these parts, one relative distinguished name for each value, in the order of Go's crypto/x509/pkix:
+    /// C, ST, L, STREET, postalCode, O, OU, CN, serialNumber. Values are PrintableString where they fit, else UTF8String.
+    ///
+    /// # Errors
+    /// When a value is empty, holds a control character, or the common name is too long.
+    pub fn from_parts(parts: &SubjectParts) -> Result<Self, NameError> {
+        let mut rdns = Vec::new();
+        for attribute in Attribute::NAMED {
+            for value in values(attribute, parts) {
+                rdns.push(vec![attribute.with_text(value)?]);
+            }
+        }
+        Ok(Self(attribute::name_of(rdns).into()))
+    }
+
+    /// The name that a text of RFC 4514 says, as in `CN=foo+UID=1,OU=bar,DC=example,DC=com`: the last relative distinguished
+    /// name of the text is the first of the name. The empty text is the empty name.
+    ///
+    /// Attributes are CN, C, ST, L, STREET, O, OU, SERIALNUMBER, POSTALCODE, DC, UID, EMAILADDRESS (also E, EMAIL) in whatever
+    /// case, and object identifiers in dotted form. A value is text, with RFC 4514's escapes, or `#` and its DER in
+    /// hexadecimal digits. Space around separators is dropped, and `;` parts as `,` does. DC and EMAILADDRESS are IA5String,
+    /// all others PrintableString where they fit, else UTF8String.
+    ///
+    /// # Errors
+    /// When the text is malformed, names an unknown attribute, or a value is empty, holds a control character, or the
+    /// common name is too long.
+    pub fn from_rfc4514(text: &str) -> Result<Self, NameError> {
+        parse_text::parse(text).map(|der| Self(der.into()))
+    }
+
+    /// The name with this DER.
+    ///
+    /// # Errors
+    /// When the octets are no Name, or more than one.
+    pub fn from_der(der: &[u8]) -> Result<Self, NameError> {
+        read::read(der).map_err(|_| NameError::Malformed)?;
+        Ok(Self(der.into()))
+    }
+
+    /// The DER.
+    pub fn as_der(&self) -> &[u8] {
+        &self.0
+    }
+
+    /// Whether there is nothing in the name.
+    pub fn is_empty(&self) -> bool {
+        *self.0 == [0x30, 0x00]
+    }
+
+    /// The parts of the name, in whatever order and grouping they stand; none when it has other attributes, more than
+    /// one common name or serial number, or values that are no text.
+    pub fn to_parts(&self) -> Option<SubjectParts> {
+        let mut parts = SubjectParts::default();
+        for value in self.rdns().into_iter().flatten() {
+            add(value.named()?, &mut parts, value.text()?.to_owned())?;
+        }
+        Some(parts)
+    }
+
+    /// The parts that have a field, in whatever grouping they stand. Other attributes are left out, values that are no text,
+    /// and every common name and serial number but the first.
+    pub fn known_parts(&self) -> SubjectParts {
+        let mut parts = SubjectParts::default();
+        for value in self.rdns().into_iter().flatten() {
+            if let (Some(attribute), Some(text)) = (value.named(), value.text()) {
+                // What has no place is what is to be left out.
+                let _ = add(attribute, &mut parts, text.to_owned());
+            }
+        }
+        parts
+    }
+
+    /// Whether these are the same relative distinguished names in the same order with the same values, whatever string type
+    /// each value has: programs differ in which one they choose.
+    pub fn has_same_values(&self, other: &Self) -> bool {
+        read::said(&self.rdns(), str::to_owned) == read::said(&other.rdns(), str::to_owned)
+    }
+
+    /// Whether the name lies in the subtree below `base`: its first relative distinguished names are those of `base`
+    /// (RFC 5280 section 4.2.1.10), without regard to the strings' types, to case and to how much space there is
+    /// (section 7.1).
+    pub(crate) fn lies_below(&self, base: &Self) -> bool {
+        let fold = |text: &str| text.split_whitespace().collect::<Vec<_>>().join(" ").to_lowercase();
+        read::said(&self.rdns(), fold).starts_with(&read::said(&base.rdns(), fold))
+    }
+
+    /// The values of the e-mail addresses in the name; none for one that is no text.
+    pub(crate) fn email_addresses(&self) -> Vec<Option<String>> {
+        self.texts(Attribute::EmailAddress)
+    }
+
+    /// The common names; none for one that is no text.
+    pub(crate) fn common_names(&self) -> Vec<Option<String>> {
+        self.texts(Attribute::CommonName)
+    }
+
+    fn texts(&self, attribute: Attribute) -> Vec<Option<String>> {
+        let rdns = self.rdns();
+        let values = rdns.iter().flatten().filter(|value| value.named() == Some(attribute));
+        values.map(|value| value.text().map(str::to_owned)).collect()
+    }
+
+    fn rdns(&self) -> Vec<Vec<read::ParsedAttribute<'_>>> {
+        // What is held was parsed when it came in.
+        read::read(&self.0).unwrap_or_default()
+    }
+}
+
+impl fmt::Display for Name {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (index, rdn) in self.rdns().iter().rev().enumerate() {
+            if index > 0 {
+                formatter.write_str(",")?;
+            }
+            for (index, attribute) in rdn.iter().enumerate() {
+                if index > 0 {
+                    formatter.write_str("+")?;
+                }
+                attribute.write(formatter)?;
+            }
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Debug for Name {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "Name({self})")
+    }
+}
+
+/// Why there is no such name.
+#[derive(Clone, Debug, Error, PartialEq, Eq)]
+pub enum NameError {
+    /// The octets are no DER Name.
+    #[error("the distinguished name is not DER")]
+    Malformed,
+    /// A value has no character.
+    #[error("a value of {attribute} in the subject is empty")]
+    Empty {
+        /// The attribute's short name, or its object identifier.
+        attribute: Cow<'static, str>,
+    },
+    /// A value is longer than RFC 5280 allows.
+    #[error("{attribute} in the subject has {characters} characters, at most {most} are allowed")]
+    TooLong {
+        /// The attribute's short name, or its object identifier.
+        attribute: Cow<'static, str>,
+        /// How many characters it has.
+        characters: usize,
+        /// How many it may have.
+        most: usize,
+    },
+    /// A value holds a control character.
+    #[error("{attribute} in the subject holds a control character: {value:?}")]
+    ControlCharacter {
+        /// The attribute's short name, or its object identifier.
+        attribute: Cow<'static, str>,
+        /// The value.
+        value: String,
+    },
+    /// A value of an attribute that is ASCII by its definition is not.
+    #[error("{attribute} in the subject holds other characters than ASCII: {value:?}")]
+    NotAscii {
+        /// The attribute's short name, or its object identifier.
+        attribute: Cow<'static, str>,
+        /// The value.
+        value: String,
+    },
+    /// What follows a `#` is no value in DER.
+    #[error("{attribute} in the subject has a # that is not followed by the DER of a value in hexadecimal digits")]
+    NotDer {
+        /// The attribute's short name, or its object identifier.
+        attribute: Cow<'static, str>,
+    },
+    /// A relative distinguished name is a set (RFC 5280 section 4.1.2.4).
+    #[error("{attribute} stands in one relative distinguished name of the subject twice, with the same value")]
+    Twice {
+        /// The attribute's short name, or its object identifier.
+        attribute: Cow<'static, str>,
+    },
+    /// A text names an attribute that we do not know.
+    #[error(
+        "{key:?} is not an attribute of a subject: known are CN, C, ST, L, STREET, O, OU, SERIALNUMBER, POSTALCODE, DC, UID, \
+         EMAILADDRESS and object identifiers as 1.2.3"
+    )]
+    UnknownAttribute {
+        /// What it says.
+        key: String,
+    },
+    /// A text is not that of a name.
+    #[error("the subject is not a distinguished name of RFC 4514: {reason} at character {position}")]
+    Text {
+        /// Where, counted from 1.
+        position: usize,
+        /// What is wrong there.
+        reason: &'static str,
+    },
+}
+
+/// The values of an attribute among the parts.
+fn values(attribute: Attribute, parts: &SubjectParts) -> &[String] {
+    match attribute {
+        Attribute::Country => &parts.countries,
+        Attribute::Province => &parts.provinces,
+        Attribute::Locality => &parts.localities,
+        Attribute::Street => &parts.street_addresses,
+        Attribute::PostalCode => &parts.postal_codes,
+        Attribute::Organization => &parts.organizations,
+        Attribute::OrganizationalUnit => &parts.organizational_units,
+        Attribute::CommonName => parts.common_name.as_slice(),
+        Attribute::SerialNumber => parts.serial_number.as_slice(),
+        Attribute::DomainComponent | Attribute::UserId | Attribute::EmailAddress | Attribute::Other(_) => &[],
+    }
+}
+
+/// Adds a value to the parts; none when it has no place, or its place is taken.
+fn add(attribute: Attribute, parts: &mut SubjectParts, value: String) -> Option<()> {
+    let single = |place: &mut Option<String>, value| {
+        if place.is_some() {
+            return None;
+        }
+        *place = Some(value);
+        Some(())
+    };
+    match attribute {
+        Attribute::CommonName => return single(&mut parts.common_name, value),
+        Attribute::SerialNumber => return single(&mut parts.serial_number, value),
+        Attribute::Country => &mut parts.countries,
+        Attribute::Province => &mut parts.provinces,
+        Attribute::Locality => &mut parts.localities,
+        Attribute::Street => &mut parts.street_addresses,
+        Attribute::PostalCode => &mut parts.postal_codes,
+        Attribute::Organization => &mut parts.organizations,
+        Attribute::OrganizationalUnit => &mut parts.organizational_units,
+        Attribute::DomainComponent | Attribute::UserId | Attribute::EmailAddress | Attribute::Other(_) => return None,
+    }
+    .push(value);
+    Some(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn full() -> SubjectParts {
+        let list = |values: &[&str]| values.iter().map(|value| (*value).to_owned()).collect();
+        SubjectParts {
+            common_name: Some("a, b".into()),
+            organizations: list(&["One", "Two"]),
+            countries: list(&["DE"]),
+            organizational_units: list(&["Ops", "Ops", "Zürich"]),
+            localities: list(&["Bonn"]),
+            provinces: list(&["NRW"]),
+            street_addresses: list(&["Am Hof 1"]),
+            postal_codes: list(&["53113"]),
+            serial_number: Some("7".into()),
+        }
+    }
+
+    #[test]
+    fn a_name_keeps_every_value_in_the_order_of_go() {
+        let name = Name::from_parts(&full()).unwrap();
+        assert_eq!(
+            name.to_string(),
+            "SERIALNUMBER=7,CN=a\\, b,OU=Zürich,OU=Ops,OU=Ops,O=Two,O=One,POSTALCODE=53113,STREET=Am Hof 1,L=Bonn,ST=NRW,C=DE"
+        );
+        assert_eq!(name.to_parts(), Some(full()));
+        assert_eq!(Name::from_der(name.as_der()), Ok(name));
+    }
+
+    #[test]
+    fn values_are_printable_strings_where_they_fit() {
+        const PRINTABLE: u8 = 0x13;
+        const UTF8: u8 = 0x0c;
+        for (value, tag) in [("DE", PRINTABLE), ("a*b", UTF8), ("é", UTF8), ("x@y", UTF8)] {
+            let name = Name::from_parts(&SubjectParts { countries: vec![value.into()], ..SubjectParts::default() }).unwrap();
+            // SEQUENCE, SET, SEQUENCE, OBJECT IDENTIFIER of five octets, then the value.
+            assert_eq!(name.as_der()[11], tag, "{value}");
+        }
+    }
+
+    #[test]
+    fn a_value_that_cannot_stand_is_named() {
+        let parts = |value: &str| SubjectParts { common_name: Some(value.into()), ..SubjectParts::default() };
+        assert_eq!(Name::from_parts(&parts("")), Err(NameError::Empty { attribute: "CN".into() }));
+        assert_eq!(Name::from_parts(&parts("a\0b")), Err(NameError::ControlCharacter { attribute: "CN".into(), value: "a\0b".into() }));
+        assert_eq!(Name::from_parts(&parts(&"é".repeat(65))), Err(NameError::TooLong { attribute: "CN".into(), characters: 65, most: 64 }));
+        assert!(Name::from_parts(&parts(&"é".repeat(64))).is_ok());
+    }
+
+    #[test]
+    fn the_empty_name_is_empty() {
+        let name = Name::from_parts(&SubjectParts::default()).unwrap();
+        assert!(name.is_empty());
+        assert_eq!((name.to_string(), name.to_parts()), (String::new(), Some(SubjectParts::default())));
+    }
+
+    #[test]
+    fn attributes_without_a_short_name_are_shown_as_their_der() {
+        // 1.2.3=UTF8String "a", and CN=BMPString "a".
+        let unknown = Name::from_der(&[0x30, 0x0b, 0x31, 0x09, 0x30, 0x07, 0x06, 0x02, 0x2a, 0x03, 0x0c, 0x01, 0x61]).unwrap();
+        assert_eq!(unknown.to_string(), "1.2.3=#0c0161");
+        assert_eq!(unknown.to_parts(), None);
+        let bmp = Name::from_der(&[0x30, 0x0d, 0x31, 0x0b, 0x30, 0x09, 0x06, 0x03, 0x55, 0x04, 0x03, 0x1e, 0x02, 0x00, 0x61]).unwrap();
+        assert_eq!(bmp.to_string(), "CN=#1e020061");
+    }
+
+    #[test]
+    fn octets_that_are_no_name_are_refused() {
+        for octets in [&[][..], &[0x30], &[0x31, 0x00], &[0x30, 0x00, 0x00], &[0x30, 0x02, 0x05, 0x00], &[0x30, 0x02, 0x31, 0x00]] {
+            assert_eq!(Name::from_der(octets), Err(NameError::Malformed), "{octets:?}");
+        }
+    }
+}

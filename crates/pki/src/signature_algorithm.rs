@@ -1,0 +1,134 @@
+//! What a key signs with: the algorithms that a certificate may be signed with, and which keys can make such signatures.
+//!
+//! Which signatures of others are accepted is said in `public_key`, and is more.
+
+use std::{fmt, str::FromStr};
+
+use const_oid::{
+    ObjectIdentifier,
+    db::{rfc5912, rfc8410},
+};
+use der::{Any, asn1::Null};
+use spki::AlgorithmIdentifierOwned;
+use thiserror::Error;
+
+use crate::KeyAlgorithm;
+
+/// A signature algorithm, named as cert-manager names it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum SignatureAlgorithm {
+    /// RSA PKCS#1 v1.5 with SHA-256 (RFC 4055 section 5).
+    Sha256WithRsa,
+    /// RSA PKCS#1 v1.5 with SHA-384.
+    Sha384WithRsa,
+    /// RSA PKCS#1 v1.5 with SHA-512.
+    Sha512WithRsa,
+    /// ECDSA with SHA-256 (RFC 5758 section 3.2).
+    EcdsaWithSha256,
+    /// ECDSA with SHA-384.
+    EcdsaWithSha384,
+    /// ECDSA with SHA-512.
+    EcdsaWithSha512,
+    /// Ed25519 over the message itself (RFC 8410).
+    PureEd25519,
+}
+
+impl SignatureAlgorithm {
+    /// Every algorithm.
+    pub const ALL: [Self; 7] = [
+        Self::Sha256WithRsa,
+        Self::Sha384WithRsa,
+        Self::Sha512WithRsa,
+        Self::EcdsaWithSha256,
+        Self::EcdsaWithSha384,
+        Self::EcdsaWithSha512,
+        Self::PureEd25519,
+    ];
+
+    /// The name that users write.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Sha256WithRsa => "SHA256WithRSA",
+            Self::Sha384WithRsa => "SHA384WithRSA",
+            Self::Sha512WithRsa => "SHA512WithRSA",
+            Self::EcdsaWithSha256 => "ECDSAWithSHA256",
+            Self::EcdsaWithSha384 => "ECDSAWithSHA384",
+            Self::EcdsaWithSha512 => "ECDSAWithSHA512",
+            Self::PureEd25519 => "PureEd25519",
+        }
+    }
+
+    /// The family of keys that sign so, as [`KeyAlgorithm::family`] names it.
+    pub fn family(self) -> &'static str {
+        match self {
+            Self::Sha256WithRsa | Self::Sha384WithRsa | Self::Sha512WithRsa => "RSA",
+            Self::EcdsaWithSha256 | Self::EcdsaWithSha384 | Self::EcdsaWithSha512 => "ECDSA",
+            Self::PureEd25519 => "Ed25519",
+        }
+    }
+
+    /// Whether a key of this kind can sign so. An RSA key or one on P-521 can with each hash of its family. P-256 goes with
+    /// SHA-256 alone and P-384 with SHA-384: the cryptographic provider makes no other signatures with them.
+    pub fn suits(self, key: KeyAlgorithm) -> bool {
+        match key {
+            KeyAlgorithm::EcdsaP256 | KeyAlgorithm::EcdsaP384 => self == Self::usual(key),
+            KeyAlgorithm::EcdsaP521 | KeyAlgorithm::Ed25519 | KeyAlgorithm::Rsa { .. } => self.family() == key.family(),
+        }
+    }
+
+    /// What a key of this kind signs with unless told otherwise: SHA-256 with RSA and P-256, SHA-384 with P-384, SHA-512 with
+    /// P-521.
+    pub fn usual(key: KeyAlgorithm) -> Self {
+        match key {
+            KeyAlgorithm::EcdsaP256 => Self::EcdsaWithSha256,
+            KeyAlgorithm::EcdsaP384 => Self::EcdsaWithSha384,
+            KeyAlgorithm::EcdsaP521 => Self::EcdsaWithSha512,
+            KeyAlgorithm::Ed25519 => Self::PureEd25519,
+            KeyAlgorithm::Rsa { .. } => Self::Sha256WithRsa,
+        }
+    }
+
+    pub(crate) fn identifier(self) -> AlgorithmIdentifierOwned {
+        // RFC 4055 section 5: the parameters of RSA are NULL, and not left out.
+        let parameters = (self.family() == "RSA").then(|| Any::from(Null));
+        AlgorithmIdentifierOwned { oid: self.oid(), parameters }
+    }
+
+    pub(crate) fn of_oid(oid: ObjectIdentifier) -> Option<Self> {
+        Self::ALL.into_iter().find(|algorithm| algorithm.oid() == oid)
+    }
+
+    fn oid(self) -> ObjectIdentifier {
+        match self {
+            Self::Sha256WithRsa => rfc5912::SHA_256_WITH_RSA_ENCRYPTION,
+            Self::Sha384WithRsa => rfc5912::SHA_384_WITH_RSA_ENCRYPTION,
+            Self::Sha512WithRsa => rfc5912::SHA_512_WITH_RSA_ENCRYPTION,
+            Self::EcdsaWithSha256 => rfc5912::ECDSA_WITH_SHA_256,
+            Self::EcdsaWithSha384 => rfc5912::ECDSA_WITH_SHA_384,
+            Self::EcdsaWithSha512 => rfc5912::ECDSA_WITH_SHA_512,
+            Self::PureEd25519 => rfc8410::ID_ED_25519,
+        }
+    }
+}
+
+impl fmt::Display for SignatureAlgorithm {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(self.as_str())
+    }
+}
+
+impl FromStr for SignatureAlgorithm {
+    type Err = SignatureAlgorithmError;
+
+    fn from_str(text: &str) -> Result<Self, SignatureAlgorithmError> {
+        Self::ALL.into_iter().find(|algorithm| algorithm.as_str() == text).ok_or_else(|| SignatureAlgorithmError { text: text.to_owned() })
+    }
+}
+
+/// The text names no signature algorithm.
+#[derive(Clone, Debug, Error, PartialEq, Eq)]
+#[error("{text:?} is not a signature algorithm")]
+pub struct SignatureAlgorithmError {
+    /// What it says.
+    pub text: String,
+}
