@@ -9,16 +9,18 @@
 
 use std::collections::BTreeMap;
 
-use chancery_pki::{Reason, Usage};
+use chancery_pki::{Reason, SignatureAlgorithm, Usage};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use kube::{CustomResource, KubeSchema};
-use schemars::{JsonSchema, Schema, SchemaGenerator};
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::{
     certificate_status::CertificateStatus,
     check::error::SpecError,
     duration::{self, GoDuration},
+    keystores::{AdditionalOutputFormat, KeystoresSpec},
+    name_constraints::{NameConstraintsSpec, OtherName},
     private_key::PrivateKeySpec,
     readable, schema,
 };
@@ -42,8 +44,14 @@ use super::{
 )]
 #[serde(rename_all = "camelCase", remote = "Self")]
 #[x_kube(
-    validation = Rule::new("(has(self.commonName) && self.commonName != '') || (has(self.dnsNames) && size(self.dnsNames) > 0) || (has(self.ipAddresses) && size(self.ipAddresses) > 0) || (has(self.uris) && size(self.uris) > 0) || (has(self.emailAddresses) && size(self.emailAddresses) > 0)")
-        .message("at least one of commonName, dnsNames, ipAddresses, uris and emailAddresses is required"),
+    validation = Rule::new("(has(self.commonName) && self.commonName != '') || has(self.literalSubject) || (has(self.dnsNames) && size(self.dnsNames) > 0) || (has(self.ipAddresses) && size(self.ipAddresses) > 0) || (has(self.uris) && size(self.uris) > 0) || (has(self.emailAddresses) && size(self.emailAddresses) > 0) || (has(self.otherNames) && size(self.otherNames) > 0)")
+        .message("at least one of commonName, literalSubject, dnsNames, ipAddresses, uris, emailAddresses and otherNames is required"),
+    validation = Rule::new("!has(self.literalSubject) || (!has(self.subject) && (!has(self.commonName) || self.commonName == ''))")
+        .message("literalSubject is the whole subject: commonName and subject exclude it").field_path(".literalSubject"),
+    validation = Rule::new("!has(self.nameConstraints) || (has(self.isCA) && self.isCA)")
+        .message("only a CA has name constraints: needs isCA: true").field_path(".nameConstraints"),
+    validation = Rule::new("!has(self.pathLen) || (has(self.isCA) && self.isCA)")
+        .message("only a CA has a path length: needs isCA: true").field_path(".pathLen"),
     validation = Rule::new("!has(self.renewBefore) || !has(self.renewBeforePercentage)")
         .message("renewBefore and renewBeforePercentage exclude each other"),
     validation = Rule::new(duration::relation("has(self.renewBefore) && has(self.duration)", "self.renewBefore", "<", "self.duration"))
@@ -61,6 +69,12 @@ pub struct CertificateSpec {
     /// The parts of the subject's distinguished name other than the common name.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub subject: Option<Subject>,
+    /// The whole subject, as RFC 4514 writes it, in exactly this order: CN=web+UID=7,OU=Shop,DC=example,DC=com. The last part stands
+    /// first in the certificate. Parts are named CN, O, OU, C, ST, L, STREET, POSTALCODE, SERIALNUMBER, DC, UID, EMAILADDRESS, or by
+    /// their object identifier. It excludes subject and commonName.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = schema::MAX_LITERAL_SUBJECT), regex(pattern = schema::TEXT))]
+    pub literal_subject: Option<String>,
     /// The subject's common name, at most 64 characters. Clients verify the names below, not this one.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 64), regex(pattern = schema::TEXT))]
@@ -85,6 +99,10 @@ pub struct CertificateSpec {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = schema::MAX_OTHER_NAMES), inner(length(min = 3, max = 254), regex(pattern = schema::EMAIL)))]
     pub email_addresses: Vec<String>,
+    /// Names of other forms that the certificate is for, for example a user principal name.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = schema::MAX_OTHER_NAMES))]
+    pub other_names: Vec<OtherName>,
     /// The lifetime that is asked for, as Go writes durations (2160h); at least 1h. The certificate ends sooner where its
     /// issuer's own certificate does. Unset: the issuer's default, else 2160h (90 days).
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -110,6 +128,35 @@ pub struct CertificateSpec {
     /// Whether the certificate is for a certificate authority, which can sign others. Unset: false.
     #[serde(default, rename = "isCA", skip_serializing_if = "std::ops::Not::not")]
     pub is_ca: bool,
+    /// How many CAs may follow below this one on the way to a leaf (RFC 5280 section 4.2.1.9): 0 for one that signs leaves only. Needs
+    /// isCA. Unset: as many as the issuer's chain allows.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 0, max = MAX_PATH_LEN))]
+    pub path_len: Option<i32>,
+    /// Which names this CA may certify. Needs isCA.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub name_constraints: Option<NameConstraintsSpec>,
+    /// How a certificate signs itself. It must go with the kind of key; where privateKey says no algorithm, this does. With an issuer
+    /// that has a key of its own it says no more than that: the signature is made with the issuer's key. Unset: SHA-256, or for the
+    /// larger curves the hash of their size.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "signature_algorithms")]
+    pub signature_algorithm: Option<SignatureAlgorithm>,
+    /// Accepted for those who come from cert-manager, and without effect: the usages go to the issuer in any case.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub encode_usages_in_request: Option<bool>,
+    /// Other forms of key and certificates in the Secret.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 2))]
+    #[x_kube(validation = Rule::new("self.all(one, self.exists_one(other, other.type == one.type))").message("each format once"))]
+    pub additional_output_formats: Vec<AdditionalOutputFormat>,
+    /// Stores for Java programs in the Secret.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub keystores: Option<KeystoresSpec>,
+    /// Accepted for those who come from cert-manager, and without effect: there are no request objects to keep.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 1))]
+    pub revision_history_limit: Option<i32>,
     /// Annotations and labels to put on the Secret. A change of these makes no new certificate.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub secret_template: Option<SecretTemplate>,
@@ -227,6 +274,13 @@ pub struct RevocationSpec {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "schema::written_time")]
     pub invalidity_date: Option<Time>,
+}
+
+/// The largest path length: more CAs than any chain that is read has.
+pub const MAX_PATH_LEN: i32 = 15;
+
+fn signature_algorithms(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({ "type": "string", "enum": SignatureAlgorithm::ALL.map(SignatureAlgorithm::as_str) })
 }
 
 /// The reasons that a Certificate's owner may give. The others say something about the authority, or are a hold.

@@ -14,6 +14,8 @@ pub mod crds;
 pub mod duration;
 pub mod issuer;
 pub mod issuer_status;
+pub mod keystores;
+pub mod name_constraints;
 pub mod names;
 pub mod private_key;
 mod readable;
@@ -29,10 +31,12 @@ pub use certificate_status::{CertificateStatus, IssuedCertificate, ResolvedKey, 
 pub use check::certificate::{IssuerKey, IssuerKind, Renewal, Wanted, WantedRevocation, check};
 pub use check::error::SpecError;
 pub use check::issuer::{Allow, Defaults, Kind, Refusal, Scope, WantedIssuer, check_issuer};
+pub use check::keystores::{PasswordSource, WantedJks, WantedKeystores, WantedPkcs12};
 pub use check::revocation_list::{CopyName, Order, OrderAct, Target, WantedList, check_list};
 pub use duration::GoDuration;
 pub use issuer::{ClusterIssuer, ClusterIssuerSpec, Issuer, IssuerSpec, OnAuthorityChange};
 pub use issuer_status::IssuerStatus;
+pub use keystores::{OutputFormat, Password};
 pub use private_key::{Algorithm, Encoding, PrivateKeySpec, RotationPolicy};
 pub use resolve::{DEFAULT_DURATION, Defaulted, Resolved, encoding_name, resolve, unwritten};
 pub use revocation_list::{

@@ -21,6 +21,8 @@ pub const FINALIZER: &str = "chancery.dev/cleanup";
 pub const RENEW: &str = "chancery.dev/renew";
 /// On a Certificate: `true` asks for the revocation lists of its chain in its Secret, as [`CA_CRL_KEY`].
 pub const CA_CRL: &str = "chancery.dev/ca-crl";
+/// On a Certificate: `true` asks for a temporary certificate in its Secret while the issuer cannot give one.
+pub const TEMPORARY: &str = "chancery.dev/issue-temporary-certificate";
 /// On a RevocationList: its owner has seen that the store went back in time, and lets it go on. The condition says with which value.
 pub const CONFIRM_ROLLBACK: &str = "chancery.dev/confirm-rollback";
 /// On a Secret that is not ours: its owner lets the Certificate of this name write it.
@@ -96,6 +98,18 @@ pub const TLS_KEY: &str = "tls.key";
 pub const CA_CERTIFICATE: &str = "ca.crt";
 /// In a Secret, where it is asked for: the revocation lists of the certificate's chain, PEM.
 pub const CA_CRL_KEY: &str = "ca.crl";
+/// In a Secret, where it is asked for: the private key in DER.
+pub const KEY_DER: &str = "key.der";
+/// In a Secret, where it is asked for: the private key and the certificates, PEM.
+pub const COMBINED_PEM: &str = "tls-combined.pem";
+/// In a Secret, where it is asked for: key and certificates in Java's own format.
+pub const KEYSTORE_JKS: &str = "keystore.jks";
+/// Beside [`KEYSTORE_JKS`]: the root.
+pub const TRUSTSTORE_JKS: &str = "truststore.jks";
+/// In a Secret, where it is asked for: key and certificates in PKCS#12.
+pub const KEYSTORE_P12: &str = "keystore.p12";
+/// Beside [`KEYSTORE_P12`]: the root.
+pub const TRUSTSTORE_P12: &str = "truststore.p12";
 /// The type of Secrets that we create.
 pub const SECRET_TYPE: &str = "kubernetes.io/tls";
 
@@ -105,6 +119,10 @@ pub const AUTHORITY: &str = "chancery.dev/authority";
 pub const CHAIN: &str = "chancery.dev/authority-chain";
 /// On a Secret with [`CA_CRL_KEY`]: the numbers of the lists in it; it tells, without reading the Secret, that they are old ones.
 pub const CRL_NUMBER: &str = "chancery.dev/ca-crl-number";
+/// On a Secret with other forms of key and certificates: which, and from which Secrets their passwords came.
+pub const FORMS: &str = "chancery.dev/forms";
+/// On a Secret that holds a temporary certificate: its serial number.
+pub const TEMPORARY_SERIAL: &str = "chancery.dev/temporary-serial-number";
 /// cert-manager's annotation of the same meaning as [`CERTIFICATE_NAME`].
 pub const CERT_MANAGER_CERTIFICATE_NAME: &str = "cert-manager.io/certificate-name";
 /// What the name of a Secret with a copy of an authority's key begins with; the key's name follows.
@@ -130,7 +148,7 @@ pub const LIST_PEM: &str = "crl.pem";
 pub const IMPORT_REFUSED: &str = "chancery.dev/refused";
 
 /// All annotations that may stand on a Secret because we put them: those that are not wanted any more are taken off.
-pub const SECRET_ANNOTATIONS: [&str; 25] = [
+pub const SECRET_ANNOTATIONS: [&str; 27] = [
     ISSUER_NAME,
     ISSUER_KIND,
     ISSUER_GROUP,
@@ -156,4 +174,6 @@ pub const SECRET_ANNOTATIONS: [&str; 25] = [
     AUTHORITY,
     CHAIN,
     CRL_NUMBER,
+    FORMS,
+    TEMPORARY_SERIAL,
 ];

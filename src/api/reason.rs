@@ -39,6 +39,14 @@ pub mod certificate {
     pub const NAMES_CHANGED: &str = "NamesChanged";
     /// Another subject is asked for.
     pub const SUBJECT_CHANGED: &str = "SubjectChanged";
+    /// Another path length, or other name constraints, are asked for.
+    pub const CONSTRAINTS_CHANGED: &str = "ConstraintsChanged";
+    /// Another algorithm is asked for with which the certificate signs itself.
+    pub const SIGNATURE_CHANGED: &str = "SignatureChanged";
+    /// The private key can be found out; a new one is made.
+    pub const KEY_WEAK: &str = "KeyWeak";
+    /// The password of a keystore is not there.
+    pub const KEYSTORE_PASSWORD_MISSING: &str = "KeystorePasswordMissing";
     /// Other usages are asked for, or `isCA` changed.
     pub const USAGES_CHANGED: &str = "UsagesChanged";
     /// Another kind, size or encoding of key is asked for.
@@ -107,6 +115,8 @@ pub mod issuer {
     pub const AUTHORITY_SECRET_MISSING: &str = "AuthoritySecretMissing";
     /// The key in the Secret is not that of the certificate.
     pub const KEY_MISMATCH: &str = "KeyMismatch";
+    /// A key of the chain can be found out: nothing is signed with it.
+    pub const KEY_WEAK: &str = "KeyWeak";
     /// The certificate is not for a CA, or may not sign certificates.
     pub const NOT_A_CA: &str = "NotACA";
     /// The Secret has no certificate or key, or none that can be read, or its certificates are no chain that holds now.

@@ -51,11 +51,15 @@ pub enum Defaulted {
     Usages,
     /// The encoding of the key.
     Encoding,
+    /// How many CAs may follow a CA.
+    PathLen,
+    /// How it signs itself.
+    Signature,
 }
 
 impl Defaulted {
     /// Every such value.
-    pub const ALL: [Self; 4] = [Self::Key, Self::Duration, Self::Usages, Self::Encoding];
+    pub const ALL: [Self; 6] = [Self::Key, Self::Duration, Self::Usages, Self::Encoding, Self::PathLen, Self::Signature];
 
     /// Its name in the annotation `chancery.dev/defaulted`.
     pub const fn as_str(self) -> &'static str {
@@ -64,6 +68,8 @@ impl Defaulted {
             Self::Duration => "duration",
             Self::Usages => "usages",
             Self::Encoding => "encoding",
+            Self::PathLen => "pathLen",
+            Self::Signature => "signatureAlgorithm",
         }
     }
 
@@ -125,6 +131,9 @@ pub fn unwritten(wanted: &Wanted) -> BTreeSet<Defaulted> {
         Defaulted::Duration => wanted.duration.is_none(),
         Defaulted::Usages => wanted.usages.is_none(),
         Defaulted::Encoding => wanted.encoding.is_none(),
+        // Nothing is open there for a certificate that is no CA's.
+        Defaulted::PathLen => wanted.is_ca && wanted.path_len.is_none(),
+        Defaulted::Signature => wanted.signature.is_none(),
     };
     Defaulted::ALL.into_iter().filter(open).collect()
 }

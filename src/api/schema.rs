@@ -19,6 +19,11 @@ pub(super) const TEXT: &str = r"^[^\x00-\x1f\x7f-\x9f]*$";
 pub(super) const COUNTRY: &str = "^[A-Za-z]{2}$";
 /// What an ASN.1 PrintableString may hold, which a serialNumber attribute must be (RFC 5280 appendix A).
 pub(super) const PRINTABLE: &str = "^[A-Za-z0-9 '()+,./:=?-]*$";
+/// A domain of name constraints: a DNS name, and with a dot before it all names below it.
+pub(super) const CONSTRAINT_DOMAIN: &str =
+    r"^\.?[a-zA-Z0-9]([-a-zA-Z0-9]{0,61}[a-zA-Z0-9])?(\.[a-zA-Z0-9]([-a-zA-Z0-9]{0,61}[a-zA-Z0-9])?)*$";
+/// An object identifier in dotted form.
+pub(super) const OID: &str = r"^[0-2](\.(0|[1-9][0-9]{0,38}))+$";
 /// The value of a label.
 const LABEL_VALUE: &str = "^(([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9])?$";
 /// Octets as pairs of hexadecimal digits, with or without colons: a serial number of at most 20 octets and a leading zero.
@@ -38,6 +43,8 @@ const TIME: &str =
 pub(super) const MAX_DNS_NAMES: usize = 1000;
 /// How many IP addresses, URIs or e-mail addresses one certificate may ask for, each.
 pub(super) const MAX_OTHER_NAMES: usize = 250;
+/// The longest literal subject, in characters.
+pub(super) const MAX_LITERAL_SUBJECT: usize = 4096;
 /// How many values each list of a subject may have.
 pub(super) const MAX_SUBJECT_VALUES: usize = 16;
 /// How many annotations, and how many labels, a template or a selector may have.

@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use jiff::Timestamp;
 
-use super::{Context, Fault, authority, event, issue, revoke};
+use super::{Context, Fault, authority, event, issue, revoke, temporary};
 use crate::{
     api::{Certificate, CertificateStatus, Resolved, condition, names},
     cluster::CallErrorKind,
@@ -67,6 +67,12 @@ pub async fn reconcile(context: &Context, name: &Name) -> Result<Option<Timestam
                 event::imported(&context.recorder, &sight.certificate, &held.serial);
                 return settle(context, &mut sight, now).await;
             }
+            Act::Temporary(wanted) => {
+                let secret = temporary::put_temporary(context, &sight, &wanted).await?;
+                tracing::info!(certificate = %sight.name, "a temporary certificate takes the place of one that cannot be had now");
+                sight.take_secret(secret).await;
+                return settle(context, &mut sight, now).await;
+            }
             Act::Issue(wanted) => return issue(context, sight, &wanted, now).await,
         }
     }
@@ -87,7 +93,7 @@ async fn issue(context: &Context, mut sight: Sight, wanted: &plan::Issue, now: T
         Ok((secret, serial)) => {
             tracing::info!(certificate = %sight.name, %serial, reason = wanted.reason(), "issued");
             event::issued(&context.recorder, &sight.certificate, &serial, &wanted.violation);
-            sight.take_secret(secret);
+            sight.take_secret(secret).await;
             settle(context, &mut sight, now).await
         }
         Err(Fault::Failed(failure)) => {
@@ -124,7 +130,7 @@ async fn dressed(context: &Context, sight: &mut Sight, dress: &Dress) -> Result<
         return Err(Fault::Stale);
     };
     let secret = issue::put(context, sight, wanted, dress, None).await?;
-    sight.take_secret(secret);
+    sight.take_secret(secret).await;
     Ok(())
 }
 

@@ -5,23 +5,24 @@
 
 use std::sync::Arc;
 
-use chancery_pki::{Certificate as X509, Chain, PrivateKey, RANDOM_OCTETS, SerialNumber, Template, verify_leaf};
+use chancery_pki::{Certificate as X509, Chain, KeyAlgorithm, PrivateKey, RANDOM_OCTETS, SerialNumber, Template, verify_leaf};
 use jiff::Timestamp;
 use k8s_openapi::{ByteString, api::core::v1::Secret};
+use zeroize::Zeroizing;
 
 use super::{ACTOR, Context, Fault, authority, blocking, failed};
 use crate::{
     api::{Wanted, names, reason},
-    issuers::Entry as Issuer,
+    issuers::{Entry, Issuer},
     lists::shard_of,
-    observe::{Name, SecretSight, Sight, Wiped, ca_crl},
+    observe::{Bundle, FormError, Name, SecretSight, Sight, Wiped, ca_crl},
     plan::{
         Issue, KeySource,
-        dress::{self, Dress, Lists, Record},
+        dress::{self, Around, Dress, Lists, Record},
         observed::{AuthorityView, Backing, Content},
         status::Failure,
     },
-    register::{Act, Entry, Register as _, RegisterId},
+    register::{Act, Entry as Line, Register as _, RegisterId},
 };
 
 /// Issues a certificate and writes it with its key into the Secret, which is returned as the API server has it now.
@@ -34,11 +35,12 @@ pub(super) async fn issue(context: &Context, sight: &Sight, issue: &Issue, now: 
     if wanted.is_ca && issue.key == KeySource::New {
         authority::keep(context, sight, &key).await?;
     }
-    let template = template(context, wanted, issue, authority)?;
+    let signer = issuer.signer.clone().ok_or(Fault::Stale)?;
+    let template = signer.complete(template(context, wanted, issue, authority)?);
     let register = authority.map_or(RegisterId::Common, |authority| RegisterId::Authority(authority.key_id));
     let recorded = record(context, sight, issue, &template, &key, register).await;
     recorded?;
-    let made = sign(issuer, template.clone(), Arc::clone(&key), now).await;
+    let made = sign(signer, authority, template.clone(), Arc::clone(&key), now).await;
     let written = match made {
         Ok(certificate) => write(context, sight, wanted, issue, authority, &certificate, &key, now).await,
         Err(fault) => Err(fault),
@@ -52,7 +54,7 @@ pub(super) async fn issue(context: &Context, sight: &Sight, issue: &Issue, now: 
     }
 }
 
-fn authority_of(issuer: &Issuer) -> Option<&AuthorityView> {
+fn authority_of(issuer: &Entry) -> Option<&AuthorityView> {
     match &issuer.view.backing {
         Ok(Backing::Authority(authority)) => Some(authority),
         Ok(Backing::SelfSigned) | Err(_) => None,
@@ -69,16 +71,18 @@ async fn key(context: &Context, sight: &Sight, issue: &Issue) -> Result<Arc<Priv
             },
             _ => Err(Fault::Stale),
         },
-        KeySource::New => {
-            let algorithm = issue.resolved.key;
-            let made = if algorithm.is_rsa() {
-                context.rsa.take(&sight.name, algorithm).ok_or(Fault::KeyPending)?
-            } else {
-                blocking(move || PrivateKey::generate(algorithm)).await?
-            };
-            made.map(Arc::new).map_err(|error| failed(format!("no key could be made: {error}")))
-        }
+        KeySource::New => new_key(context, &sight.name, issue.resolved.key).await,
     }
+}
+
+/// A key that was just made for a Certificate.
+pub(super) async fn new_key(context: &Context, name: &Name, algorithm: KeyAlgorithm) -> Result<Arc<PrivateKey>, Fault> {
+    let made = if algorithm.is_rsa() {
+        context.rsa.take(name, algorithm).ok_or(Fault::KeyPending)?
+    } else {
+        blocking(move || PrivateKey::generate(algorithm)).await?
+    };
+    made.map(Arc::new).map_err(|error| failed(format!("no key could be made: {error}")))
 }
 
 /// What is signed: under a new serial, with the places where its authority's list, answers and certificate are served. The issuer
@@ -117,24 +121,27 @@ async fn record(
     register: RegisterId,
 ) -> Result<(), Fault> {
     let first = sight.observed().history.current.is_none();
-    let entry = Entry {
+    let entry = Line {
         serial: Some(template.serial.clone()),
         not_after: Some(template.not_after),
         key_id: Some(key.public_key().key_id()),
         owner: Some(authority::owner(sight)),
         reason: if first { reason::certificate::CREATED } else { issue.reason() }.to_owned(),
         actor: ACTOR.to_owned(),
-        ..Entry::new(Act::Issued)
+        ..Line::new(Act::Issued)
     };
     context.world.registers.append(register, entry).await?;
     Ok(())
 }
 
-async fn sign(issuer: &Arc<Issuer>, template: Template, key: Arc<PrivateKey>, now: Timestamp) -> Result<X509, Fault> {
-    let Some(signer) = issuer.signer.clone() else {
-        return Err(Fault::Stale);
-    };
-    let chain = authority_of(issuer).map(|authority| Arc::clone(&authority.chain));
+async fn sign(
+    signer: Arc<dyn Issuer>,
+    authority: Option<&AuthorityView>,
+    template: Template,
+    key: Arc<PrivateKey>,
+    now: Timestamp,
+) -> Result<X509, Fault> {
+    let chain = authority.map(|authority| Arc::clone(&authority.chain));
     blocking(move || {
         let certificate = signer.sign(&template, &key).map_err(|error| failed(format!("the issuer did not sign: {error}")))?;
         verify(&certificate, &template, &key, chain.as_deref(), now)?;
@@ -179,34 +186,38 @@ async fn write(
     issue: &Issue,
     authority: Option<&AuthorityView>,
     certificate: &X509,
-    key: &PrivateKey,
+    key: &Arc<PrivateKey>,
     now: Timestamp,
 ) -> Result<Wiped, Fault> {
     let record = Record::of_issue(&issue.resolved, issue.renew_handled.as_deref(), authority, now);
-    let none = std::collections::BTreeMap::new();
-    let present = match &sight.secret {
-        SecretSight::Read(read, _) => &read.annotations,
-        _ => &none,
-    };
     let lists = authority.and_then(|authority| ca_crl(&context.world, &authority.key_id, Some(authority)));
-    let dress = dress::of_issued(&sight.certificate, wanted, certificate, &record, authority, lists.as_ref(), present);
+    let around = Around { issuer: authority, lists: lists.as_ref(), passwords: &sight.passwords, present: sight.read() };
+    let dress = dress::of_issued(&sight.certificate, wanted, certificate, &record, &around);
     let pem = key.to_pem(issue.resolved.encoding).map_err(|error| failed(format!("the key cannot be written down: {error}")))?;
-    put(context, sight, wanted, &dress, Some(pem.as_bytes())).await
+    put(context, sight, wanted, &dress, Some((key, pem.as_bytes()))).await
 }
 
 /// Writes a Secret: what is dressed around the certificate, and the key where it is another.
-pub(super) async fn put(context: &Context, sight: &Sight, wanted: &Wanted, dress: &Dress, key: Option<&[u8]>) -> Result<Wiped, Fault> {
+pub(super) async fn put(
+    context: &Context,
+    sight: &Sight,
+    wanted: &Wanted,
+    dress: &Dress,
+    key: Option<(&Arc<PrivateKey>, &[u8])>,
+) -> Result<Wiped, Fault> {
+    let forms = forms(sight, wanted, dress, key).await?;
+    let key = key.map(|(_, pem)| pem);
     let written = match &sight.secret {
         SecretSight::Read(_, present) => {
             let mut secret = Wiped::new(present.object().clone());
-            clothe(secret.object_mut(), dress, key);
+            clothe(secret.object_mut(), dress, key, &forms);
             context.writer.replace_secret(&secret).await
         }
         SecretSight::Absent => {
             let mut secret = Wiped::new(Secret { type_: Some(names::SECRET_TYPE.to_owned()), ..Secret::default() });
             secret.object_mut().metadata.name = Some(wanted.secret_name.clone());
             secret.object_mut().metadata.namespace = Some(sight.name.namespace.to_string());
-            clothe(secret.object_mut(), dress, key);
+            clothe(secret.object_mut(), dress, key, &forms);
             context.writer.create_secret(&secret).await
         }
         SecretSight::AsRecorded | SecretSight::Foreign(_) => return Err(Fault::Stale),
@@ -232,7 +243,31 @@ pub(super) async fn put(context: &Context, sight: &Sight, wanted: &Wanted, dress
     }
 }
 
-fn clothe(secret: &mut Secret, dress: &Dress, key: Option<&[u8]>) {
+/// The other forms that are to be written.
+type Written = Vec<(&'static str, Zeroizing<Vec<u8>>)>;
+
+async fn forms(sight: &Sight, wanted: &Wanted, dress: &Dress, key: Option<(&Arc<PrivateKey>, &[u8])>) -> Result<Written, Fault> {
+    if dress.forms.put.is_empty() {
+        return Ok(Vec::new());
+    }
+    let bundle = match (key, &sight.secret) {
+        (Some((key, pem)), _) => Bundle::new(Arc::clone(key), pem, &dress.chain),
+        (None, SecretSight::Read(read, present)) => {
+            match (&read.content, present.object().data.as_ref().and_then(|data| data.get(names::TLS_KEY))) {
+                (Content::Pair { key, .. }, Some(pem)) => Bundle::new(Arc::clone(key), &pem.0, &dress.chain),
+                _ => None,
+            }
+        }
+        _ => None,
+    };
+    let bundle = bundle.ok_or(Fault::Stale)?;
+    let (wanted, unlocked, put) = (wanted.clone(), sight.unlocked.clone(), dress.forms.put.clone());
+    let write =
+        move || put.into_iter().map(|name| Ok((name, bundle.write(name, &wanted, &unlocked)?))).collect::<Result<Written, FormError>>();
+    blocking(write).await?.map_err(|error| failed(error.to_string()))
+}
+
+fn clothe(secret: &mut Secret, dress: &Dress, key: Option<&[u8]>, forms: &Written) {
     // What the last writer owned is the API server's to say, not ours.
     secret.metadata.managed_fields = None;
     let annotations = secret.metadata.annotations.get_or_insert_default();
@@ -252,6 +287,10 @@ fn clothe(secret: &mut Secret, dress: &Dress, key: Option<&[u8]>) {
         Lists::Put(lists) => drop(data.insert(names::CA_CRL_KEY.to_owned(), ByteString(lists.text.clone().into_bytes()))),
         Lists::Remove => drop(data.remove(names::CA_CRL_KEY)),
     }
+    data.retain(|key, _| !dress.forms.remove.contains(key.as_str()));
+    for (name, octets) in forms {
+        data.insert((*name).to_owned(), ByteString(octets.to_vec()));
+    }
     if let Some(key) = key {
         data.insert(names::TLS_KEY.to_owned(), ByteString(key.to_vec()));
     }
@@ -265,12 +304,12 @@ async fn void(context: &Context, sight: &Sight, serial: &SerialNumber, register:
         Fault::NotLeading | Fault::Unavailable(_) | Fault::KeyPending => return,
         Fault::Failed(failure) => failure.reason.to_owned(),
     };
-    let entry = Entry {
+    let entry = Line {
         serial: Some(serial.clone()),
         owner: Some(authority::owner(sight)),
         reason,
         actor: ACTOR.to_owned(),
-        ..Entry::new(Act::Voided)
+        ..Line::new(Act::Voided)
     };
     if let Err(error) = context.world.registers.append(register, entry).await {
         tracing::warn!(certificate = %sight.name, %serial, %error, "a serial that was not delivered stays on record");

@@ -11,6 +11,7 @@ mod issuer;
 mod lane;
 mod lists;
 mod revoke;
+mod temporary;
 mod writer;
 
 use std::sync::Arc;

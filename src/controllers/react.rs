@@ -7,7 +7,7 @@ use jiff::Timestamp;
 
 use super::{Key, Work};
 use crate::{
-    api::{Certificate, DEFAULT_DURATION, IssuerKey, Kind, OnAuthorityChange, RevocationList, check, check_list, names},
+    api::{Certificate, DEFAULT_DURATION, IssuerKey, Kind, OnAuthorityChange, PasswordSource, RevocationList, check, check_list, names},
     lists,
     observe::{Cached as _, Change, IssuerObject, Mark, Name, Named, NamespaceMark, World},
     register::KeyRecord,
@@ -97,7 +97,8 @@ impl Reactor {
                 self.all_lists();
             }
         }
-        let certificates = self.world.links().of_secret(&name);
+        let mut certificates = self.world.links().of_secret(&name);
+        certificates.extend(self.world.links().of_password(&name));
         for certificate in &certificates {
             self.push_certificate(certificate);
         }
@@ -291,5 +292,14 @@ fn named(certificate: &Certificate) -> Option<Named> {
     // What cannot be read names nobody; its own condition says so.
     let wanted = check(certificate).ok()?;
     let namespace = certificate.metadata.namespace.as_deref().unwrap_or_default();
-    Some(Named { secret: Name::new(namespace, &wanted.secret_name), issuer: wanted.issuer, duration: wanted.duration })
+    let passwords = wanted.keystores.passwords().filter_map(|source| match source {
+        PasswordSource::Secret { name, .. } => Some(Name::new(namespace, name)),
+        PasswordSource::Literal(_) => None,
+    });
+    Some(Named {
+        secret: Name::new(namespace, &wanted.secret_name),
+        passwords: passwords.collect(),
+        issuer: wanted.issuer,
+        duration: wanted.duration,
+    })
 }

@@ -85,14 +85,21 @@ impl CertificateAuthority {
 }
 
 impl Issuer for CertificateAuthority {
-    fn sign(&self, template: &Template, subject: &PrivateKey) -> Result<X509, IssueError> {
-        let template = Template {
+    fn complete(&self, template: Template) -> Template {
+        Template {
             crl_distribution_points: with(&self.crl_distribution_points, &template.crl_distribution_points),
             ocsp_servers: with(&self.ocsp_servers, &template.ocsp_servers),
             issuing_certificate_urls: with(&self.issuing_certificate_urls, &template.issuing_certificate_urls),
-            ..template.clone()
-        };
-        issue(&template, subject.public_key(), self.view.chain.leaf(), &self.key)
+            ..template
+        }
+    }
+
+    fn sign(&self, template: &Template, subject: &PrivateKey) -> Result<X509, IssueError> {
+        issue(template, subject.public_key(), self.view.chain.leaf(), &self.key)
+    }
+
+    fn certificate(&self) -> Option<&X509> {
+        Some(self.view.chain.leaf())
     }
 
     fn key(&self) -> Option<&PrivateKey> {

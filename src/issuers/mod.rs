@@ -17,11 +17,19 @@ pub use self_signed::SelfSigned;
 
 /// What signs.
 pub trait Issuer: Send + Sync + fmt::Debug {
-    /// Signs a certificate for that key.
+    /// Adds to a template what this issuer puts into each certificate: where its lists and its answers are.
+    fn complete(&self, template: Template) -> Template;
+
+    /// Signs a certificate for that key, as the template says and no more.
     ///
     /// # Errors
     /// When the template cannot be a certificate, or the signer fails.
     fn sign(&self, template: &Template, subject: &PrivateKey) -> Result<X509, IssueError>;
+
+    /// The certificate under which it signs; none where each certificate signs itself.
+    fn certificate(&self) -> Option<&X509> {
+        None
+    }
 
     /// The authority's own key, for its lists and for the copy of it; none for an issuer without an authority.
     fn key(&self) -> Option<&PrivateKey> {

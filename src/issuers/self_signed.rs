@@ -12,8 +12,11 @@ pub struct SelfSigned {
 }
 
 impl Issuer for SelfSigned {
+    fn complete(&self, template: Template) -> Template {
+        Template { crl_distribution_points: self.crl_distribution_points.clone(), ..template }
+    }
+
     fn sign(&self, template: &Template, subject: &PrivateKey) -> Result<X509, IssueError> {
-        let template = Template { crl_distribution_points: self.crl_distribution_points.clone(), ..template.clone() };
-        self_sign(&template, subject)
+        self_sign(template, subject)
     }
 }

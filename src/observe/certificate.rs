@@ -9,6 +9,7 @@ use kube::{Api, Client};
 
 use super::{
     cache::{Cached as _, Name},
+    forms::{self, Unlocked},
     revocation,
     secret::{self, Wiped},
     world::World,
@@ -19,6 +20,7 @@ use crate::{
     issuers::Entry,
     plan::{
         budget::{self, Spent},
+        forms::{Passwords, as_recorded},
         observed::{AuthorityView, Backing, Content, History, IssuerSeen, ListCopy, Observed, Recorded, SecretRead, SecretSeen, needs_own},
         ownership::{self, Ownership},
         recorded::{self, SecretMark},
@@ -42,6 +44,10 @@ pub struct Sight {
     pub issuer: Option<Arc<Entry>>,
     /// Its Secret.
     pub secret: SecretSight,
+    /// The passwords of its stores, where the Secret was looked for.
+    pub unlocked: Unlocked,
+    /// What is known of them.
+    pub passwords: Passwords,
     issuer_exists: bool,
     issuer_not_served: bool,
     namespace_admitted: bool,
@@ -68,6 +74,15 @@ pub enum SecretSight {
     Read(Box<SecretRead>, Box<Wiped>),
 }
 
+/// A Secret that was looked for, before its content was judged.
+#[derive(Debug)]
+enum Found {
+    Absent,
+    AsRecorded,
+    Foreign(String),
+    Read(Wiped),
+}
+
 impl Sight {
     /// Gathers what bears on a Certificate; none when it does not exist. Reads the Secret where the caches do not settle it.
     ///
@@ -89,6 +104,8 @@ impl Sight {
             wanted,
             issuer: None,
             secret: SecretSight::Absent,
+            unlocked: Unlocked::default(),
+            passwords: Passwords::default(),
             issuer_exists: false,
             issuer_not_served: false,
             namespace_admitted: true,
@@ -108,7 +125,22 @@ impl Sight {
             return Ok(Some(sight));
         };
         let secret = Name::new(&name.namespace, &wanted.secret_name);
-        sight.secret = sight.secret_sight(world, client, &secret, read || memory.ask).await?;
+        sight.passwords = forms::known(world, &name.namespace, wanted);
+        let found = sight.secret_sight(world, client, &secret, read || memory.ask).await?;
+        if !matches!(found, Found::AsRecorded | Found::Foreign(_)) {
+            (sight.passwords, sight.unlocked) = forms::read(client, &name.namespace, wanted).await?;
+        }
+        sight.secret = match found {
+            Found::Absent => SecretSight::Absent,
+            Found::AsRecorded => SecretSight::AsRecorded,
+            Found::Foreign(why) => SecretSight::Foreign(why),
+            Found::Read(secret) => sight.judged(secret).await,
+        };
+        if wanted.is_ca
+            && let Some(SecretRead { weakness: Some(_), content: Content::Pair { key, .. }, .. }) = sight.read()
+        {
+            sight.dependents = revocation::dependents(world, name, &key.key_id());
+        }
         sight.rival = sight.rival(world, &secret);
         sight.history.anothers = sight.history.current.is_none() && sight.is_anothers(world);
         sight.history.barred = sight.is_barred(world, now);
@@ -304,13 +336,27 @@ impl Sight {
             issuer_changed: self.issuer_changed,
             dependents: self.dependents.clone(),
             ca_crl: self.ca_crl.clone(),
+            passwords: self.passwords.clone(),
             ca_crl_after: self.ca_crl_after,
         }
     }
 
+    /// The Secret, where it was read.
+    pub fn read(&self) -> Option<&SecretRead> {
+        match &self.secret {
+            SecretSight::Read(read, _) => Some(read),
+            SecretSight::Absent | SecretSight::AsRecorded | SecretSight::Foreign(_) => None,
+        }
+    }
+
     /// Takes in the Secret that a write of ours returned.
-    pub fn take_secret(&mut self, secret: Wiped) {
-        self.secret = SecretSight::Read(Box::new(secret::read(secret.object())), Box::new(secret));
+    pub async fn take_secret(&mut self, secret: Wiped) {
+        self.secret = self.judged(secret).await;
+    }
+
+    async fn judged(&self, secret: Wiped) -> SecretSight {
+        let (read, object) = forms::judged(secret, self.wanted.as_ref().ok(), &self.unlocked).await;
+        SecretSight::Read(Box::new(read), Box::new(object))
     }
 
     /// The Secret that was read or written last, as a status names it.
@@ -325,15 +371,15 @@ impl Sight {
         }
     }
 
-    async fn secret_sight(&self, world: &World, client: &Client, name: &Name, ask: bool) -> Result<SecretSight, CallError> {
+    async fn secret_sight(&self, world: &World, client: &Client, name: &Name, ask: bool) -> Result<Found, CallError> {
         let api = Api::<Secret>::namespaced(client.clone(), &name.namespace);
         let failed = |error| {
             let error = CallError::of("get", "Secret", Some(&name.namespace), &name.name)(error);
-            if error.is_not_found() { Ok(SecretSight::Absent) } else { Err(error) }
+            if error.is_not_found() { Ok(Found::Absent) } else { Err(error) }
         };
         let mark = match world.secrets.get(name) {
             Some(mark) => mark,
-            None if !ask => return Ok(SecretSight::Absent),
+            None if !ask => return Ok(Found::Absent),
             // The cache does not have it yet: whose it is comes before what is in it.
             None => match api.get_metadata(&name.name).await {
                 Ok(metadata) => Arc::new(secret::Mark::of(&metadata)),
@@ -341,24 +387,22 @@ impl Sight {
             },
         };
         if let Ownership::Foreign(why) = ownership::of(&mark.ownership, &self.certificate) {
-            return Ok(SecretSight::Foreign(why));
+            return Ok(Found::Foreign(why));
         }
         let gives_lists = self.has_old_lists(mark.ca_crl.as_deref()) && revocation::lists_after(world, &self.name, world.now()).is_none();
         if !ask && !gives_lists && self.is_as_recorded(&mark) {
-            return Ok(SecretSight::AsRecorded);
+            return Ok(Found::AsRecorded);
         }
-        let secret = match api.get(&name.name).await {
-            Ok(secret) => Wiped::new(secret),
-            Err(error) => return failed(error),
-        };
-        Ok(SecretSight::Read(Box::new(secret::read(secret.object())), Box::new(secret)))
+        api.get(&name.name).await.map_or_else(failed, |secret| Ok(Found::Read(Wiped::new(secret))))
     }
 
     /// Whether the status describes this very Secret, and the register agrees with the status.
     fn is_as_recorded(&self, mark: &secret::Mark) -> bool {
         let issuer = self.issuer.as_ref().and_then(|entry| entry.view.backing.as_ref().ok());
+        let forms = mark.forms.as_deref();
         let mark = SecretMark { uid: mark.uid(), resource_version: mark.resource_version(), chain: mark.chain.as_deref() };
-        recorded::describes(&self.certificate, &self.history, issuer, mark)
+        let forms = self.wanted.as_ref().is_ok_and(|wanted| as_recorded(wanted, &self.passwords, forms));
+        forms && recorded::describes(&self.certificate, &self.history, issuer, mark)
     }
 
     /// Another Certificate that names the same Secret and comes first: the one that the Secret names, else the oldest.

@@ -14,6 +14,8 @@ use crate::api::IssuerKey;
 pub struct Named {
     /// Its Secret.
     pub secret: Name,
+    /// The Secrets with the passwords of its stores.
+    pub passwords: BTreeSet<Name>,
     /// Its issuer.
     pub issuer: IssuerKey,
     /// How long its certificate is to last; none where the issuer's default holds.
@@ -25,6 +27,7 @@ pub struct Named {
 pub struct Links {
     named: HashMap<Name, Named>,
     by_secret: HashMap<Name, BTreeSet<Name>>,
+    by_password: HashMap<Name, BTreeSet<Name>>,
     by_issuer: HashMap<IssuerKey, BTreeSet<Name>>,
     issuers: HashMap<IssuerKey, Name>,
     issuers_by_secret: HashMap<Name, BTreeSet<IssuerKey>>,
@@ -60,10 +63,14 @@ impl Links {
         if let Some(before) = &before {
             remove(&mut self.by_secret, &before.secret, certificate);
             remove(&mut self.by_issuer, &before.issuer, certificate);
+            before.passwords.iter().for_each(|secret| remove(&mut self.by_password, secret, certificate));
         }
         if let Some(named) = named {
             self.by_secret.entry(named.secret.clone()).or_default().insert(certificate.clone());
             self.by_issuer.entry(named.issuer.clone()).or_default().insert(certificate.clone());
+            for secret in &named.passwords {
+                self.by_password.entry(secret.clone()).or_default().insert(certificate.clone());
+            }
             self.named.insert(certificate.clone(), named);
         }
         before
@@ -83,6 +90,11 @@ impl Links {
     /// The Certificates that name a Secret.
     pub fn of_secret(&self, secret: &Name) -> Vec<Name> {
         self.by_secret.get(secret).into_iter().flatten().cloned().collect()
+    }
+
+    /// The Certificates with a store whose password is in a Secret.
+    pub fn of_password(&self, secret: &Name) -> Vec<Name> {
+        self.by_password.get(secret).into_iter().flatten().cloned().collect()
     }
 
     /// The Certificates that name an issuer.

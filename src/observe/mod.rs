@@ -2,9 +2,11 @@
 //!
 //! Nothing here writes, and nothing here decides.
 
+mod bundle;
 mod cache;
 mod certificate;
 mod coverage;
+mod forms;
 mod issuer;
 mod links;
 mod list;
@@ -13,9 +15,11 @@ mod revocation;
 mod secret;
 mod world;
 
+pub use bundle::{Bundle, FormError};
 pub use cache::{Cache, Cached, Change, Name};
 pub use certificate::{SecretSight, Sight};
 pub use coverage::{Coverage, Coverages, Pem, Urls};
+pub use forms::Unlocked;
 pub use issuer::IssuerSight;
 pub use links::{Links, Named};
 pub use list::ListSight;

@@ -14,6 +14,7 @@ use crate::{
     api::names,
     plan::{
         dress::Record,
+        forms,
         observed::{ChainText, Content, SecretRead},
     },
 };
@@ -55,9 +56,10 @@ impl fmt::Debug for Wiped {
     }
 }
 
-/// What a Secret holds, in the terms of a decision.
+/// What a Secret holds, in the terms of a decision. The other forms in it are not judged here.
 pub fn read(secret: &Secret) -> SecretRead {
     let data = |key: &str| secret.data.as_ref().and_then(|data| data.get(key)).map(|value| value.0.as_slice());
+    let content = content(data(names::TLS_CERTIFICATE), data(names::TLS_KEY));
     SecretRead {
         uid: secret.uid().unwrap_or_default(),
         resource_version: secret.resource_version().unwrap_or_default(),
@@ -65,10 +67,14 @@ pub fn read(secret: &Secret) -> SecretRead {
         immutable: secret.immutable == Some(true),
         annotations: secret.annotations().clone(),
         labels: secret.labels().clone(),
-        content: content(data(names::TLS_CERTIFICATE), data(names::TLS_KEY)),
+        weakness: match &content {
+            Content::Pair { .. } | Content::Missing(_) | Content::Unreadable(_) | Content::Mismatch => None,
+        },
+        content,
         key_encoding: data(names::TLS_KEY).and_then(encoding),
         chain: ChainText { chain: text(data(names::TLS_CERTIFICATE)), ca: data(names::CA_CERTIFICATE).map(|ca| text(Some(ca))) },
         ca_crl: data(names::CA_CRL_KEY).map(|lists| text(Some(lists))),
+        forms: forms::ALL.into_iter().filter(|form| data(form).is_some()).map(|form| (form, false)).collect(),
         other_writer: other_writer(secret),
     }
 }
@@ -131,6 +137,8 @@ pub struct Mark {
     pub chain: Option<Box<str>>,
     /// The numbers of the revocation lists in it.
     pub ca_crl: Option<Box<str>>,
+    /// Which other forms of key and certificates are in it.
+    pub forms: Option<Box<str>>,
 }
 
 impl Mark {
@@ -151,6 +159,7 @@ impl Mark {
             ownership: telling.iter().filter_map(|key| annotations.get(*key).map(|value| ((*key).to_owned(), value.clone()))).collect(),
             chain: Record::read(annotations).chain.map(Into::into),
             ca_crl: annotations.get(names::CRL_NUMBER).map(|numbers| numbers.as_str().into()),
+            forms: annotations.get(names::FORMS).map(|forms| forms.as_str().into()),
         }
     }
 }

@@ -86,6 +86,9 @@ fn read(observed: &Observed<'_>, wanted: &Wanted, secret: &SecretRead, now: Time
     let Some(leaf) = certificates.first() else {
         return Err(Lack::bare(checks::secret_missing(&observed.history, &wanted.secret_name)));
     };
+    if secret.annotations.get(names::TEMPORARY_SERIAL).is_some_and(|serial| *serial == leaf.serial().to_string()) {
+        return Err(Lack::bare(checks::temporary(&observed.history)));
+    }
     let record = Record::read(&secret.annotations);
     let basis = basis(observed, leaf, &record)?;
     let authority = match basis {

@@ -6,7 +6,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use chancery_pki::{Certificate as X509, KeyAlgorithm, KeyEncoding, PrivateKey};
+use chancery_pki::{Certificate as X509, KeyAlgorithm, KeyEncoding, PrivateKey, SignatureAlgorithm};
 use jiff::{SignedDuration, Timestamp};
 
 use super::{
@@ -126,7 +126,14 @@ pub fn usable<'a>(secret: &'a SecretRead, history: &History) -> Result<(&'a [X50
         Content::Missing(key) => (reason::SECRET_UNREADABLE, format!("the Secret has no {key}")),
         Content::Unreadable(why) => (reason::SECRET_UNREADABLE, why.clone()),
         Content::Mismatch => (reason::KEY_MISMATCH, "the Secret's private key is not that of its certificate".to_owned()),
-        Content::Pair { certificates, key } => return Ok((certificates, key)),
+        Content::Pair { certificates, key } => {
+            return match &secret.weakness {
+                None => Ok((certificates, key)),
+                Some(weakness) => {
+                    Err(Violation::new(Cause::Revoked, reason::KEY_WEAK, format!("the Secret's private key is weak: {weakness}")))
+                }
+            };
+        }
     };
     Err(damage(history, reason, message))
 }
@@ -137,6 +144,11 @@ fn damage(history: &History, reason: &'static str, message: String) -> Violation
         return Violation::new(Cause::First, reason::CREATED, message);
     }
     Violation::new(Cause::Damage, reason, message)
+}
+
+/// The Secret holds a certificate that stands in for the one that is wanted.
+pub fn temporary(history: &History) -> Violation {
+    damage(history, reason::SECRET_MISSING, "the Secret holds a temporary certificate".to_owned())
 }
 
 /// Whether a certificate is the current one is not known.
@@ -221,8 +233,12 @@ pub fn satisfies(
     }
     names_of(wanted, certificate)?;
     subject(wanted, certificate)?;
+    constraints(wanted, certificate, &defaulted)?;
     usages(wanted, certificate, effective(Some(key.algorithm())).as_ref(), &defaulted)?;
     private_key(wanted, key, secret.key_encoding, effective(None).as_ref(), &defaulted)?;
+    if matches!(issuer_view.and_then(|issuer| issuer.backing.as_ref().ok()), Some(Backing::SelfSigned)) {
+        signature(wanted, certificate, key.algorithm(), &defaulted)?;
+    }
     duration(wanted, certificate, annotations, effective(None).as_ref(), &defaulted)
 }
 
@@ -251,14 +267,46 @@ fn names_of(wanted: &Wanted, certificate: &X509) -> Result<(), Violation> {
 }
 
 fn subject(wanted: &Wanted, certificate: &X509) -> Result<(), Violation> {
-    // The same values in another form (several of one attribute in one SET, as Go writes them) are the same subject.
-    if *certificate.subject() == wanted.subject || certificate.subject().to_parts().as_ref() == Some(&wanted.subject_parts) {
+    let same = if wanted.literal {
+        certificate.subject().has_same_values(&wanted.subject)
+    } else {
+        // The same values in another form (several of one attribute in one SET, as Go writes them) are the same subject.
+        *certificate.subject() == wanted.subject || certificate.subject().to_parts().as_ref() == Some(&wanted.subject_parts)
+    };
+    if same {
         return Ok(());
     }
     Err(Violation::spec(
         reason::SUBJECT_CHANGED,
         format!("the certificate's subject is \"{}\", the spec asks for \"{}\"", certificate.subject(), wanted.subject),
     ))
+}
+
+/// What a CA may certify.
+fn constraints(wanted: &Wanted, certificate: &X509, defaulted: &BTreeSet<Defaulted>) -> Result<(), Violation> {
+    let changed = |message: String| Err(Violation::spec(reason::CONSTRAINTS_CHANGED, message));
+    if certificate.has_unknown_name_constraints() || certificate.name_constraints() != wanted.name_constraints.as_ref() {
+        return changed("the certificate's name constraints are not those that the spec asks for".to_owned());
+    }
+    let Some(ca) = certificate.ca() else { return Ok(()) };
+    if ca.path_len == wanted.path_len || (wanted.path_len.is_none() && defaulted.contains(&Defaulted::PathLen)) {
+        return Ok(());
+    }
+    let text = |length: Option<u8>| length.map_or_else(|| "unbounded".to_owned(), |length| length.to_string());
+    changed(format!("the certificate's path length is {}, the spec asks for {}", text(ca.path_len), text(wanted.path_len)))
+}
+
+/// How a certificate signs itself.
+fn signature(wanted: &Wanted, certificate: &X509, key: KeyAlgorithm, defaulted: &BTreeSet<Defaulted>) -> Result<(), Violation> {
+    let asked = match wanted.signature {
+        Some(asked) => asked,
+        None if defaulted.contains(&Defaulted::Signature) => return Ok(()),
+        None => SignatureAlgorithm::usual(key),
+    };
+    if certificate.signature_algorithm() == Some(asked) {
+        return Ok(());
+    }
+    Err(Violation::spec(reason::SIGNATURE_CHANGED, format!("the certificate does not sign itself with {asked}, which the spec asks for")))
 }
 
 fn usages(wanted: &Wanted, certificate: &X509, effective: Option<&Resolved>, defaulted: &BTreeSet<Defaulted>) -> Result<(), Violation> {

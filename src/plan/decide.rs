@@ -13,6 +13,7 @@ use super::{
     ownership::{self, Ownership},
     renewal, revocation,
     status::{Attempt, Failure},
+    temporary,
 };
 use crate::api::{
     Wanted,
@@ -59,7 +60,7 @@ fn holding(observed: &Observed<'_>, wanted: &Wanted, now: Timestamp) -> Plan {
     }
     match assess(observed, wanted, now) {
         Ok(good) => settle(observed, wanted, &good, now),
-        Err(lack) => obtain(observed, wanted, &lack, now),
+        Err(lack) => temporary::instead(observed, wanted, obtain(observed, wanted, &lack, now), now),
     }
 }
 
@@ -99,7 +100,14 @@ fn settle(observed: &Observed<'_>, wanted: &Wanted, good: &Good, now: Timestamp)
     }
     let wake = usable.renewal.min(ended(&usable.held));
     let wake = observed.ca_crl_after.map_or(wake, |after| wake.min(after));
-    let plan = |act, pending| Plan { act, standing: Some(ready(usable, pending)), wake: Some(wake) };
+    // Better said while there is time than when the next renewal waits for it.
+    let missing = observed.passwords.missing.as_ref().map(|missing| Pending {
+        reason: reason::KEYSTORE_PASSWORD_MISSING,
+        message: missing.clone(),
+        helps: Helps::Event,
+    });
+    let plan =
+        |act, pending: Option<Pending>| Plan { act, standing: Some(ready(usable, pending.or_else(|| missing.clone()))), wake: Some(wake) };
     let SecretSeen::Read(secret) = &observed.secret else {
         return plan(Act::Nothing, None);
     };

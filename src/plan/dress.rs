@@ -5,12 +5,13 @@ use std::{
     sync::Arc,
 };
 
-use chancery_pki::{Certificate as X509, KeyId, San, pem_bundle};
+use chancery_pki::{Certificate as X509, KeyId, San, SignatureAlgorithm, pem_bundle};
 use jiff::Timestamp;
 use kube::ResourceExt as _;
 use serde::{Deserialize, Serialize};
 
 use super::checks::{Origin, text_of};
+use super::forms::{Forms, Passwords, Present};
 use super::observed::{AuthorityView, Backing, ChainText, Content, IssuerView, ListCopy, Observed, SecretRead};
 use crate::api::{
     Allow, Certificate, Defaulted, Defaults, GoDuration, Resolved, SecretTemplate, Wanted, WantedIssuer, encoding_name, names, resolve,
@@ -30,6 +31,8 @@ pub struct Dress {
     pub chain: ChainText,
     /// `ca.crl`.
     pub lists: Lists,
+    /// The other forms of key and certificates.
+    pub forms: Forms,
 }
 
 /// What becomes of the revocation lists in a Secret.
@@ -93,6 +96,7 @@ impl Dress {
             && !self.obsolete.labels.iter().any(|key| secret.labels.contains_key(key))
             && self.chain == secret.chain
             && self.lists.fits(secret.ca_crl.as_deref())
+            && self.forms.is_empty()
     }
 }
 
@@ -203,21 +207,69 @@ pub fn of(
         Some(_) => Lists::Leave,
         None => Lists::of(wanted, observed.ca_crl.as_ref(), &secret.annotations),
     };
-    compose(observed.certificate, wanted, leaf, &record, (chain, lists), &secret.annotations)
+    let present = Present {
+        forms: &secret.forms,
+        annotation: secret.annotations.get(names::FORMS).map(String::as_str),
+        same_chain: chain == secret.chain,
+        found: was_made_elsewhere(&secret.annotations),
+    };
+    let forms = Forms::of(wanted, &observed.passwords, chain.ca.is_some(), present);
+    compose(observed.certificate, wanted, leaf, &record, Filling { chain, lists, forms }, &secret.annotations)
+}
+
+/// Whether cert-manager made the Secret, and we have not written it yet.
+fn was_made_elsewhere(annotations: &BTreeMap<String, String>) -> bool {
+    !annotations.contains_key(names::CERTIFICATE_NAME) && annotations.contains_key(names::CERT_MANAGER_CERTIFICATE_NAME)
 }
 
 /// What a Secret carries around a certificate that was just issued.
-pub fn of_issued(
-    certificate: &Certificate,
-    wanted: &Wanted,
-    leaf: &X509,
-    record: &Record,
-    issuer: Option<&AuthorityView>,
-    lists: Option<&Arc<ListCopy>>,
-    present: &BTreeMap<String, String>,
-) -> Dress {
-    let content = (chain_text(leaf, issuer), Lists::of(wanted, lists, present));
-    compose(certificate, wanted, Some(leaf), record, content, present)
+pub fn of_issued(certificate: &Certificate, wanted: &Wanted, leaf: &X509, record: &Record, around: &Around<'_>) -> Dress {
+    let none = (BTreeMap::new(), BTreeMap::new());
+    let (annotations, forms) = around.present.map_or((&none.0, &none.1), |secret| (&secret.annotations, &secret.forms));
+    let chain = chain_text(leaf, around.issuer);
+    let present = Present {
+        forms,
+        annotation: annotations.get(names::FORMS).map(String::as_str),
+        same_chain: false,
+        found: was_made_elsewhere(annotations),
+    };
+    let forms = Forms::of(wanted, around.passwords, chain.ca.is_some(), present);
+    let filling = Filling { chain, lists: Lists::of(wanted, around.lists, annotations), forms };
+    compose(certificate, wanted, Some(leaf), record, filling, annotations)
+}
+
+/// What a Secret carries around a temporary certificate.
+pub fn of_temporary(certificate: &Certificate, wanted: &Wanted, leaf: &X509, around: &Around<'_>) -> Dress {
+    let mut dress = of_issued(certificate, wanted, leaf, &Record::default(), around);
+    dress.chain = ChainText { chain: leaf.to_pem(), ca: None };
+    dress.forms.put.retain(|name| ![names::TRUSTSTORE_JKS, names::TRUSTSTORE_P12].contains(name));
+    for annotation in [names::SERIAL_NUMBER, names::KEY_ID] {
+        dress.annotations.remove(annotation);
+        dress.obsolete.annotations.insert(annotation.to_owned());
+    }
+    dress.annotations.insert(names::TEMPORARY_SERIAL.to_owned(), leaf.serial().to_string());
+    dress.obsolete.annotations.remove(names::TEMPORARY_SERIAL);
+    dress
+}
+
+/// What bears on a Secret that is written with a new certificate.
+#[derive(Clone, Copy, Debug)]
+pub struct Around<'a> {
+    /// The authority that signed; none where it signed itself.
+    pub issuer: Option<&'a AuthorityView>,
+    /// The revocation lists that are offered.
+    pub lists: Option<&'a Arc<ListCopy>>,
+    /// The passwords of the stores that are wanted.
+    pub passwords: &'a Passwords,
+    /// The Secret as it is, where there is one.
+    pub present: Option<&'a SecretRead>,
+}
+
+/// What a Secret's data are put right with, but for the key.
+struct Filling {
+    chain: ChainText,
+    lists: Lists,
+    forms: Forms,
 }
 
 /// `tls.crt` (the certificate and what stands between it and the root) and `ca.crt` (the top of the chain).
@@ -236,7 +288,7 @@ fn compose(
     wanted: &Wanted,
     leaf: Option<&X509>,
     record: &Record,
-    (chain, lists): (ChainText, Lists),
+    Filling { chain, lists, forms }: Filling,
     present: &BTreeMap<String, String>,
 ) -> Dress {
     let template = &wanted.template;
@@ -275,10 +327,11 @@ fn compose(
     put(names::REQUESTED_DURATION, record.duration.clone());
     put(names::REQUESTED_KEY_ENCODING, record.encoding.clone());
     put(names::RENEW_HANDLED, record.renew_handled.clone());
-    put(names::DEFAULTED, some(Defaulted::list(&record.defaulted)));
+    put(names::DEFAULTED, some(Defaulted::list(&record.defaulted.iter().copied().filter(|value| tells(*value, leaf)).collect())));
     put(names::AUTHORITY, record.authority.clone());
     put(names::CHAIN, record.chain.clone());
     put(names::CRL_NUMBER, lists.numbers(present));
+    put(names::FORMS, forms.record.clone());
     put(names::SECRET_TEMPLATE, Put::of(template));
 
     let mut labels = template.labels.clone();
@@ -295,7 +348,19 @@ fn compose(
             .filter(|key| present.contains_key(**key) && !annotations.contains_key(**key))
             .map(|key| (*key).to_owned()),
     );
-    Dress { annotations, labels, obsolete, chain, lists }
+    Dress { annotations, labels, obsolete, chain, lists, forms }
+}
+
+/// Whether that a value is a default has to be remembered. Some can be other than the default only in what was found.
+fn tells(value: Defaulted, leaf: Option<&X509>) -> bool {
+    let Some(leaf) = leaf else { return true };
+    match value {
+        Defaulted::PathLen => leaf.ca().is_some_and(|ca| ca.path_len.is_some()),
+        Defaulted::Signature => {
+            leaf.is_self_signed() && leaf.signature_algorithm() != leaf.public_key().algorithm().map(SignatureAlgorithm::usual)
+        }
+        Defaulted::Key | Defaulted::Duration | Defaulted::Usages | Defaulted::Encoding => true,
+    }
 }
 
 fn some(text: String) -> Option<String> {

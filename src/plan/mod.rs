@@ -10,6 +10,7 @@ mod decide;
 pub mod delegate;
 pub mod deletion;
 pub mod dress;
+pub mod forms;
 pub mod issuer;
 pub mod limits;
 pub mod list;
@@ -28,6 +29,7 @@ mod simulation;
 #[cfg(test)]
 pub(crate) mod stage;
 pub mod status;
+pub mod temporary;
 
 pub use decide::{decide, failed};
 pub use outcome::{Act, Finalizer, Helps, Issue, KeySource, Pending, Plan, Standing};

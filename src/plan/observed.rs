@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, sync::Arc};
 use chancery_pki::{Certificate as X509, Chain, KeyEncoding, KeyId, PrivateKey, SerialNumber};
 use jiff::{SignedDuration, Timestamp};
 
-use super::{budget::Spent, renewal::Validity};
+use super::{budget::Spent, forms::Passwords, renewal::Validity};
 use crate::{
     api::{Certificate, DeletionPolicy, IssuerKey, SpecError, Wanted, WantedIssuer},
     register::Standing,
@@ -34,6 +34,8 @@ pub struct Observed<'a> {
     pub issuer_changed: bool,
     /// The lists that the Secret should hold beside the certificate; none where they are not asked for, or not offered.
     pub ca_crl: Option<Arc<ListCopy>>,
+    /// The passwords of the stores that are wanted.
+    pub passwords: Passwords,
     /// Set where the Secret holds others and was given some a moment ago: when it may be given new ones.
     pub ca_crl_after: Option<Timestamp>,
     /// The Certificates that stand on this one as their CA, in order; looked for only where it is a CA's and is revoked.
@@ -149,12 +151,16 @@ pub struct SecretRead {
     pub labels: BTreeMap<String, String>,
     /// The certificate chain and the key, or what is wrong with them.
     pub content: Content,
+    /// How the private key in it can be found out, if it can.
+    pub weakness: Option<String>,
     /// How the private key in it is written; none where that cannot be told.
     pub key_encoding: Option<KeyEncoding>,
     /// The chain and the root as they stand in it.
     pub chain: ChainText,
     /// The revocation lists as they stand in it.
     pub ca_crl: Option<String>,
+    /// The other forms of key and certificates that stand in it, and whether each is what it should be beside that certificate.
+    pub forms: BTreeMap<&'static str, bool>,
     /// The field manager of the last write that was not ours.
     pub other_writer: Option<String>,
 }

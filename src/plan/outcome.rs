@@ -10,6 +10,7 @@ use super::{
     observed::{Held, OwnCertificate},
     renewal::Validity,
     revocation::Revoke,
+    temporary::Temporary,
 };
 use crate::api::{Resolved, Wanted};
 
@@ -33,6 +34,8 @@ pub enum Act {
     Read,
     /// A new certificate.
     Issue(Box<Issue>),
+    /// No certificate can be had now, and a temporary one takes its place.
+    Temporary(Box<Temporary>),
     /// A certificate that this software did not issue is good, and becomes this Certificate's.
     Import(Box<Dress>, Box<Held>),
     /// Labels, annotations or the chain are put right around the same certificate.
@@ -54,6 +57,7 @@ impl Act {
             Self::Nothing => "left alone".to_owned(),
             Self::Read => "read".to_owned(),
             Self::Issue(issue) => format!("issued again: {}", issue.violation.message),
+            Self::Temporary(_) => "given a temporary certificate".to_owned(),
             Self::Import(..) => "taken over".to_owned(),
             Self::Dress(_) => "dressed again".to_owned(),
             Self::Finalizer(_) => "given or relieved of the finalizer".to_owned(),
@@ -99,14 +103,14 @@ impl Issue {
             not_before: self.validity.not_before,
             not_after: self.validity.not_after,
             usages: self.resolved.usages.iter().copied().collect(),
-            ca: wanted.is_ca.then_some(CaConstraints { path_len: None }),
+            ca: wanted.is_ca.then_some(CaConstraints { path_len: wanted.path_len }),
+            name_constraints: wanted.name_constraints.clone(),
+            self_signature: wanted.signature,
             crl_distribution_points: Vec::new(),
             ocsp_servers: Vec::new(),
             issuing_certificate_urls: Vec::new(),
             freshest_crls: Vec::new(),
             ocsp_no_check: false,
-            name_constraints: None,
-            self_signature: None,
         }
     }
 

@@ -90,6 +90,16 @@ impl PrivateKey {
     /// When there is no key or more than one, something follows it, it is encrypted, of another kind or size, or its
     /// parts do not belong together.
     pub fn from_pem(text: &[u8]) -> Result<Self, KeyError> {
+        let key = Self::from_der(&Self::der_of_pem(text)?)?;
+        key.prove()?;
+        Ok(key)
+    }
+
+    /// The octets of the one private key that a PEM text holds, in whatever form; they are not looked at.
+    ///
+    /// # Errors
+    /// When there is no key or more than one, something follows it, or it is encrypted.
+    pub fn der_of_pem(text: &[u8]) -> Result<Zeroizing<Vec<u8>>, KeyError> {
         let mut found = pem::decode(text)?;
         found.blocks.retain(|block| block.label != "EC PARAMETERS");
         let [block] = found.blocks.as_slice() else {
@@ -104,9 +114,7 @@ impl PrivateKey {
         if block.label == "ENCRYPTED PRIVATE KEY" {
             return Err(KeyError::Encrypted);
         }
-        let key = Self::of_material(&private_key_info::read(&block.contents)?)?;
-        key.prove()?;
-        Ok(key)
+        Ok(block.contents.clone())
     }
 
     /// The key as PEM, ended by a line feed.

@@ -9,25 +9,32 @@ use const_oid::{
     db::{rfc5912, rfc8410},
 };
 use der::{Any, asn1::Null};
+use serde::{Deserialize, Serialize};
 use spki::AlgorithmIdentifierOwned;
 use thiserror::Error;
 
 use crate::KeyAlgorithm;
 
 /// A signature algorithm, named as cert-manager names it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub enum SignatureAlgorithm {
     /// RSA PKCS#1 v1.5 with SHA-256 (RFC 4055 section 5).
+    #[serde(rename = "SHA256WithRSA")]
     Sha256WithRsa,
     /// RSA PKCS#1 v1.5 with SHA-384.
+    #[serde(rename = "SHA384WithRSA")]
     Sha384WithRsa,
     /// RSA PKCS#1 v1.5 with SHA-512.
+    #[serde(rename = "SHA512WithRSA")]
     Sha512WithRsa,
     /// ECDSA with SHA-256 (RFC 5758 section 3.2).
+    #[serde(rename = "ECDSAWithSHA256")]
     EcdsaWithSha256,
     /// ECDSA with SHA-384.
+    #[serde(rename = "ECDSAWithSHA384")]
     EcdsaWithSha384,
     /// ECDSA with SHA-512.
+    #[serde(rename = "ECDSAWithSHA512")]
     EcdsaWithSha512,
     /// Ed25519 over the message itself (RFC 8410).
     PureEd25519,
@@ -85,6 +92,17 @@ impl SignatureAlgorithm {
             KeyAlgorithm::EcdsaP521 => Self::EcdsaWithSha512,
             KeyAlgorithm::Ed25519 => Self::PureEd25519,
             KeyAlgorithm::Rsa { .. } => Self::Sha256WithRsa,
+        }
+    }
+
+    /// The key that is made where nothing is said but this: the smallest whose usual algorithm it is.
+    pub fn usual_key(self) -> KeyAlgorithm {
+        match self {
+            Self::Sha256WithRsa | Self::Sha384WithRsa | Self::Sha512WithRsa => KeyAlgorithm::Rsa { bits: 2048 },
+            Self::EcdsaWithSha256 => KeyAlgorithm::EcdsaP256,
+            Self::EcdsaWithSha384 => KeyAlgorithm::EcdsaP384,
+            Self::EcdsaWithSha512 => KeyAlgorithm::EcdsaP521,
+            Self::PureEd25519 => KeyAlgorithm::Ed25519,
         }
     }
 

@@ -2,15 +2,20 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use chancery_pki::{KeyAlgorithm, KeyEncoding, Name, Reason, San, SubjectParts, Usage};
+use chancery_pki::{KeyAlgorithm, KeyEncoding, Name, NameConstraints, Reason, San, SignatureAlgorithm, SubjectParts, Usage};
 use jiff::{SignedDuration, Timestamp};
 use kube::ResourceExt;
 
-use super::{error::SpecError, shared, text};
+use super::{
+    error::SpecError,
+    keystores::{self, WantedKeystores},
+    names as names_of, shared, text,
+};
 use crate::api::{
-    certificate::{Certificate, CertificateSpec, DeletionPolicy, IssuerRef, RevocationSpec, SecretTemplate, Subject, TENANT_REASONS},
+    certificate::{Certificate, CertificateSpec, DeletionPolicy, IssuerRef, RevocationSpec, SecretTemplate, TENANT_REASONS},
+    keystores::OutputFormat,
     names,
-    private_key::RotationPolicy,
+    private_key::{PrivateKeySpec, RotationPolicy},
     schema,
 };
 
@@ -31,16 +36,24 @@ pub struct Wanted {
     pub issuer: IssuerKey,
     /// The subject's distinguished name; empty where nothing of it is given.
     pub subject: Name,
-    /// The parts that [`Wanted::subject`] is made of.
+    /// The parts that [`Wanted::subject`] is made of; of a literal one, those that have a field.
     pub subject_parts: SubjectParts,
+    /// Whether the subject was written whole: then its order counts.
+    pub literal: bool,
     /// The alternative names.
     pub sans: BTreeSet<San>,
+    /// Which names it may certify; only for a CA.
+    pub name_constraints: Option<NameConstraints>,
+    /// How many CAs may follow below it; only for a CA, and none for any number.
+    pub path_len: Option<u8>,
     /// The lifetime, if written; at least an hour.
     pub duration: Option<SignedDuration>,
     /// When to renew.
     pub renewal: Renewal,
     /// The kind of key, if written.
     pub key: Option<KeyAlgorithm>,
+    /// How it signs itself, if written; it is made with a key of that kind.
+    pub signature: Option<SignatureAlgorithm>,
     /// How the key is to be written, if that is written.
     pub encoding: Option<KeyEncoding>,
     /// Whether a new certificate gets a new key; what is unwritten is filled in.
@@ -49,6 +62,10 @@ pub struct Wanted {
     pub usages: Option<BTreeSet<Usage>>,
     /// Whether it is for a CA.
     pub is_ca: bool,
+    /// Other forms of key and certificates.
+    pub formats: BTreeSet<OutputFormat>,
+    /// Stores for Java programs.
+    pub keystores: WantedKeystores,
     /// What to put on the Secret.
     pub template: SecretTemplate,
     /// What happens to the Secret in the end.
@@ -57,6 +74,8 @@ pub struct Wanted {
     pub renew: Option<String>,
     /// Whether the annotation `chancery.dev/ca-crl` asks for revocation lists in the Secret.
     pub ca_crl: bool,
+    /// Whether the Secret holds a temporary certificate while none can be had.
+    pub temporary: bool,
     /// What its owner wants to be revoked.
     pub revocation: Option<WantedRevocation>,
 }
@@ -128,9 +147,6 @@ impl std::fmt::Display for IssuerKey {
     }
 }
 
-/// Reads one value of a list, or says what is wrong with it.
-type Format<T> = fn(&str) -> Result<T, String>;
-
 /// Checks a Certificate: its spec, and what its annotations ask for.
 ///
 /// # Errors
@@ -142,11 +158,14 @@ pub fn check(certificate: &Certificate) -> Result<Wanted, SpecError> {
     }
     text::subdomain(&spec.secret_name).map_err(|problem| SpecError::new("spec.secretName", problem))?;
     let issuer = issuer(&spec.issuer_ref, certificate.namespace().unwrap_or_default())?;
-    let subject_parts = subject(spec)?;
-    let subject = Name::from_parts(&subject_parts).map_err(|error| SpecError::new("spec.subject", error.to_string()))?;
-    let sans = sans(spec)?;
-    if subject_parts.common_name.is_none() && sans.is_empty() {
-        return Err(SpecError::new("spec", "at least one of commonName, dnsNames, ipAddresses, uris and emailAddresses is required"));
+    let (subject, subject_parts) = names_of::subject(spec)?;
+    let sans = names_of::sans(spec)?;
+    let literal = spec.literal_subject.is_some();
+    if !literal && subject_parts.common_name.is_none() && sans.is_empty() {
+        return Err(SpecError::new(
+            "spec",
+            "at least one of commonName, literalSubject, dnsNames, ipAddresses, uris, emailAddresses and otherNames is required",
+        ));
     }
     if spec.is_ca && subject.is_empty() {
         return Err(SpecError::new(
@@ -157,23 +176,33 @@ pub fn check(certificate: &Certificate) -> Result<Wanted, SpecError> {
     let duration = shared::duration("spec.duration", spec.duration, shared::MIN_DURATION)?;
     let renewal = renewal(spec, duration)?;
     let private_key = spec.private_key.clone().unwrap_or_default();
+    if spec.revision_history_limit.is_some_and(|limit| limit < 1) {
+        return Err(SpecError::new("spec.revisionHistoryLimit", "must be at least 1"));
+    }
     Ok(Wanted {
         secret_name: spec.secret_name.clone(),
         issuer,
         subject,
         subject_parts,
+        literal,
         sans,
+        name_constraints: names_of::constraints(spec)?,
+        path_len: names_of::path_len(spec)?,
         duration,
         renewal,
-        key: shared::key("spec.privateKey", private_key.algorithm, private_key.size)?,
+        key: key(spec, &private_key)?,
+        signature: spec.signature_algorithm,
         encoding: private_key.encoding.map(shared::encoding),
         rotation: private_key.rotation_policy.unwrap_or(if spec.is_ca { RotationPolicy::Never } else { RotationPolicy::Always }),
         usages: usages(spec)?,
         is_ca: spec.is_ca,
+        formats: keystores::formats(spec)?,
+        keystores: keystores::stores(spec)?,
         template: template(spec.secret_template.clone().unwrap_or_default())?,
         deletion: spec.deletion_policy.unwrap_or_default(),
         renew: renew(certificate)?,
-        ca_crl: ca_crl(certificate)?,
+        ca_crl: switch(certificate, names::CA_CRL)?,
+        temporary: switch(certificate, names::TEMPORARY)?,
         revocation: spec.revocation.as_ref().map(revocation).transpose()?,
     })
 }
@@ -195,78 +224,6 @@ pub(super) fn issuer(reference: &IssuerRef, namespace: String) -> Result<IssuerK
         }
     };
     Ok(IssuerKey { kind, namespace, name: reference.name.clone() })
-}
-
-fn subject(spec: &CertificateSpec) -> Result<SubjectParts, SpecError> {
-    let common_name = spec.common_name.clone().filter(|name| !name.is_empty());
-    if let Some(name) = &common_name {
-        text::attribute(name, 64).map_err(|problem| SpecError::new("spec.commonName", problem))?;
-    }
-    let Subject { organizations, countries, organizational_units, localities, provinces, street_addresses, postal_codes, serial_number } =
-        spec.subject.clone().unwrap_or_default();
-    let lists: [(&str, &[String], Format<()>); 7] = [
-        ("organizations", &organizations, |value| text::attribute(value, 64)),
-        ("countries", &countries, text::country),
-        ("organizationalUnits", &organizational_units, |value| text::attribute(value, 64)),
-        ("localities", &localities, |value| text::attribute(value, 128)),
-        ("provinces", &provinces, |value| text::attribute(value, 128)),
-        ("streetAddresses", &street_addresses, |value| text::attribute(value, 128)),
-        ("postalCodes", &postal_codes, |value| text::attribute(value, 40)),
-    ];
-    for (list, values, format) in lists {
-        let field = format!("spec.subject.{list}");
-        shared::at_most(&field, values, schema::MAX_SUBJECT_VALUES)?;
-        for (index, value) in values.iter().enumerate() {
-            format(value).map_err(|problem| SpecError::new(format!("{field}[{index}]"), problem))?;
-        }
-    }
-    let serial_number = serial_number.filter(|serial| !serial.is_empty());
-    if let Some(serial) = &serial_number {
-        text::printable(serial).map_err(|problem| SpecError::new("spec.subject.serialNumber", problem))?;
-    }
-    Ok(SubjectParts {
-        common_name,
-        organizations,
-        countries,
-        organizational_units,
-        localities,
-        provinces,
-        street_addresses,
-        postal_codes,
-        serial_number,
-    })
-}
-
-fn sans(spec: &CertificateSpec) -> Result<BTreeSet<San>, SpecError> {
-    let lists: [(&str, &[String], usize, Format<San>); 4] = [
-        ("dnsNames", &spec.dns_names, schema::MAX_DNS_NAMES, |name| valid(San::Dns(name.to_owned()))),
-        ("ipAddresses", &spec.ip_addresses, schema::MAX_OTHER_NAMES, |address| text::ip(address).map(San::Ip)),
-        ("uris", &spec.uris, schema::MAX_OTHER_NAMES, |uri| valid(San::Uri(uri.to_owned()))),
-        ("emailAddresses", &spec.email_addresses, schema::MAX_OTHER_NAMES, |address| valid(San::Email(address.to_owned()))),
-    ];
-    let mut sans = BTreeSet::new();
-    let mut octets = 0_usize;
-    for (list, values, most, read) in lists {
-        let field = format!("spec.{list}");
-        shared::at_most(&field, values, most)?;
-        for (index, value) in values.iter().enumerate() {
-            let item = || format!("{field}[{index}]");
-            if value.len() > schema::MAX_URI {
-                return Err(SpecError::new(item(), format!("has more than {} characters", schema::MAX_URI)));
-            }
-            sans.insert(read(value).map_err(|problem| SpecError::new(item(), problem))?);
-            octets = octets.saturating_add(value.len());
-        }
-        if octets > MAX_NAME_OCTETS {
-            return Err(SpecError::new(field, "all names of a certificate together have at most 64 KiB: ask for several certificates"));
-        }
-    }
-    Ok(sans)
-}
-
-fn valid(san: San) -> Result<San, String> {
-    san.validate().map_err(|error| error.to_string())?;
-    Ok(san)
 }
 
 fn renewal(spec: &CertificateSpec, duration: Option<SignedDuration>) -> Result<Renewal, SpecError> {
@@ -334,14 +291,29 @@ fn renew(certificate: &Certificate) -> Result<Option<String>, SpecError> {
     }
 }
 
-fn ca_crl(certificate: &Certificate) -> Result<bool, SpecError> {
-    match certificate.annotations().get(names::CA_CRL).map(String::as_str) {
+/// An annotation that is either on or off.
+fn switch(certificate: &Certificate, annotation: &str) -> Result<bool, SpecError> {
+    match certificate.annotations().get(annotation).map(String::as_str) {
         Some("true") => Ok(true),
         None | Some("" | "false") => Ok(false),
         Some(other) => Err(SpecError::new(
-            format!("metadata.annotations[{}]", names::CA_CRL),
+            format!("metadata.annotations[{annotation}]"),
             format!("{} is neither \"true\" nor \"false\"", text::quoted(other)),
         )),
+    }
+}
+
+/// The kind of key that is written, or that the signature algorithm tells.
+fn key(spec: &CertificateSpec, private_key: &PrivateKeySpec) -> Result<Option<KeyAlgorithm>, SpecError> {
+    let written = shared::key("spec.privateKey", private_key.algorithm, private_key.size)?;
+    let Some(signature) = spec.signature_algorithm else { return Ok(written) };
+    match written {
+        Some(key) if key.family() == signature.family() => Ok(written),
+        Some(key) => Err(SpecError::new(
+            "spec.signatureAlgorithm",
+            format!("{signature} is made with a key of kind {}, and spec.privateKey asks for {key}", signature.family()),
+        )),
+        None => Ok(Some(signature.usual_key())),
     }
 }
 

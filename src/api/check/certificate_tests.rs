@@ -51,6 +51,32 @@ fn each_bad_value_is_refused_by_the_path_of_its_field() {
         ("ipAddresses", json!(["10.0.0.256"]), "spec.ipAddresses[0]"),
         ("ipAddresses", json!(["::ffff:10.0.0.1"]), "spec.ipAddresses[0]"),
         ("uris", json!(["no scheme"]), "spec.uris[0]"),
+        ("literalSubject", json!("no name"), "spec.literalSubject"),
+        ("literalSubject", json!(""), "spec.literalSubject"),
+        ("literalSubject", json!("NOSUCH=a"), "spec.literalSubject"),
+        ("literalSubject", json!(format!("CN={}", "a".repeat(65))), "spec.literalSubject"),
+        ("otherNames", json!([{"oid": "1.2.3", "utf8Value": "a"}, {"oid": "9.9", "utf8Value": "a"}]), "spec.otherNames[1]"),
+        ("otherNames", json!([{"oid": "1.2.3"}]), "spec.otherNames[0]"),
+        ("nameConstraints", json!({"permitted": {"dnsDomains": ["example.com"]}}), "spec.nameConstraints"),
+        ("pathLen", json!(0), "spec.pathLen"),
+        ("signatureAlgorithm", json!("MD5"), "spec.signatureAlgorithm"),
+        ("revisionHistoryLimit", json!(0), "spec.revisionHistoryLimit"),
+        ("additionalOutputFormats", json!([{"type": "DER"}, {"type": "DER"}]), "spec.additionalOutputFormats[1].type"),
+        ("keystores", json!({"jks": {"create": true}}), "spec.keystores.jks"),
+        ("keystores", json!({"jks": {"create": true, "password": ""}}), "spec.keystores.jks.password"),
+        ("keystores", json!({"jks": {"create": true, "password": "a".repeat(1025)}}), "spec.keystores.jks.password"),
+        ("keystores", json!({"jks": {"create": true, "password": "a", "alias": "a\nb"}}), "spec.keystores.jks.alias"),
+        (
+            "keystores",
+            json!({"pkcs12": {"create": true, "passwordSecretRef": {"name": "A"}}}),
+            "spec.keystores.pkcs12.passwordSecretRef.name",
+        ),
+        (
+            "keystores",
+            json!({"pkcs12": {"create": true, "passwordSecretRef": {"name": "a", "key": "b/c"}}}),
+            "spec.keystores.pkcs12.passwordSecretRef.key",
+        ),
+        ("keystores", json!({"pkcs12": {"create": true, "password": "a", "profile": "Old"}}), "spec.keystores.pkcs12.profile"),
         ("uris", json!([format!("a:{}", "b".repeat(2048))]), "spec.uris[0]"),
         ("emailAddresses", json!(["A <a@example.com>"]), "spec.emailAddresses[0]"),
         ("commonName", json!("a".repeat(65)), "spec.commonName"),
@@ -293,4 +319,82 @@ proptest! {
     ) {
         let _ = check(&with(field, value));
     }
+}
+
+fn ca(field: &str, value: Value) -> Certificate {
+    certificate(|object| {
+        object["spec"]["isCA"] = json!(true);
+        object["spec"]["commonName"] = json!("Web CA");
+        object["spec"][field] = value;
+    })
+}
+
+#[test]
+fn what_only_a_ca_can_have_is_checked_by_the_path_of_its_field() {
+    for (field, value, named) in [
+        ("pathLen", json!(-1), "spec.pathLen"),
+        ("pathLen", json!(16), "spec.pathLen"),
+        ("nameConstraints", json!({}), "spec.nameConstraints"),
+        ("nameConstraints", json!({"excluded": {"ipRanges": ["10.0.0.0/33"]}}), "spec.nameConstraints.excluded.ipRanges[0]"),
+        ("nameConstraints", json!({"permitted": {"dnsDomains": ["*.example"]}}), "spec.nameConstraints"),
+        ("nameConstraints", json!({"permitted": {"emailAddresses": ["a@b@c"]}}), "spec.nameConstraints"),
+    ] {
+        let error = refused(&ca(field, value.clone()));
+        assert_eq!(error.field(), named, "{field}: {value}: {error}");
+    }
+    let wanted = check(&ca("pathLen", json!(0))).unwrap();
+    assert_eq!(wanted.path_len, Some(0));
+    let wanted = check(&ca("nameConstraints", json!({"critical": true, "permitted": {"ipRanges": ["10.1.2.3/8"]}}))).unwrap();
+    let constraints = wanted.name_constraints.unwrap();
+    assert!(constraints.critical);
+    assert_eq!(constraints.permitted.ip_ranges.first().unwrap().to_string(), "10.0.0.0/8");
+}
+
+#[test]
+fn a_literal_subject_keeps_its_order_and_excludes_the_other_ways_to_say_it() {
+    let wanted = check(&with("literalSubject", json!("CN=web+UID=7,OU=Shop,DC=example,DC=com"))).unwrap();
+    assert!(wanted.literal);
+    assert_eq!(wanted.subject.to_string(), "CN=web+UID=7,OU=Shop,DC=example,DC=com");
+    assert_eq!(wanted.subject_parts.common_name.as_deref(), Some("web"));
+    for (field, value) in [("commonName", json!("web")), ("subject", json!({"countries": ["DE"]}))] {
+        let both = certificate(|object| {
+            object["spec"]["literalSubject"] = json!("CN=web");
+            object["spec"][field] = value;
+        });
+        assert_eq!(refused(&both).field(), "spec.literalSubject");
+    }
+}
+
+#[test]
+fn a_signature_algorithm_goes_with_the_key_or_chooses_it() {
+    let of = |signature: &str, key: Value| {
+        check(&certificate(|object| {
+            object["spec"]["signatureAlgorithm"] = json!(signature);
+            object["spec"]["privateKey"] = key;
+        }))
+    };
+    for (signature, key) in [
+        ("SHA512WithRSA", KeyAlgorithm::Rsa { bits: 2048 }),
+        ("ECDSAWithSHA256", KeyAlgorithm::EcdsaP256),
+        ("ECDSAWithSHA384", KeyAlgorithm::EcdsaP384),
+        ("PureEd25519", KeyAlgorithm::Ed25519),
+    ] {
+        assert_eq!(of(signature, json!({})).unwrap().key, Some(key), "{signature}");
+    }
+    assert_eq!(of("SHA256WithRSA", json!({"size": 4096})).unwrap().key, Some(KeyAlgorithm::Rsa { bits: 4096 }));
+    for (signature, key) in [("SHA256WithRSA", json!({"algorithm": "ECDSA"})), ("PureEd25519", json!({"size": 2048}))] {
+        assert_eq!(of(signature, key).unwrap_err().field(), "spec.signatureAlgorithm");
+    }
+}
+
+#[test]
+fn a_store_is_wanted_only_where_it_is_to_be_created_and_shows_no_password() {
+    let spec = json!({
+        "jks": {"create": false},
+        "pkcs12": {"create": true, "profile": "Modern2023", "password": "correct horse"},
+    });
+    let wanted = check(&with("keystores", spec)).unwrap();
+    assert!(wanted.keystores.jks.is_none());
+    assert!(wanted.keystores.pkcs12.is_some());
+    assert!(!format!("{wanted:?}").contains("horse"));
 }

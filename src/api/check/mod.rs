@@ -6,6 +6,8 @@
 pub mod certificate;
 pub mod error;
 pub mod issuer;
+pub mod keystores;
+mod names;
 pub mod revocation_list;
 pub(super) mod shared;
 pub(super) mod text;

@@ -98,6 +98,15 @@ pub(in crate::api) fn qualified_name(key: &str) -> Result<(), String> {
     Ok(())
 }
 
+/// A key of a Secret's data.
+pub(super) fn data_key(key: &str) -> Result<(), String> {
+    let fits = !key.is_empty() && key.len() <= 253 && key.bytes().all(|octet| octet.is_ascii_alphanumeric() || b"-_.".contains(&octet));
+    if fits {
+        return Ok(());
+    }
+    Err(format!("{} is no key of a Secret: use at most 253 letters, digits, -, _ and .", quoted(key)))
+}
+
 /// The value of a label.
 pub(super) fn label_value(value: &str) -> Result<(), String> {
     if value.is_empty() || word(value) {

@@ -1,6 +1,6 @@
 //! Who carries out what is decided about a Certificate, and may die over it.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::sync::Arc;
 
 use chancery_pki::{KeyEncoding, PrivateKey, Reason, SerialNumber};
 use jiff::Timestamp;
@@ -13,7 +13,7 @@ use crate::{
     api::{names, reason},
     plan::{
         self, Act, Finalizer, Issue, KeySource, Plan,
-        dress::{self, Dress, Lists, Record},
+        dress::{self, Around, Dress, Lists, Record},
         observed::{Content, Recorded, SecretRead},
         status::Failure,
     },
@@ -158,10 +158,13 @@ impl Desk {
         }
         let certificate = office.sign(&template, &key);
         let record = Record::of_issue(&issue.resolved, issue.renew_handled.as_deref(), office.authority(), now);
-        let none = BTreeMap::new();
-        let present = self.secret.as_ref().map_or(&none, |secret| &secret.annotations);
-        let dress =
-            dress::of_issued(&self.certificate, &wanted, &certificate, &record, office.authority(), around.ca_crl.as_ref(), present);
+        let dress_around = Around {
+            issuer: office.authority(),
+            lists: around.ca_crl.as_ref(),
+            passwords: &around.passwords,
+            present: self.secret.as_ref(),
+        };
+        let dress = dress::of_issued(&self.certificate, &wanted, &certificate, &record, &dress_around);
         let mut certificates = vec![certificate];
         if let Some(authority) = office.authority() {
             certificates.extend(authority.chain.without_root());
@@ -215,6 +218,8 @@ impl Desk {
             Lists::Put(lists) => secret.ca_crl = Some(lists.text.clone()),
             Lists::Remove => secret.ca_crl = None,
         }
+        secret.forms.retain(|form, _| !dress.forms.remove.contains(form));
+        secret.forms.extend(dress.forms.put.iter().map(|form| (*form, true)));
         if let Some((content, encoding)) = content {
             secret.content = content;
             secret.key_encoding = Some(encoding);

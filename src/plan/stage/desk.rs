@@ -16,6 +16,7 @@ use crate::{
         self, Act, Plan,
         budget::{self, Spent},
         dress,
+        forms::{Passwords, as_recorded},
         observed::{
             Backing, ChainText, Content, History, IssuerSeen, ListCopy, Observed, OwnCertificate, Recorded, SecretRead, SecretSeen,
             needs_own,
@@ -70,6 +71,7 @@ pub(crate) struct Surroundings<'a> {
     pub(crate) dependents: Vec<String>,
     pub(crate) ca_crl: Option<Arc<ListCopy>>,
     pub(crate) ca_crl_after: Option<Timestamp>,
+    pub(crate) passwords: Passwords,
 }
 
 impl<'a> Surroundings<'a> {
@@ -87,6 +89,7 @@ impl<'a> Surroundings<'a> {
             dependents: Vec::new(),
             ca_crl: None,
             ca_crl_after: None,
+            passwords: Passwords::default(),
         }
     }
 }
@@ -233,7 +236,9 @@ impl Desk {
             _ => !wants_lists && numbers.is_some(),
         };
         let read = read || (old && around.ca_crl_after.is_none());
-        if !read && recorded::describes(&self.certificate, history, backing, mark) {
+        let forms = secret.annotations.get(names::FORMS).map(String::as_str);
+        let as_recorded = self.wanted.as_ref().is_ok_and(|wanted| as_recorded(wanted, &around.passwords, forms));
+        if !read && as_recorded && recorded::describes(&self.certificate, history, backing, mark) {
             return SecretSeen::AsRecorded;
         }
         SecretSeen::Read(secret)
@@ -257,6 +262,7 @@ impl Desk {
             issuer_changed: self.issuer_changed,
             dependents: around.dependents.clone(),
             ca_crl: around.ca_crl.clone(),
+            passwords: around.passwords.clone(),
             ca_crl_after: around.ca_crl_after,
         }
     }
@@ -335,7 +341,7 @@ impl Desk {
             let pem = key.to_pem(secret.key_encoding.unwrap()).unwrap();
             data.insert(names::TLS_KEY.to_owned(), ByteString(pem.as_bytes().to_vec()));
         }
-        self.secret = Some(crate::observe::read(&object));
+        self.secret = Some(SecretRead { forms: secret.forms, ..crate::observe::read(&object) });
     }
 
     /// A condition: its status, reason and message.
@@ -385,9 +391,11 @@ pub(crate) fn blank() -> SecretRead {
         annotations: BTreeMap::new(),
         labels: BTreeMap::new(),
         content: Content::Missing(names::TLS_CERTIFICATE),
+        weakness: None,
         key_encoding: None,
         chain: ChainText::default(),
         ca_crl: None,
+        forms: BTreeMap::new(),
         other_writer: None,
     }
 }

@@ -62,6 +62,38 @@ async fn the_api_server_refuses_a_certificate_that_cannot_be_meant_and_names_the
         ("a URI with a broken escape", json!({"uris": ["a:%zz"]}), "spec.uris[0]"),
         ("an e-mail with a display name", json!({"emailAddresses": ["A <a@b.c>"]}), "spec.emailAddresses[0]"),
         ("a country in full", json!({"subject": {"countries": ["Germany"]}}), "spec.subject.countries[0]"),
+        // Subjects written whole, and names of other forms.
+        ("a literal subject beside a common name", json!({"literalSubject": "CN=a", "commonName": "a"}), "spec.literalSubject"),
+        ("a literal subject beside a subject", json!({"literalSubject": "CN=a", "subject": {"countries": ["DE"]}}), "spec.literalSubject"),
+        ("an empty literal subject", json!({"literalSubject": ""}), "spec.literalSubject"),
+        ("an other name without a form", json!({"otherNames": [{"utf8Value": "a"}]}), "spec.otherNames[0].oid"),
+        ("an other name of a form that is none", json!({"otherNames": [{"oid": "a.b", "utf8Value": "a"}]}), "spec.otherNames[0].oid"),
+        ("an empty other name", json!({"otherNames": [{"oid": "1.2.3", "utf8Value": ""}]}), "spec.otherNames[0].utf8Value"),
+        // What a CA may certify.
+        ("constraints without isCA", json!({"nameConstraints": {"permitted": {"dnsDomains": ["a.example"]}}}), "spec.nameConstraints"),
+        ("constraints of nothing", json!({"isCA": true, "commonName": "a", "nameConstraints": {}}), "spec.nameConstraints"),
+        ("a range that is none", constrained(&json!({"ipRanges": ["10.0.0.0"]})), "spec.nameConstraints.permitted.ipRanges"),
+        ("a domain with a wildcard", constrained(&json!({"dnsDomains": ["*.example"]})), "spec.nameConstraints.permitted.dnsDomains[0]"),
+        ("a path length without isCA", json!({"pathLen": 0}), "spec.pathLen"),
+        ("a negative path length", json!({"isCA": true, "commonName": "a", "pathLen": -1}), "spec.pathLen"),
+        ("a path length beyond all chains", json!({"isCA": true, "commonName": "a", "pathLen": 16}), "spec.pathLen"),
+        ("a signature algorithm that is none", json!({"signatureAlgorithm": "SHA1WithRSA"}), "spec.signatureAlgorithm"),
+        ("a limit of no revisions", json!({"revisionHistoryLimit": 0}), "spec.revisionHistoryLimit"),
+        // Other forms.
+        ("a format that is none", json!({"additionalOutputFormats": [{"type": "PFX"}]}), "spec.additionalOutputFormats[0].type"),
+        ("a format twice", json!({"additionalOutputFormats": [{"type": "DER"}, {"type": "DER"}]}), "spec.additionalOutputFormats"),
+        ("a store without a password", json!({"keystores": {"jks": {"create": true}}}), "spec.keystores.jks"),
+        (
+            "a store with two passwords",
+            json!({"keystores": {"pkcs12": {"create": true, "password": "a", "passwordSecretRef": {"name": "a", "key": "b"}}}}),
+            "spec.keystores.pkcs12",
+        ),
+        ("an empty password", json!({"keystores": {"jks": {"create": true, "password": ""}}}), "spec.keystores.jks.password"),
+        (
+            "a profile that is none",
+            json!({"keystores": {"pkcs12": {"create": true, "password": "a", "profile": "Modern2024"}}}),
+            "spec.keystores.pkcs12.profile",
+        ),
         // Usages and the Secret.
         ("a usage that is none", json!({"usages": ["nope"]}), "spec.usages[0]"),
         ("cert sign without isCA", json!({"usages": ["cert sign"]}), "spec.usages"),
@@ -94,6 +126,10 @@ async fn the_api_server_refuses_a_certificate_that_cannot_be_meant_and_names_the
         refuses(&stage, "Certificate", what, merged(base(), &change), field).await;
     }
     refuses(&stage, "Certificate", "no spec", Value::Null, "spec").await;
+}
+
+fn constrained(permitted: &Value) -> Value {
+    json!({"isCA": true, "commonName": "a", "nameConstraints": {"permitted": permitted}})
 }
 
 #[tokio::test(flavor = "multi_thread")]

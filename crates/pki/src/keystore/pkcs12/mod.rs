@@ -12,6 +12,7 @@ mod read;
 
 use aws_lc_rs::digest;
 use const_oid::ObjectIdentifier;
+use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
 use self::{mac::Mac, pbe::Encryption};
@@ -28,12 +29,14 @@ pub use holds::{pkcs12_holds, pkcs12_truststore_holds};
 const ITERATIONS: u32 = 2048;
 
 /// The algorithms of a store.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum Pkcs12Profile {
     /// Written as [`Pkcs12Profile::LegacyDes`]: the 40-bit RC2 that the name promises protects nothing, and whatever reads
     /// it reads 3DES as well.
+    #[serde(rename = "LegacyRC2")]
     LegacyRc2,
     /// 3DES with keys by PKCS#12's own derivation, HMAC-SHA-1. Everything reads it.
+    #[serde(rename = "LegacyDES")]
     LegacyDes,
     /// AES-256 with keys by PBKDF2 and HMAC-SHA-256 (PBES2), HMAC-SHA-256. OpenSSL 1.1.1, Java 12, Windows Server 2019.
     Modern2023,
