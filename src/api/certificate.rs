@@ -139,7 +139,7 @@ pub struct CertificateSpec {
     /// How a certificate signs itself. It must go with the kind of key; where privateKey says no algorithm, this does. With an issuer
     /// that has a key of its own it says no more than that: the signature is made with the issuer's key. Unset: SHA-256, or for the
     /// larger curves the hash of their size.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "signature_algorithms")]
     pub signature_algorithm: Option<SignatureAlgorithm>,
     /// Accepted for those who come from cert-manager, and without effect: the usages go to the issuer in any case.

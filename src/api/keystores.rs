@@ -80,7 +80,7 @@ pub struct Pkcs12Spec {
     /// an integrity code as RFC 9579 has it; OpenSSL 3.4, Java 26 and newer) are safe. LegacyDES (triple DES and SHA-1) is for
     /// readers older than these, and so is LegacyRC2, which is written as LegacyDES: who reads the one reads the other, and RC2 with
     /// 40 bits protects nothing. Unset: LegacyRC2.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "profiles")]
     pub profile: Option<Pkcs12Profile>,
     /// Where the password stands: a key of a Secret in the same namespace. When it changes there, the store is made anew.

@@ -76,10 +76,11 @@ fn an_ed25519_key_is_always_pkcs8() {
 #[test]
 fn what_was_not_written_is_listed_and_reads_back() {
     let all = resolved(json!({}), json!({}), None).defaulted;
-    assert_eq!(Defaulted::list(&all), "key,duration,usages,encoding");
-    assert_eq!(Defaulted::from_list("key,duration,usages,encoding,colour"), all);
+    assert_eq!(Defaulted::list(&all), "key,duration,usages,encoding,signatureAlgorithm");
+    assert_eq!(Defaulted::from_list("key,duration,usages,encoding,signatureAlgorithm,colour"), all);
     assert_eq!(Defaulted::from_list(""), BTreeSet::new());
-    let written = json!({"privateKey": {"algorithm": "RSA", "encoding": "PKCS1"}, "duration": "1h", "usages": ["any"]});
+    let written = json!({"privateKey": {"algorithm": "RSA", "encoding": "PKCS1"}, "duration": "1h", "usages": ["any"],
+        "signatureAlgorithm": "SHA256WithRSA"});
     assert_eq!(Defaulted::list(&resolved(written, json!({}), None).defaulted), "");
 }
 

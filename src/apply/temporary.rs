@@ -14,7 +14,6 @@ use super::{
     issue::{new_key, put, serial},
 };
 use crate::{
-    api::Wanted,
     observe::{Sight, Wiped},
     plan::{
         dress::{self, Around},
@@ -31,7 +30,7 @@ pub(super) async fn put_temporary(context: &Context, sight: &Sight, temporary: &
         return Err(Fault::Stale);
     };
     let key = new_key(context, &sight.name, temporary.key).await?;
-    let template = template(wanted, temporary)?;
+    let template = temporary.template(wanted, serial(1)?);
     let certificate = {
         let key = Arc::clone(&key);
         blocking(move || sign(&template, &key))
@@ -42,25 +41,6 @@ pub(super) async fn put_temporary(context: &Context, sight: &Sight, temporary: &
     let dress = dress::of_temporary(&sight.certificate, wanted, &certificate, &around);
     let pem = key.to_pem(temporary.encoding).map_err(|error| failed(format!("the key cannot be written down: {error}")))?;
     put(context, sight, wanted, &dress, Some((&key, pem.as_bytes()))).await
-}
-
-fn template(wanted: &Wanted, temporary: &Temporary) -> Result<Template, Fault> {
-    Ok(Template {
-        serial: serial(1)?,
-        subject: wanted.subject.clone(),
-        sans: wanted.sans.iter().cloned().collect(),
-        not_before: temporary.validity.not_before,
-        not_after: temporary.validity.not_after,
-        usages: temporary.usages.clone(),
-        ca: None,
-        name_constraints: None,
-        self_signature: None,
-        crl_distribution_points: Vec::new(),
-        ocsp_servers: Vec::new(),
-        issuing_certificate_urls: Vec::new(),
-        freshest_crls: Vec::new(),
-        ocsp_no_check: false,
-    })
 }
 
 fn sign(template: &Template, key: &PrivateKey) -> Result<X509, IssueError> {

@@ -2,7 +2,7 @@
 //!
 //! Nobody trusts it: the key that signs it is thrown away. It stands in no register, makes nothing Ready, and is never a CA's.
 
-use chancery_pki::{KeyAlgorithm, KeyEncoding, Usage};
+use chancery_pki::{KeyAlgorithm, KeyEncoding, SerialNumber, Template, Usage};
 use jiff::Timestamp;
 
 use super::{
@@ -24,6 +24,28 @@ pub struct Temporary {
     pub usages: Vec<Usage>,
     /// When it holds.
     pub validity: Validity,
+}
+
+impl Temporary {
+    /// What is signed, under this serial.
+    pub fn template(&self, wanted: &Wanted, serial: SerialNumber) -> Template {
+        Template {
+            serial,
+            subject: wanted.subject.clone(),
+            sans: wanted.sans.iter().cloned().collect(),
+            not_before: self.validity.not_before,
+            not_after: self.validity.not_after,
+            usages: self.usages.clone(),
+            ca: None,
+            name_constraints: None,
+            self_signature: None,
+            crl_distribution_points: Vec::new(),
+            ocsp_servers: Vec::new(),
+            issuing_certificate_urls: Vec::new(),
+            freshest_crls: Vec::new(),
+            ocsp_no_check: false,
+        }
+    }
 }
 
 /// The plan, or where it comes to waiting and a Secret has nothing to offer, one that puts a temporary certificate there.

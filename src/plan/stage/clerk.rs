@@ -119,6 +119,18 @@ impl Desk {
                 }
                 return self.reconcile(around, crash, now);
             }
+            Act::Temporary(temporary) => {
+                let wanted = self.wanted.clone().unwrap();
+                self.keys += 1;
+                let key = pool(temporary.key, self.keys);
+                // That it is a stranger's is what counts here, not how it is signed.
+                let certificate = chancery_pki::self_sign(&temporary.template(&wanted, serial()), &*key).unwrap();
+                let fitting = Around { issuer: None, lists: None, passwords: &around.passwords, present: self.secret.as_ref() };
+                let dress = dress::of_temporary(&self.certificate, &wanted, &certificate, &fitting);
+                self.put(&dress, Some((Content::Pair { certificates: vec![certificate], key }, temporary.encoding)));
+                done.secret_writes += 1;
+                self.settle(around, &mut done, now);
+            }
             Act::Issue(issue) => self.issue(around, &issue, crash, &mut done, now),
         }
         done
