@@ -5,7 +5,10 @@
 
 use std::{collections::BTreeSet, net::IpAddr};
 
-use const_oid::db::{rfc5280, rfc6960};
+use const_oid::{
+    ObjectIdentifier,
+    db::{rfc5280, rfc6960},
+};
 use der::{Decode, Header, Reader, SliceReader};
 use jiff::Timestamp;
 use spki::AlgorithmIdentifierOwned;
@@ -140,7 +143,7 @@ fn timestamp(time: ASN1Time) -> Result<Timestamp, CertificateError> {
 fn algorithm(parsed: &AlgorithmIdentifier<'_>) -> Result<AlgorithmIdentifierOwned, CertificateError> {
     use x509_parser::asn1_rs::ToDer as _;
     let malformed = |()| CertificateError::Signature;
-    let oid = spki::ObjectIdentifier::from_bytes(parsed.algorithm.as_bytes()).map_err(|_| malformed(()))?;
+    let oid = ObjectIdentifier::from_bytes(parsed.algorithm.as_bytes()).map_err(|_| malformed(()))?;
     let parameters = match &parsed.parameters {
         Some(parameters) => {
             let der = parameters.to_der_vec_raw().map_err(|_| malformed(()))?;
@@ -272,7 +275,10 @@ fn san(name: &GeneralName<'_>) -> Option<San> {
             let mut tagged = tlv::only(value, tag::constructed(0)).ok()?.reader();
             let text = tagged.take(tag::UTF8_STRING).ok()?.contents;
             tagged.end().ok()?;
-            let type_id = const_oid::ObjectIdentifier::from_bytes(oid.as_bytes()).ok()?.to_string();
+            let type_id = ObjectIdentifier::from_bytes(oid.as_bytes()).ok()?.to_string();
+            // Not every object identifier has a text here that is its own.
+            let written = ObjectIdentifier::new(&type_id).ok()?;
+            (written.as_bytes() == oid.as_bytes()).then_some(())?;
             Some(San::Other { type_id, value: str::from_utf8(text).ok()?.to_owned() })
         }
         _ => None,

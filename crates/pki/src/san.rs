@@ -205,6 +205,10 @@ pub(crate) fn check_uri(uri: &str) -> Result<(), SanError> {
 mod tests {
     use super::*;
 
+    fn other(type_id: &str, value: &str) -> San {
+        San::Other { type_id: type_id.into(), value: value.into() }
+    }
+
     #[test]
     fn names_that_may_stand_in_a_certificate() {
         let long = format!("{}.example", "a".repeat(63));
@@ -214,6 +218,10 @@ mod tests {
         for address in ["a@b", "first.last+tag@example.com", "a/b=c@x.y"] {
             assert_eq!(San::Email(address.into()).validate(), Ok(()), "{address}");
         }
+        for (type_id, value) in [("1.3.6.1.4.1.311.20.2.3", "user@example.com"), ("2.5.4.3", "é")] {
+            assert_eq!(other(type_id, value).validate(), Ok(()), "{type_id} {value}");
+        }
+        assert_eq!(other("1.2.3", "a b").to_string(), "otherName:1.2.3:a b");
         for uri in ["spiffe://cluster.local/ns/a/sa/b", "urn:uuid:f81d4fae", "https://[::1]:8443/a%20b?c#d", "a:b"] {
             assert_eq!(San::Uri(uri.into()).validate(), Ok(()), "{uri}");
         }
@@ -250,6 +258,22 @@ mod tests {
         for wrong in ["", "a", "@b", "a@", "a@b@c", "a b@c", "é@b", ".a@b", "a..b@c", "a@-b", "\"a b\"@c"] {
             assert!(San::Email(wrong.into()).validate().is_err(), "{wrong:?}");
         }
+        for (type_id, value) in [
+            ("", "a"),
+            ("1", "a"),
+            ("1.2.", "a"),
+            ("1.2.03", "a"),
+            ("3.1", "a"),
+            ("2.999", "a"),
+            ("a.b", "a"),
+            ("1.2.3", ""),
+            ("1.2.3", "a\0"),
+        ] {
+            let error = other(type_id, value).validate().unwrap_err();
+            assert!(matches!(&error, SanError::Other { type_id: found, .. } if found == type_id), "{type_id:?} {value:?}");
+        }
+        assert_eq!(other("1.2.3", &"a".repeat(1024)).validate(), Ok(()));
+        assert!(other("1.2.3", &"a".repeat(1025)).validate().is_err());
         for wrong in ["", "a", ":a", "1a:b", "a:", "a://", "a:b c", "a:é", "a:%", "a:%4", "a:%zz", "a:\n", "a:<b>"] {
             assert!(San::Uri(wrong.into()).validate().is_err(), "{wrong:?}");
         }

@@ -114,9 +114,6 @@ impl Attribute {
     pub(super) fn with_text(self, value: &str) -> Result<Vec<u8>, NameError> {
         self.check(value)?;
         let string = match self {
-            Self::DomainComponent | Self::EmailAddress if !value.is_ascii() => {
-                return Err(NameError::NotAscii { attribute: self.label(), value: value.to_owned() });
-            }
             Self::DomainComponent | Self::EmailAddress => tag::IA5_STRING,
             _ if PrintableStringRef::new(value).is_ok() => tag::PRINTABLE_STRING,
             _ => tag::UTF8_STRING,
@@ -132,6 +129,8 @@ impl Attribute {
             Tag::Utf8String => Some(parsed.decode_as::<Utf8StringRef<'_>>().map(|text| text.as_str())),
             Tag::PrintableString => Some(parsed.decode_as::<PrintableStringRef<'_>>().map(|text| text.as_str())),
             Tag::Ia5String => Some(parsed.decode_as::<Ia5StringRef<'_>>().map(|text| text.as_str())),
+            // No type for it exists; digits and spaces are ASCII.
+            Tag::NumericString => Some(str::from_utf8(parsed.value()).map_err(|_| Tag::NumericString.value_error().into())),
             _ => None,
         };
         if let Some(text) = text {
@@ -159,6 +158,9 @@ impl Attribute {
         let characters = value.chars().count();
         if self == Self::CommonName && characters > COMMON_NAME_MAX {
             return Err(NameError::TooLong { attribute: self.label(), characters, most: COMMON_NAME_MAX });
+        }
+        if matches!(self, Self::DomainComponent | Self::EmailAddress) && !value.is_ascii() {
+            return Err(NameError::NotAscii { attribute: self.label(), value: value.to_owned() });
         }
         Ok(())
     }

@@ -358,4 +358,41 @@ mod tests {
             assert_eq!(Name::from_der(octets), Err(NameError::Malformed), "{octets:?}");
         }
     }
+
+    #[test]
+    fn names_of_other_string_types_have_the_same_values() {
+        let name = |text: &str| Name::from_rfc4514(text).unwrap();
+        // CN is a PrintableString in one and a UTF8String in the other; so is UID, where the order of the set depends on it.
+        let (one, other) = (name("CN=a+UID=1,O=b"), name("CN=#0c0161+UID=#0c0131,O=b"));
+        assert_ne!(one, other);
+        assert!(one.has_same_values(&other) && other.has_same_values(&one));
+        for different in ["CN=A+UID=1,O=b", "O=b,CN=a+UID=1", "CN=a,UID=1,O=b", "CN=a+UID=1", "CN=#1e020061+UID=1,O=b", ""] {
+            assert!(!one.has_same_values(&name(different)), "{different}");
+        }
+    }
+
+    #[test]
+    fn the_parts_that_have_a_field_are_found_among_others() {
+        let name = Name::from_rfc4514("CN=second,DC=x,OU=b+UID=1,CN=first,OU=a,SERIALNUMBER=9,SERIALNUMBER=7,O=#1e020061").unwrap();
+        assert_eq!(name.to_parts(), None);
+        let parts = SubjectParts {
+            common_name: Some("first".into()),
+            organizational_units: vec!["a".into(), "b".into()],
+            serial_number: Some("7".into()),
+            ..SubjectParts::default()
+        };
+        assert_eq!(name.known_parts(), parts);
+        assert_eq!(Name::from_parts(&full()).unwrap().known_parts(), full());
+    }
+
+    #[test]
+    fn a_name_lies_below_its_first_relative_names() {
+        let lies_below = |text: &str, base: &str| Name::from_rfc4514(text).unwrap().lies_below(&Name::from_rfc4514(base).unwrap());
+        for base in ["", "DC=com", "O=Acme  inc,DC=COM", "CN=#0c0161,O=acme Inc,DC=com"] {
+            assert!(lies_below("CN=a,O=Acme Inc,DC=com", base), "{base}");
+        }
+        for base in ["CN=a", "O=Acme,DC=com", "O=Acme Inc", "CN=b,CN=a,O=Acme Inc,DC=com", "OU=x+O=Acme Inc,DC=com"] {
+            assert!(!lies_below("CN=a,O=Acme Inc,DC=com", base), "{base}");
+        }
+    }
 }

@@ -154,3 +154,109 @@ fn is_separator(character: char) -> bool {
 fn is_space(character: char) -> bool {
     matches!(character, ' ' | '\t' | '\n' | '\r')
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Name;
+
+    #[test]
+    fn a_text_of_rfc_4514_is_read_and_shown_again() {
+        for (text, shown) in [
+            // The examples of RFC 4514 section 4.
+            ("UID=jsmith,DC=example,DC=net", "UID=jsmith,DC=example,DC=net"),
+            ("OU=Sales+CN=J.  Smith,DC=example,DC=net", "OU=Sales+CN=J.  Smith,DC=example,DC=net"),
+            (r#"CN=James \"Jim\" Smith\, III,DC=example,DC=net"#, r#"CN=James \"Jim\" Smith\, III,DC=example,DC=net"#),
+            ("1.3.6.1.4.1.1466.0=#04024869", "1.3.6.1.4.1.1466.0=#04024869"),
+            (r"CN=Lu\C4\8Di\C4\87", "CN=Lučić"),
+            // Space, and what parts.
+            ("", ""),
+            (" \n", ""),
+            ("CN = a , OU= b c ;O=d\n", "CN=a,OU=b c,O=d"),
+            ("CN=a,\n  OU=b,\n  O=c\n", "CN=a,OU=b,O=c"),
+            (r"CN=\ a\ , O=\20b\20 ", r"CN=\ a\ ,O=\ b\ "),
+            // Keys.
+            ("cn=a,ou=b,SerialNumber=7", "CN=a,OU=b,SERIALNUMBER=7"),
+            ("E=a@b.c,email=d@e.f,emailAddress=g@h.i", "EMAILADDRESS=a@b.c,EMAILADDRESS=d@e.f,EMAILADDRESS=g@h.i"),
+            ("2.5.4.3=a,2.5.4.17=b", "CN=a,POSTALCODE=b"),
+            ("1.2.3=a", "1.2.3=#130161"),
+            ("L=a,ST=b,STREET=c,POSTALCODE=d,C=e", "L=a,ST=b,STREET=c,POSTALCODE=d,C=e"),
+            // Values.
+            ("CN=a=b", "CN=a=b"),
+            ("CN=<a>", r"CN=\<a\>"),
+            (r"CN=\#a\=\+\;\\", r"CN=\#a=\+\;\\"),
+            ("CN=a#b", "CN=a#b"),
+            ("CN=#1e020061", "CN=#1e020061"),
+            ("CN=#0C0161 ,O=b", "CN=a,O=b"),
+            ("CN=❤️", "CN=❤️"),
+        ] {
+            assert_eq!(Name::from_rfc4514(text).map(|name| name.to_string()).as_deref(), Ok(shown), "{text}");
+        }
+    }
+
+    #[test]
+    fn the_last_of_the_text_is_the_first_of_the_der() {
+        let name = Name::from_rfc4514("UID=1+CN=foo*,DC=com").unwrap();
+        let der = concat!(
+            "3035",
+            // DC is an IA5String.
+            "3113301106",
+            "0a0992268993f22c640119",
+            "1603636f6d",
+            // The set's elements stand in the order of their octets; * is in no PrintableString.
+            "311e",
+            "300b0603550403",
+            "0c04666f6f2a",
+            "300f060a0992268993f22c640101",
+            "130131",
+        );
+        assert_eq!(hex::decode(der).as_deref(), Some(name.as_der()));
+    }
+
+    #[test]
+    fn a_text_that_is_no_name_is_refused_and_says_where() {
+        let text = |position, reason| NameError::Text { position, reason };
+        let cn = || "CN".into();
+        let escape = "a backslash is followed neither by one of the characters it is for nor by two hexadecimal digits";
+        let missing = "an attribute with = and a value is missing";
+        for (wrong, error) in [
+            ("a", text(1, missing)),
+            ("CN=a,", text(5, missing)),
+            ("CN=a+", text(5, missing)),
+            ("CN=a,,O=b", text(6, "an attribute without = and a value ends")),
+            ("CN=a+,O=b", text(6, "an attribute without = and a value ends")),
+            (",", text(1, "an attribute without = and a value ends")),
+            ("=a", NameError::UnknownAttribute { key: String::new() }),
+            ("CN", text(2, missing)),
+            ("FOO=a", NameError::UnknownAttribute { key: "FOO".into() }),
+            ("1.2.=a", NameError::UnknownAttribute { key: "1.2.".into() }),
+            ("CN=", NameError::Empty { attribute: cn() }),
+            ("CN= ,O=b", NameError::Empty { attribute: cn() }),
+            ("1.2.3=", NameError::Empty { attribute: "1.2.3".into() }),
+            ("CN=#0c00", NameError::Empty { attribute: cn() }),
+            (r"CN=Before\0DAfter,DC=example,DC=net", NameError::ControlCharacter { attribute: cn(), value: "Before\rAfter".into() }),
+            ("CN=#0c0100", NameError::ControlCharacter { attribute: cn(), value: "\0".into() }),
+            ("CN=#120100", NameError::ControlCharacter { attribute: cn(), value: "\0".into() }),
+            ("DC=é", NameError::NotAscii { attribute: "DC".into(), value: "é".into() }),
+            ("E=é@b", NameError::NotAscii { attribute: "EMAILADDRESS".into(), value: "é@b".into() }),
+            (r#"CN="a""#, text(4, "a \" has no backslash before it")),
+            (r"CN=\", text(4, escape)),
+            (r"CN=\a", text(5, escape)),
+            (r"CN=\zz", text(6, escape)),
+            (r"CN=\é1", text(6, escape)),
+            (r"CN=\c3", text(6, "the octets written in hexadecimal digits are not UTF-8 in the value that ends")),
+            ("CN=#", NameError::NotDer { attribute: cn() }),
+            ("CN=#0", NameError::NotDer { attribute: cn() }),
+            ("CN=#zz", NameError::NotDer { attribute: cn() }),
+            ("CN=#0c02", NameError::NotDer { attribute: cn() }),
+            ("CN=#0c0161ff", NameError::NotDer { attribute: cn() }),
+            ("CN=#0c01ff", NameError::NotDer { attribute: cn() }),
+            ("CN=#130140", NameError::NotDer { attribute: cn() }),
+            ("CN=a+CN=a", NameError::Twice { attribute: cn() }),
+        ] {
+            assert_eq!(Name::from_rfc4514(wrong).unwrap_err(), error, "{wrong}");
+        }
+        let long = format!("CN={}", "é".repeat(65));
+        assert_eq!(Name::from_rfc4514(&long), Err(NameError::TooLong { attribute: cn(), characters: 65, most: 64 }));
+    }
+}

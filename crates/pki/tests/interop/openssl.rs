@@ -256,7 +256,7 @@ fn certificates_that_openssl_made_are_read_in_full() {
     let directory = Directory::new();
     directory.openssl(
         "req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-521 -nodes -keyout key.pem -out cert.pem -days 30 -subj /O=a/O=b/CN=c \
-         -addext subjectAltName=DNS:a.example,IP:2001:db8::1,email:a@b.example,URI:urn:x:y,otherName:1.2.3;UTF8:z \
+         -addext subjectAltName=DNS:a.example,IP:2001:db8::1,email:a@b.example,URI:urn:x:y,otherName:1.2.3;UTF8:z,otherName:1.2.4;IA5STRING:z,RID:1.2.5 \
          -addext keyUsage=digitalSignature,keyAgreement,decipherOnly -addext extendedKeyUsage=serverAuth,1.3.6.1.5.5.7.3.17 \
          -addext crlDistributionPoints=URI:http://crl.example/a \
          -addext authorityInfoAccess=OCSP;URI:http://o.example,caIssuers;URI:http://i.example",
@@ -267,6 +267,7 @@ fn certificates_that_openssl_made_are_read_in_full() {
         San::Email("a@b.example".into()),
         San::Ip("2001:db8::1".parse().unwrap()),
         San::Uri("urn:x:y".into()),
+        San::Other { type_id: "1.2.3".into(), value: "z".into() },
     ];
     assert_eq!(read.sans(), &sans.into());
     assert!(read.has_unknown_sans());
