@@ -1,7 +1,8 @@
-// gocheck says what Go's crypto/x509 makes of a revocation list, and of a chain under the lists of its authorities. It needs
+// gocheck says what Go's crypto/x509 makes of a revocation list, of a chain, and of a chain under the lists of its authorities. It needs
 // nothing but the standard library, and knows nothing of Kubernetes.
 //
 //	gocheck list ISSUER CRL            the list, which the issuer must have signed, as JSON
+//	gocheck path TIME ROOTS CHAIN      the subjects of the chain, leaf first, as of a time (RFC 3339)
 //	gocheck chain ROOTS CHAIN CRL...   for each certificate of the chain, leaf first, whether its issuer's list has it
 //
 // Certificates are PEM, lists DER or PEM with any number of lists. Whatever is not as it should be ends it with an error: a
@@ -71,14 +72,28 @@ func run(arguments []string) (any, error) {
 			return nil, err
 		}
 		return shown(lists[0])
+	case len(arguments) == 4 && arguments[0] == "path":
+		at, err := time.Parse(time.RFC3339, arguments[1])
+		if err != nil {
+			return nil, err
+		}
+		built, err := path(at, arguments[2], arguments[3])
+		if err != nil {
+			return nil, err
+		}
+		var said []string
+		for _, certificate := range built {
+			said = append(said, certificate.Subject.String())
+		}
+		return said, nil
 	case len(arguments) >= 4 && arguments[0] == "chain":
 		return chain(arguments[1], arguments[2], arguments[3:])
 	}
-	return nil, errors.New("usage: gocheck list ISSUER CRL | gocheck chain ROOTS CHAIN CRL...")
+	return nil, errors.New("usage: gocheck list ISSUER CRL | gocheck path TIME ROOTS CHAIN | gocheck chain ROOTS CHAIN CRL...")
 }
 
-// The chain that Go builds, under the lists.
-func chain(rootsFile, chainFile string, listFiles []string) ([]standing, error) {
+// The chain that Go builds, for whatever purpose.
+func path(at time.Time, rootsFile, chainFile string) ([]*x509.Certificate, error) {
 	roots, between := x509.NewCertPool(), x509.NewCertPool()
 	trusted, err := certificates(rootsFile)
 	if err != nil {
@@ -94,6 +109,16 @@ func chain(rootsFile, chainFile string, listFiles []string) ([]standing, error) 
 	for _, certificate := range given[1:] {
 		between.AddCert(certificate)
 	}
+	options := x509.VerifyOptions{Roots: roots, Intermediates: between, KeyUsages: []x509.ExtKeyUsage{x509.ExtKeyUsageAny}, CurrentTime: at}
+	built, err := given[0].Verify(options)
+	if err != nil {
+		return nil, err
+	}
+	return built[0], nil
+}
+
+// The chain that Go builds, under the lists.
+func chain(rootsFile, chainFile string, listFiles []string) ([]standing, error) {
 	var all []*x509.RevocationList
 	for _, file := range listFiles {
 		some, err := lists(file)
@@ -102,14 +127,13 @@ func chain(rootsFile, chainFile string, listFiles []string) ([]standing, error) 
 		}
 		all = append(all, some...)
 	}
-	options := x509.VerifyOptions{Roots: roots, Intermediates: between, KeyUsages: []x509.ExtKeyUsage{x509.ExtKeyUsageAny}}
-	built, err := given[0].Verify(options)
+	built, err := path(time.Now(), rootsFile, chainFile)
 	if err != nil {
 		return nil, err
 	}
 	var said []standing
-	for place, certificate := range built[0][:len(built[0])-1] {
-		found, err := lookUp(certificate, built[0][place+1], all)
+	for place, certificate := range built[:len(built)-1] {
+		found, err := lookUp(certificate, built[place+1], all)
 		if err != nil {
 			return nil, err
 		}

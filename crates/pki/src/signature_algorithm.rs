@@ -150,3 +150,34 @@ pub struct SignatureAlgorithmError {
     /// What it says.
     pub text: String,
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_algorithm_reads_back_from_its_name_and_its_object_identifier() {
+        for algorithm in SignatureAlgorithm::ALL {
+            assert_eq!(algorithm.as_str().parse(), Ok(algorithm));
+            assert_eq!(SignatureAlgorithm::of_oid(algorithm.identifier().oid), Some(algorithm));
+        }
+        assert!("sha256withrsa".parse::<SignatureAlgorithm>().is_err());
+    }
+
+    #[test]
+    fn what_a_key_signs_with_usually_suits_it_and_its_family() {
+        let keys = [
+            (KeyAlgorithm::EcdsaP256, 1),
+            (KeyAlgorithm::EcdsaP384, 1),
+            (KeyAlgorithm::EcdsaP521, 3),
+            (KeyAlgorithm::Ed25519, 1),
+            (KeyAlgorithm::Rsa { bits: 2048 }, 3),
+        ];
+        for (key, choices) in keys {
+            assert!(SignatureAlgorithm::usual(key).suits(key));
+            let suiting: Vec<_> = SignatureAlgorithm::ALL.into_iter().filter(|algorithm| algorithm.suits(key)).collect();
+            assert_eq!(suiting.len(), choices, "{key}");
+            assert!(suiting.iter().all(|algorithm| algorithm.family() == key.family()));
+        }
+    }
+}

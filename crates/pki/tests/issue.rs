@@ -5,11 +5,17 @@
 use std::{collections::BTreeSet, net::IpAddr, sync::LazyLock};
 
 use chancery_pki::{
-    CaConstraints, Certificate, Chain, ChainError, IssueError, KeyAlgorithm, Name, PrivateKey, RANDOM_OCTETS, San, SerialNumber, SignError,
-    Signer, SubjectParts, Template, Usage, issue, key_matches, pem_bundle, self_sign, verify_leaf,
+    CaConstraints, Certificate, Chain, ChainError, IpRange, IssueError, KeyAlgorithm, Name, NameConstraints, NameSubtrees, PrivateKey,
+    RANDOM_OCTETS, San, SerialNumber, SignError, SignatureAlgorithm, Signer, SubjectParts, Template, Usage, issue, key_matches, pem_bundle,
+    self_sign, verify_leaf,
 };
 use jiff::{SignedDuration, Timestamp};
-use proptest::{collection::vec, option, prelude::*, sample};
+use proptest::{
+    collection::{btree_set, vec},
+    option,
+    prelude::*,
+    sample,
+};
 
 const YEAR: i64 = 365 * 24 * 3600;
 
@@ -97,6 +103,8 @@ fn assert_says(certificate: &Certificate, template: &Template) {
     assert_eq!(certificate.issuing_certificate_urls(), template.issuing_certificate_urls);
     assert_eq!(certificate.freshest_crls(), template.freshest_crls);
     assert_eq!(certificate.has_ocsp_no_check(), template.ocsp_no_check);
+    assert_eq!(certificate.name_constraints(), template.name_constraints.as_ref());
+    assert!(!certificate.has_unknown_name_constraints());
 }
 
 fn any_text() -> impl Strategy<Value = String> {
@@ -138,7 +146,24 @@ fn any_san() -> impl Strategy<Value = San> {
         "[a-z0-9!#$%&'*+/=?^_`{|}~-]{1,20}@[a-z]{1,9}\\.[a-z]{2,4}".prop_map(San::Email),
         any::<IpAddr>().prop_map(San::Ip),
         "[a-z][a-z0-9+.-]{0,6}://[a-z0-9.]{1,20}(/[a-zA-Z0-9._~-]{0,9}){0,3}".prop_map(San::Uri),
+        ("1\\.3\\.6\\.1\\.4\\.1(\\.[1-9][0-9]{0,5}){1,3}", any_text()).prop_map(|(type_id, value)| San::Other { type_id, value }),
     ]
+}
+
+fn any_subtrees() -> impl Strategy<Value = NameSubtrees> {
+    let domain = || "\\.?([a-z0-9]([a-z0-9-]{0,9}[a-z0-9])?\\.){0,2}[a-z]{2,6}";
+    let range = (any::<IpAddr>(), 0..=128_u8).prop_filter_map("few bits", |(address, prefix)| IpRange::new(address, prefix));
+    let mailboxes = prop_oneof![domain().prop_map(String::from), "[a-z]{1,9}@[a-z]{1,9}\\.[a-z]{2,4}"];
+    (btree_set(domain(), 0..3), btree_set(range, 0..3), btree_set(mailboxes, 0..3), btree_set(domain(), 0..3)).prop_map(
+        |(dns_domains, ip_ranges, email_addresses, uri_domains)| NameSubtrees { dns_domains, ip_ranges, email_addresses, uri_domains },
+    )
+}
+
+fn any_constraints() -> impl Strategy<Value = Option<NameConstraints>> {
+    (any::<bool>(), any_subtrees(), any_subtrees()).prop_map(|(critical, permitted, excluded)| {
+        let empty = permitted.is_empty() && excluded.is_empty();
+        (!empty).then_some(NameConstraints { critical, permitted, excluded })
+    })
 }
 
 fn any_template() -> impl Strategy<Value = Template> {
@@ -147,7 +172,7 @@ fn any_template() -> impl Strategy<Value = Template> {
     (
         (any::<u16>(), any::<[u8; RANDOM_OCTETS]>(), any_subject(), vec(any_san(), 0..6)),
         (times, 0..1_000_000_000_i32),
-        (sample::subsequence(Usage::ALL.to_vec(), 0..12), option::of(option::of(any::<u8>()))),
+        (sample::subsequence(Usage::ALL.to_vec(), 0..12), option::of((option::of(any::<u8>()), any_constraints()))),
         (urls(), urls(), urls(), urls(), any::<bool>()),
     )
         .prop_filter_map(
@@ -164,14 +189,14 @@ fn any_template() -> impl Strategy<Value = Template> {
                     not_before: Timestamp::new(begin, nanoseconds).ok()?,
                     not_after: Timestamp::new(end, nanoseconds.min(999_999_998)).ok()?,
                     usages: usages.into_iter().filter(|usage| ca.is_some() || *usage != Usage::CertSign).collect(),
-                    ca: ca.map(|path_len| CaConstraints { path_len }),
+                    ca: ca.as_ref().map(|(path_len, _)| CaConstraints { path_len: *path_len }),
                     crl_distribution_points: urls.0,
                     ocsp_servers: urls.1,
                     issuing_certificate_urls: urls.2,
                     freshest_crls: urls.3,
                     ocsp_no_check: urls.4,
-                    name_constraints: None,
-                    self_signature: None,
+                    name_constraints: ca.and_then(|(_, constraints)| constraints),
+                    self_signature: Some(SignatureAlgorithm::EcdsaWithSha256),
                 })
             },
         )
@@ -197,6 +222,7 @@ proptest! {
     #[test]
     fn any_valid_leaf_within_the_authority_stands_under_it(mut template in any_template(), begin in 0..YEAR, length in 1..YEAR) {
         template.ca = None;
+        template.name_constraints = None;
         template.usages.retain(|usage| *usage != Usage::CertSign);
         template.sans.push(San::Dns("a.example".into()));
         template.not_before = at("2026-01-01T00:00:00Z") + SignedDuration::from_secs(begin);

@@ -102,3 +102,56 @@ pub struct IpRangeError {
     /// What it says.
     pub text: String,
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_range_reads_back_with_the_bits_that_it_has() {
+        for (text, shown) in [
+            ("10.0.0.0/8", "10.0.0.0/8"),
+            ("10.1.2.3/8", "10.0.0.0/8"),
+            ("0.0.0.0/0", "0.0.0.0/0"),
+            ("255.255.255.255/0", "0.0.0.0/0"),
+            ("192.0.2.7/32", "192.0.2.7/32"),
+            ("2001:DB8::1/32", "2001:db8::/32"),
+            ("::/0", "::/0"),
+            ("::1/128", "::1/128"),
+        ] {
+            let range: IpRange = text.parse().unwrap();
+            assert_eq!(range.to_string(), shown);
+            assert_eq!(IpRange::from_octets(&range.to_octets()), Some(range), "{text}");
+        }
+        for wrong in
+            ["", "10.0.0.0", "10.0.0.0/", "10.0.0.0/33", "10.0.0.0/+8", "10.0.0/8", "::/129", "/8", "10.0.0.0/8/8", "a/8", "10.0.0.0/999"]
+        {
+            assert_eq!(wrong.parse::<IpRange>(), Err(IpRangeError { text: wrong.into() }));
+        }
+    }
+
+    #[test]
+    fn a_range_holds_the_addresses_that_begin_as_it_does() {
+        for (range, address, holds) in [
+            ("10.0.0.0/8", "10.255.255.255", true),
+            ("10.0.0.0/8", "11.0.0.0", false),
+            ("10.0.0.0/8", "::ffff:10.0.0.1", false),
+            ("0.0.0.0/0", "192.0.2.1", true),
+            ("0.0.0.0/0", "::1", false),
+            ("192.0.2.128/25", "192.0.2.127", false),
+            ("2001:db8::/33", "2001:db8:7fff::", true),
+            ("2001:db8::/33", "2001:db8:8000::", false),
+        ] {
+            assert_eq!(range.parse::<IpRange>().unwrap().contains(address.parse().unwrap()), holds, "{range} {address}");
+        }
+    }
+
+    #[test]
+    fn a_mask_that_is_not_ones_before_zeros_is_no_range() {
+        for octets in [&[][..], &[10, 0, 0, 0], &[10, 0, 0, 0, 255, 0, 255, 0], &[10, 0, 0, 0, 0, 0, 0, 1], &[0; 7], &[0; 10], &[0; 34]] {
+            assert_eq!(IpRange::from_octets(octets), None, "{octets:?}");
+        }
+        // Bits beyond the mask mean nothing.
+        assert_eq!(IpRange::from_octets(&[10, 1, 2, 3, 255, 0, 0, 0]), "10.0.0.0/8".parse().ok());
+    }
+}

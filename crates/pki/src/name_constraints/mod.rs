@@ -120,3 +120,53 @@ fn check_domain(domain: &str) -> Result<(), &'static str> {
     }
     check_host(domain.strip_prefix('.').unwrap_or(domain), domain.len())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn permitting(fill: impl FnOnce(&mut NameSubtrees)) -> NameConstraints {
+        let mut constraints = NameConstraints::default();
+        fill(&mut constraints.permitted);
+        constraints
+    }
+
+    #[test]
+    fn constraints_that_may_stand_in_a_certificate() {
+        for domain in ["", "example.com", ".example.com", "com", "xn--bcher-kva.example"] {
+            let constraints = permitting(|permitted| permitted.dns_domains.extend([domain.into()]));
+            assert_eq!(constraints.validate(), Ok(()), "{domain}");
+        }
+        for address in ["root@example.com", "example.com", ".example.com"] {
+            let constraints = permitting(|permitted| permitted.email_addresses.extend([address.into()]));
+            assert_eq!(constraints.validate(), Ok(()), "{address}");
+        }
+        for domain in ["example.com", ".example.com", "localhost"] {
+            let constraints = permitting(|permitted| permitted.uri_domains.extend([domain.into()]));
+            assert_eq!(constraints.validate(), Ok(()), "{domain}");
+        }
+        assert_eq!(permitting(|permitted| permitted.ip_ranges.extend(["::/0".parse::<IpRange>().unwrap()])).validate(), Ok(()));
+    }
+
+    #[test]
+    fn constraints_that_may_not_are_refused_with_their_list_and_value() {
+        let refused = |constraints: NameConstraints| constraints.validate().unwrap_err().to_string();
+        assert_eq!(NameConstraints::default().validate(), Err(NameConstraintsError::Empty));
+        for domain in
+            ["*.example.com", "example.com.", "..example.com", ".", "a b", "é.example", "https://example.com", "a@b", "10.0.0.0/8"]
+        {
+            let constraints = permitting(|permitted| permitted.dns_domains.extend([domain.into()]));
+            assert!(refused(constraints).starts_with(&format!("permitted.dnsDomains: {domain:?}: ")), "{domain}");
+        }
+        for address in ["", "@example.com", "a@", "a@.example.com", "a@b@c", "*@example.com.", "é@example.com"] {
+            let mut constraints = NameConstraints::default();
+            constraints.excluded.email_addresses.insert(address.into());
+            assert!(refused(constraints).starts_with(&format!("excluded.emailAddresses: {address:?}: ")), "{address}");
+        }
+        for domain in ["", "https://example.com", "example.com/", "example.com:443", "10.0.0.1", "2001:db8::1", "*.example.com"] {
+            let mut constraints = NameConstraints::default();
+            constraints.excluded.uri_domains.insert(domain.into());
+            assert!(refused(constraints).starts_with(&format!("excluded.uriDomains: {domain:?}: ")), "{domain}");
+        }
+    }
+}

@@ -1,7 +1,9 @@
 //! Whether constraints permit a name (RFC 5280 section 4.2.1.10).
 //!
-//! Programs differ in the corners: what is permitted here is permitted by OpenSSL, Go and webpki too, as far as they
-//! process the form at all, and what cannot be compared is refused.
+//! Programs differ in the corners. What is permitted here is permitted by OpenSSL, Go and webpki too, with two exceptions:
+//! webpki refuses all e-mail addresses and URIs where their form is constrained, and all subjects where distinguished names
+//! are, since it does not process these; and Go refuses a URI without a host name below any name constraints at all. What
+//! cannot be compared is refused.
 //!
 //! - DNS: `example.com` is that name and those below it, `.example.com` only those below it. A wildcard `*.x` must be
 //!   permitted for every name that it stands for, and none of these may be excluded.
@@ -263,6 +265,5 @@ fn host_of_uri(uri: &str) -> Option<&str> {
 
 /// Whether a verifier may take a common name for a DNS name.
 fn looks_like_dns(text: &str) -> bool {
-    let text = text.strip_prefix("*.").unwrap_or(text);
     text.contains('.') && is_host(text)
 }

@@ -127,3 +127,88 @@ pub(super) fn is_host(text: &str) -> bool {
     let in_label = |octet: u8| octet.is_ascii_alphanumeric() || octet == b'-' || octet == b'_';
     text.split('.').all(|label| !label.is_empty() && label.bytes().all(in_label))
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::{collection::vec, prelude::*};
+
+    use super::*;
+
+    fn full() -> NameConstraints {
+        let texts = |values: [&str; 2]| values.map(str::to_owned).into();
+        NameConstraints {
+            critical: true,
+            permitted: NameSubtrees {
+                dns_domains: texts(["", ".example.com"]),
+                ip_ranges: [IpRange::from_octets(&[10, 0, 0, 0, 255, 0, 0, 0]), IpRange::from_octets(&[0; 32])]
+                    .into_iter()
+                    .flatten()
+                    .collect(),
+                email_addresses: texts(["a@example.com", ".example.com"]),
+                uri_domains: texts(["example.com", ".example.com"]),
+            },
+            excluded: NameSubtrees { dns_domains: texts(["a.example.com", "b_c.example.com"]), ..NameSubtrees::default() },
+        }
+    }
+
+    #[test]
+    fn what_is_written_reads_back() {
+        let read = Constraints::from_der(&full().to_der(), true).unwrap();
+        assert_eq!(read.known(), &full());
+        assert!(!read.has_others());
+    }
+
+    /// One permitted subtree with this base, and what follows the base.
+    fn permitted(base: u8, contents: &[u8], rest: &[u8]) -> Vec<u8> {
+        let mut out = Vec::new();
+        tlv::wrap(&mut out, tag::SEQUENCE, |out| {
+            tlv::wrap(out, tag::constructed(0), |out| {
+                tlv::wrap(out, tag::SEQUENCE, |out| {
+                    tlv::write(out, base, contents);
+                    out.extend_from_slice(rest);
+                });
+            });
+        });
+        out
+    }
+
+    #[test]
+    fn a_subtree_that_cannot_be_compared_is_remembered_by_its_form() {
+        let context = tag::context;
+        for (base, contents, rest, form) in [
+            (context(DNS), &b"example.com"[..], &[0x80, 1, 0][..], DNS),
+            (context(DNS), b"example.com", &[0x81, 1, 3], DNS),
+            (context(DNS), b"*.example.com", &[], DNS),
+            (context(DNS), b"example.com.", &[], DNS),
+            (context(DNS), b"ex\xe4mple.com", &[], DNS),
+            (context(EMAIL), b"", &[], EMAIL),
+            (context(EMAIL), b"@example.com", &[], EMAIL),
+            (context(URI), b"", &[], URI),
+            (context(URI), b"https://example.com", &[], URI),
+            (context(IP), &[10, 0, 0, 0], &[], IP),
+            (context(IP), &[10, 0, 0, 0, 255, 0, 255, 0], &[], IP),
+            (tag::constructed(DIRECTORY), b"", &[], DIRECTORY),
+            (context(DIRECTORY), &[0x30, 0], &[], DIRECTORY),
+            (tag::constructed(0), &[6, 1, 42], &[], 0),
+            (context(8), &[42], &[], 8),
+        ] {
+            let read = Constraints::from_der(&permitted(base, contents, rest), false).unwrap();
+            assert_eq!((read.unread.clone(), read.has_others()), ([form].into(), true), "{base:02x} {contents:02x?}");
+            assert!(read.known().permitted.is_empty());
+        }
+        let read = Constraints::from_der(&permitted(tag::constructed(DIRECTORY), &[0x30, 0], &[]), false).unwrap();
+        assert_eq!((read.permitted_directories.len(), read.unread.len(), read.has_others()), (1, 0, true));
+    }
+
+    proptest! {
+        #[test]
+        fn damaged_octets_are_read_or_refused(place in any::<prop::sample::Index>(), octet in any::<u8>(), other in vec(any::<u8>(), 0..40)) {
+            let mut octets = full().to_der();
+            let place = place.index(octets.len());
+            octets[place] = octet;
+            let _ = Constraints::from_der(&octets, false);
+            let _ = Constraints::from_der(&octets[..place], false);
+            let _ = Constraints::from_der(&other, false);
+        }
+    }
+}

@@ -3,8 +3,8 @@
 use std::fs;
 
 use chancery_pki::{
-    CaConstraints, Certificate, Chain, KeyAlgorithm, KeyEncoding, KeyError, PrivateKey, San, Signer, Template, Usage, issue, key_matches,
-    self_sign, verify_leaf,
+    CaConstraints, Certificate, Chain, IssueError, KeyAlgorithm, KeyEncoding, KeyError, Name, PrivateKey, San, SignatureAlgorithm, Signer,
+    Template, Usage, issue, key_matches, self_sign, verify_leaf,
 };
 use jiff::SignedDuration;
 
@@ -283,6 +283,100 @@ fn certificates_that_openssl_made_are_read_in_full() {
     let shown = directory.openssl("x509 -in cert.pem -noout -fingerprint -sha256 -serial");
     assert!(shown.to_lowercase().replace(':', "").contains(&read.sha256()));
     assert!(shown.to_lowercase().contains(&read.serial().to_string()));
+}
+
+#[test]
+fn a_self_signed_certificate_is_signed_with_what_was_asked_for() {
+    let directory = Directory::new();
+    for kind in KINDS {
+        let key = PrivateKey::generate(kind).unwrap();
+        for algorithm in SignatureAlgorithm::ALL {
+            let template = Template { self_signature: Some(algorithm), ..ca("own", 1, None) };
+            if !algorithm.suits(kind) {
+                assert_eq!(self_sign(&template, &key), Err(IssueError::SignatureAlgorithm { algorithm, key: kind }));
+                assert!(key.sign_with(algorithm, b"a").is_err());
+                continue;
+            }
+            let own = self_sign(&template, &key).unwrap();
+            assert_eq!(own.signature_algorithm(), Some(algorithm));
+            assert!(own.is_self_signed(), "{kind} {algorithm}");
+            directory.write("own.pem", &own.to_pem());
+            assert!(directory.openssl(&format!("verify -check_ss_sig {} -CAfile own.pem own.pem", at(noon()))).contains("OK"));
+            let shown = directory.openssl("x509 -in own.pem -noout -text");
+            let named = match algorithm {
+                SignatureAlgorithm::Sha256WithRsa => "sha256WithRSAEncryption",
+                SignatureAlgorithm::Sha384WithRsa => "sha384WithRSAEncryption",
+                SignatureAlgorithm::Sha512WithRsa => "sha512WithRSAEncryption",
+                SignatureAlgorithm::EcdsaWithSha256 => "ecdsa-with-SHA256",
+                SignatureAlgorithm::EcdsaWithSha384 => "ecdsa-with-SHA384",
+                SignatureAlgorithm::EcdsaWithSha512 => "ecdsa-with-SHA512",
+                SignatureAlgorithm::PureEd25519 => "ED25519",
+            };
+            assert!(shown.contains(&format!("Signature Algorithm: {named}\n")), "{shown}");
+            // What a CA signs is signed with what its key signs with usually.
+            let leaf = issue(&Template { self_signature: Some(algorithm), ..leaf() }, key.public_key(), &own, &key).unwrap();
+            assert_eq!(leaf.signature_algorithm(), Some(SignatureAlgorithm::usual(kind)));
+        }
+    }
+}
+
+/// Subjects from text, and what OpenSSL shows of them by RFC 2253, from which RFC 4514 differs in no character here.
+#[test]
+fn openssl_shows_a_subject_as_its_text_says() {
+    let key = PrivateKey::generate(KeyAlgorithm::EcdsaP256).unwrap();
+    let directory = Directory::new();
+    for (text, shown) in [
+        ("CN=foo,OU=bar,O=baz,DC=corp,DC=example,DC=com", "CN=foo,OU=bar,O=baz,DC=corp,DC=example,DC=com"),
+        ("CN = foo, OU = bar , C=DE", "CN=foo,OU=bar,C=DE"),
+        (r#"CN=James \"Jim\" Smith\, III,DC=net"#, r#"CN=James \"Jim\" Smith\, III,DC=net"#),
+        (r"CN=\ a\+b\;c\<d\>e\\f\ ,O=\#g", r"CN=\ a\+b\;c\<d\>e\\f\ ,O=\#g"),
+        (r"CN=Lu\C4\8Di\C4\87", "CN=Lučić"),
+        (
+            "UID=1,street=Am Hof 1,L=Bonn,ST=NRW,postalCode=53113,serialNumber=7",
+            "UID=1,street=Am Hof 1,L=Bonn,ST=NRW,postalCode=53113,serialNumber=7",
+        ),
+        ("E=a@example.com,CN=a", "emailAddress=a@example.com,CN=a"),
+        ("1.2.3.4=#0c0161,CN=a", "1.2.3.4=#0C0161,CN=a"),
+        // Within a relative name OpenSSL shows the set's elements from the last to the first.
+        ("OU=Sales+CN=J.  Smith,DC=net", "CN=J.  Smith+OU=Sales,DC=net"),
+    ] {
+        let subject = Name::from_rfc4514(text).unwrap();
+        let own = self_sign(&Template { subject: subject.clone(), ..ca("own", 1, None) }, &key).unwrap();
+        assert_eq!(own.subject(), &subject);
+        directory.write("own.pem", &own.to_pem());
+        let said = directory.openssl("x509 -in own.pem -noout -subject -nameopt RFC2253,-esc_msb,utf8");
+        assert_eq!(said.trim_end(), format!("subject={shown}"), "{text}");
+    }
+}
+
+/// The order and the grouping are those that OpenSSL makes of the same values, which it writes as other string types.
+#[test]
+fn openssl_makes_the_same_subject_of_the_same_values() {
+    let directory = Directory::new();
+    for (text, subject) in [
+        ("CN=foo,OU=bar,DC=example,DC=com", "/DC=com/DC=example/OU=bar/CN=foo"),
+        ("OU=Sales+CN=J.  Smith+UID=7,C=DE", "/C=DE/UID=7+CN=J.~~Smith+OU=Sales"),
+        ("CN=Zürich*,emailAddress=a@example.com", "/emailAddress=a@example.com/CN=Zürich*"),
+    ] {
+        let key = "-newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -keyout key.pem";
+        directory.openssl(&format!("req -x509 -utf8 {key} -out cert.pem -subj {subject} -multivalue-rdn"));
+        let theirs = Certificate::bundle_from_pem(&directory.read("cert.pem")).unwrap().remove(0);
+        let ours = Name::from_rfc4514(text).unwrap();
+        assert!(ours.has_same_values(theirs.subject()), "{text}: {}", theirs.subject());
+    }
+}
+
+#[test]
+fn openssl_shows_an_other_name() {
+    let key = PrivateKey::generate(KeyAlgorithm::EcdsaP256).unwrap();
+    let directory = Directory::new();
+    let upn = San::Other { type_id: "1.3.6.1.4.1.311.20.2.3".into(), value: "zoë@example.com".into() };
+    let own = self_sign(&Template { sans: vec![upn.clone(), San::Dns("a.example".into())], ..template("own", 1) }, &key).unwrap();
+    assert_eq!(own.sans(), &[upn, San::Dns("a.example".into())].into());
+    assert!(!own.has_unknown_sans());
+    directory.write("own.pem", &own.to_pem());
+    let shown = directory.openssl("x509 -in own.pem -noout -ext subjectAltName");
+    assert!(shown.contains("othername: UPN::zoë@example.com, DNS:a.example"), "{shown}");
 }
 
 /// What OpenSSL signs with other hashes and paddings than ours verifies too.

@@ -3,8 +3,8 @@
 use std::{collections::BTreeSet, fs, net::IpAddr, path::Path, process::Command};
 
 use chancery_pki::{
-    CaConstraints, Certificate, KeyAlgorithm, Name, PrivateKey, RANDOM_OCTETS, San, SerialNumber, SubjectParts, Template, Usage, issue,
-    self_sign,
+    CaConstraints, Certificate, KeyAlgorithm, Name, NameConstraints, NameSubtrees, PrivateKey, RANDOM_OCTETS, San, SerialNumber,
+    SubjectParts, Template, Usage, issue, self_sign,
 };
 use jiff::{SignedDuration, Timestamp};
 use tempfile::TempDir;
@@ -76,6 +76,27 @@ fn profiles(algorithm: KeyAlgorithm) -> Vec<(String, Certificate)> {
     };
     let far = Template { not_after: "2060-01-01T00:00:00Z".parse().unwrap(), ..ca("Lint Far Root", 1) };
     let under = |template: &Template| issue(template, leaf_key.public_key(), &middle, &middle_key).unwrap();
+    let texts = |values: [&str; 2]| values.map(str::to_owned).into();
+    let permitted = NameSubtrees {
+        dns_domains: texts(["example.com", ".example.org"]),
+        ip_ranges: ["192.0.2.0/24".parse().unwrap(), "2001:db8::/32".parse().unwrap()].into(),
+        email_addresses: texts(["a@example.com", ".example.com"]),
+        uri_domains: texts(["example.com", ".example.com"]),
+    };
+    let excluded = NameSubtrees { dns_domains: ["secret.example.com".to_owned()].into(), ..NameSubtrees::default() };
+    let constraints = Some(NameConstraints { critical: true, permitted, excluded });
+    let constrained = Template { name_constraints: constraints, ..ca("Lint Constrained CA", 8760) };
+    let constrained = issue(&constrained, leaf_key.public_key(), &middle, &middle_key).unwrap();
+    let others = Template {
+        subject: Name::from_rfc4514("CN=a.example.com+UID=7,OU=Zwölf,DC=example,DC=com").unwrap(),
+        sans: vec![
+            San::Other { type_id: "1.3.6.1.4.1.311.20.2.3".into(), value: "zoë@example.com".into() },
+            San::Dns("a.example.com".into()),
+        ],
+        usages: vec![Usage::DigitalSignature, Usage::ClientAuth],
+        ..template("unused", 24)
+    };
+    let others = issue(&others, middle_key.public_key(), &constrained, &leaf_key).unwrap();
     let profiles = [
         ("root", root.clone()),
         ("intermediate", middle.clone()),
@@ -84,6 +105,8 @@ fn profiles(algorithm: KeyAlgorithm) -> Vec<(String, Certificate)> {
         ("OCSP responder", under(&responder)),
         ("client", under(&client)),
         ("without a subject", under(&nameless)),
+        ("CA with name constraints", constrained),
+        ("with other names", others),
         ("root beyond 2050", self_sign(&far, &root_key).unwrap()),
     ];
     profiles.into_iter().map(|(name, certificate)| (format!("{algorithm}, {name}"), certificate)).collect()
