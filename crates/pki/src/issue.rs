@@ -48,7 +48,8 @@ pub fn self_sign(template: &Template, signer: &dyn Signer) -> Result<Certificate
     {
         return Err(IssueError::SignatureAlgorithm { algorithm, key });
     }
-    sign(template, signer.public_key(), &template.subject, None, &Signing { signer, algorithm: template.self_signature })
+    let under = Under { name: template.subject.clone(), key_identifier: None };
+    sign(template, signer.public_key(), &under, &Signing { signer, algorithm: template.self_signature })
 }
 
 /// A certificate for `subject_key`, signed with the key of `issuer`.
@@ -63,6 +64,13 @@ pub fn issue(template: &Template, subject_key: &PublicKey, issuer: &Certificate,
     if signer.public_key() != issuer.public_key() {
         return Err(IssueError::WrongSigner { issuer: issuer.key_id(), signer: signer.public_key().key_id() });
     }
+    may_issue(template, issuer)?;
+    let under = Under { name: issuer.subject().clone(), key_identifier: Some(issuer.identifier_for_issued()) };
+    sign(template, subject_key, &under, &Signing { signer, algorithm: None })
+}
+
+/// Whether the certificate of `issuer` may sign that.
+pub(crate) fn may_issue(template: &Template, issuer: &Certificate) -> Result<(), IssueError> {
     if !issuer.may_sign_certificates() {
         return Err(IssueError::IssuerMayNotSign { issuer: issuer.subject().to_string() });
     }
@@ -72,8 +80,15 @@ pub fn issue(template: &Template, subject_key: &PublicKey, issuer: &Certificate,
     if template.ca.is_some() && issuer.ca().is_some_and(|ca| ca.path_len == Some(0)) {
         return Err(IssueError::IssuerPathLength { issuer: issuer.subject().to_string() });
     }
-    let signing = Signing { signer, algorithm: None };
-    sign(template, subject_key, issuer.subject(), Some(issuer.identifier_for_issued()), &signing)
+    Ok(())
+}
+
+/// Under whom a certificate stands.
+pub(crate) struct Under {
+    /// The issuer's name.
+    pub(crate) name: Name,
+    /// The identifier of the issuer's key; none for a certificate that signs itself.
+    pub(crate) key_identifier: Option<Vec<u8>>,
 }
 
 /// Why no certificate was issued.
@@ -210,24 +225,27 @@ impl Signing<'_> {
     }
 }
 
-fn sign(
-    template: &Template,
-    subject_key: &PublicKey,
-    issuer: &Name,
-    authority_key_identifier: Option<Vec<u8>>,
-    signing: &Signing<'_>,
-) -> Result<Certificate, IssueError> {
+fn sign(template: &Template, subject_key: &PublicKey, under: &Under, signing: &Signing<'_>) -> Result<Certificate, IssueError> {
+    Ok(Certificate::from_der(encode(template, subject_key, under, signing)?)?)
+}
+
+/// The DER of a certificate that `signer` signs, whoever it is, and that is not read back.
+pub(crate) fn draft(template: &Template, subject_key: &PublicKey, under: &Under, signer: &dyn Signer) -> Result<Vec<u8>, IssueError> {
+    encode(template, subject_key, under, &Signing { signer, algorithm: None })
+}
+
+fn encode(template: &Template, subject_key: &PublicKey, under: &Under, signing: &Signing<'_>) -> Result<Vec<u8>, IssueError> {
     check(template)?;
     let signature_algorithm = signing.algorithm();
     let to_be_signed = ToBeSigned {
         version: 2,
         serial: UintRef::new(template.serial.as_octets())?,
         signature: signature_algorithm.clone(),
-        issuer: AnyRef::from_der(issuer.as_der())?,
+        issuer: AnyRef::from_der(under.name.as_der())?,
         validity: validity(template)?,
         subject: AnyRef::from_der(template.subject.as_der())?,
         subject_public_key_info: AnyRef::from_der(subject_key.spki_der())?,
-        extensions: extensions(template, subject_key, authority_key_identifier)?,
+        extensions: extensions(template, subject_key, under.key_identifier.clone())?,
     }
     .to_der()?;
     let signature = signing.sign(&to_be_signed)?;
@@ -236,7 +254,7 @@ fn sign(
         signature_algorithm,
         signature: BitStringRef::from_bytes(&signature)?,
     };
-    Ok(Certificate::from_der(signed.to_der()?)?)
+    Ok(signed.to_der()?)
 }
 
 fn check(template: &Template) -> Result<(), IssueError> {
