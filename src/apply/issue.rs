@@ -5,7 +5,7 @@
 
 use std::sync::Arc;
 
-use chancery_pki::{Certificate as X509, Chain, KeyAlgorithm, PrivateKey, RANDOM_OCTETS, SerialNumber, Template, verify_leaf};
+use chancery_pki::{Certificate as X509, Chain, KeyAlgorithm, PrivateKey, RANDOM_OCTETS, SerialNumber, Template, rehearse, verify_leaf};
 use jiff::Timestamp;
 use k8s_openapi::{ByteString, api::core::v1::Secret};
 use zeroize::Zeroizing;
@@ -37,6 +37,7 @@ pub(super) async fn issue(context: &Context, sight: &Sight, issue: &Issue, now: 
     }
     let signer = issuer.signer.clone().ok_or(Fault::Stale)?;
     let template = signer.complete(template(context, wanted, issue, authority)?);
+    rehearsed(&signer, &template, &key).await?;
     let register = authority.map_or(RegisterId::Common, |authority| RegisterId::Authority(authority.key_id));
     let recorded = record(context, sight, issue, &template, &key, register).await;
     recorded?;
@@ -132,6 +133,17 @@ async fn record(
     };
     context.world.registers.append(register, entry).await?;
     Ok(())
+}
+
+/// Nothing is recorded, and no key of a CA touches anything, before what is to be signed was made once with a key that is thrown
+/// away, and read back by another parser as what was asked for.
+async fn rehearsed(signer: &Arc<dyn Issuer>, template: &Template, key: &Arc<PrivateKey>) -> Result<(), Fault> {
+    let (signer, template, key) = (Arc::clone(signer), template.clone(), Arc::clone(key));
+    let rehearsal = move || rehearse(&template, key.public_key(), signer.certificate());
+    blocking(rehearsal).await?.map_err(|error| {
+        let reason = reason::certificate::VERIFICATION_FAILED;
+        Fault::Failed(Failure { reason, message: format!("nothing was signed: {error}"), retry: true })
+    })
 }
 
 async fn sign(
