@@ -1,7 +1,10 @@
 //! The command line of `kubectl chancery`: kubectl finds a program of this name on the PATH.
+//!
+//! It ends with 0 where all is done, 1 where something failed, 2 where the command line is wrong, and `migrate` with 3 where an object was
+//! refused.
 
 use std::{
-    fs::File,
+    fs::{self, File},
     io::{self, BufWriter, Read as _, Write as _},
     path::{Path, PathBuf},
     process::ExitCode,
@@ -11,10 +14,18 @@ use std::{
 use anyhow::{Context as _, bail};
 use chancery::{
     api::{GoDuration, names},
-    plugin::{self, Import},
+    plugin::{
+        self, Import,
+        migrate::{
+            Document,
+            cluster::{self, Extent},
+            documents,
+            report::{Format, Only},
+        },
+    },
 };
 use chancery_pki::{Certificate, Crl};
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, Parser, Subcommand, ValueEnum};
 use kube::{
     Client, Config,
     config::{KubeConfigOptions, Kubeconfig},
@@ -22,6 +33,9 @@ use kube::{
 
 /// The longest file that is read, in octets: far more than any list.
 const FILE_MAX: u64 = 1 << 30;
+
+/// How `migrate` ends where an object was refused.
+const REFUSED: u8 = 3;
 
 /// Looks after certificates, authorities and revocation lists of Chancery.
 #[derive(Debug, Parser)]
@@ -36,6 +50,48 @@ enum Command {
     /// Revocation lists (CRLs).
     #[command(subcommand)]
     Crl(CrlCommand),
+    /// Prints cert-manager's Certificates and issuers as manifests of Chancery; what differs is said on standard error.
+    ///
+    /// Nothing in a cluster is changed. Objects that are not cert-manager's are left out, and so are requests, orders and challenges that it
+    /// made for a Certificate. An object that cannot be carried over whole is refused: nothing of it is printed, the report says why, and
+    /// the exit code is 3.
+    Migrate(Migrate),
+}
+
+#[derive(Args, Debug)]
+struct Migrate {
+    /// A file or folder with manifests, YAML or JSON; - for standard input. Unset: they are read from the cluster.
+    #[arg(short, long = "filename", value_name = "FILE")]
+    files: Vec<PathBuf>,
+    /// Looks into the folders of a folder too.
+    #[arg(short = 'R', long, requires = "files")]
+    recursive: bool,
+    /// The namespace to read. Unset: that of the kubeconfig's context.
+    #[arg(short, long, conflicts_with = "files")]
+    namespace: Option<String>,
+    /// Reads all namespaces, and the ClusterIssuers.
+    #[arg(short = 'A', long, conflicts_with_all = ["files", "namespace"])]
+    all_namespaces: bool,
+    /// Prints and reports only these; all are looked at.
+    #[arg(long, value_name = "KIND")]
+    only: Option<OnlyKind>,
+    /// How the manifests are printed.
+    #[arg(short, long, value_name = "FORMAT", default_value = "yaml")]
+    output: OutputFormat,
+    #[command(flatten)]
+    access: Access,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum OnlyKind {
+    Issuers,
+    Certificates,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum OutputFormat {
+    Yaml,
+    Json,
 }
 
 #[derive(Debug, Subcommand)]
@@ -68,6 +124,13 @@ struct Cluster {
     /// The operator's namespace.
     #[arg(short, long, env = "CHANCERY_NAMESPACE", default_value = names::DEFAULT_NAMESPACE)]
     namespace: String,
+    #[command(flatten)]
+    access: Access,
+}
+
+/// Which cluster.
+#[derive(Args, Debug)]
+struct Access {
     /// The kubeconfig to use.
     #[arg(long, value_name = "FILE")]
     kubeconfig: Option<PathBuf>,
@@ -77,13 +140,15 @@ struct Cluster {
 }
 
 fn main() -> ExitCode {
-    let Command::Crl(command) = Cli::parse().command;
-    let done = match command {
-        CrlCommand::Show { file, ca } => show(&file, ca.as_deref()),
-        CrlCommand::Import { file, list, timeout, cluster } => import(&file, list.as_ref(), timeout, &cluster),
+    let done = match Cli::parse().command {
+        Command::Crl(CrlCommand::Show { file, ca }) => show(&file, ca.as_deref()).map(|()| ExitCode::SUCCESS),
+        Command::Crl(CrlCommand::Import { file, list, timeout, cluster }) => {
+            import(&file, list.as_ref(), timeout, &cluster).map(|()| ExitCode::SUCCESS)
+        }
+        Command::Migrate(arguments) => migrate(&arguments),
     };
     match done {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(code) => code,
         Err(error) => {
             let _ = writeln!(io::stderr(), "kubectl chancery: {error:#}");
             ExitCode::FAILURE
@@ -98,7 +163,11 @@ fn show(file: &Path, ca: Option<&Path>) -> anyhow::Result<()> {
         None => Vec::new(),
     };
     let mut out = BufWriter::new(io::stdout().lock());
-    match plugin::show(&list, &signers, &mut out).and_then(|()| out.flush()) {
+    printed(plugin::show(&list, &signers, &mut out).and_then(|()| out.flush()))
+}
+
+fn printed(written: io::Result<()>) -> anyhow::Result<()> {
+    match written {
         // `| head` has seen enough.
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
         written => written.context("standard output"),
@@ -107,11 +176,8 @@ fn show(file: &Path, ca: Option<&Path>) -> anyhow::Result<()> {
 
 fn import(file: &Path, into: Option<&(String, String)>, limit: Duration, cluster: &Cluster) -> anyhow::Result<()> {
     let list = list(file)?;
-    // One provider for all of TLS, before anything asks for it.
-    let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().context("the runtime cannot start")?;
-    runtime.block_on(async {
-        let client = cluster.client().await?;
+    runtime()?.block_on(async {
+        let client = cluster.access.client().await?;
         let into = into.map(|(namespace, name)| (namespace.as_str(), name.as_str()));
         let authority = plugin::import(&client, Import { list: &list, namespace: &cluster.namespace, into, limit }).await?;
         let entries = list.len();
@@ -120,7 +186,68 @@ fn import(file: &Path, into: Option<&(String, String)>, limit: Duration, cluster
     })
 }
 
-impl Cluster {
+fn runtime() -> anyhow::Result<tokio::runtime::Runtime> {
+    // One provider for all of TLS, before anything asks for it.
+    let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
+    tokio::runtime::Builder::new_current_thread().enable_all().build().context("the runtime cannot start")
+}
+
+fn migrate(arguments: &Migrate) -> anyhow::Result<ExitCode> {
+    let (input, known) = if arguments.files.is_empty() {
+        runtime()?.block_on(async {
+            let client = arguments.access.client().await?;
+            let extent = match &arguments.namespace {
+                _ if arguments.all_namespaces => Extent::All,
+                Some(namespace) => Extent::Namespace(namespace.clone()),
+                None => Extent::Namespace(client.default_namespace().to_owned()),
+            };
+            anyhow::Ok(cluster::read(&client, &extent).await?)
+        })?
+    } else {
+        let mut input = Vec::new();
+        for path in &arguments.files {
+            manifests(path, arguments.recursive, &mut input)?;
+        }
+        (input, Vec::new())
+    };
+    let only = match arguments.only {
+        None => Only::All,
+        Some(OnlyKind::Issuers) => Only::Issuers,
+        Some(OnlyKind::Certificates) => Only::Certificates,
+    };
+    let outcome = plugin::migrate(&input, &known).only(only);
+    let format = match arguments.output {
+        OutputFormat::Yaml => Format::Yaml,
+        OutputFormat::Json => Format::Json,
+    };
+    // The report first: whoever pipes the manifests on sees what is applied.
+    let _ = io::stderr().write_all(outcome.report().as_bytes());
+    printed(io::stdout().write_all(outcome.manifests(format).as_bytes()))?;
+    Ok(if outcome.refuses() { ExitCode::from(REFUSED) } else { ExitCode::SUCCESS })
+}
+
+/// The documents of a file, or of the files of a folder in the order of their names.
+fn manifests(path: &Path, recursive: bool, input: &mut Vec<Document>) -> anyhow::Result<()> {
+    let shown = path.display().to_string();
+    if !path.is_dir() {
+        let text = String::from_utf8(read(path)?).with_context(|| shown.clone())?;
+        input.extend(documents::parse(&shown, &text)?);
+        return Ok(());
+    }
+    let entries =
+        fs::read_dir(path).and_then(|entries| entries.map(|entry| entry.map(|entry| entry.path())).collect::<io::Result<Vec<_>>>());
+    let mut entries = entries.with_context(|| shown)?;
+    entries.sort();
+    for entry in entries {
+        let is_manifest = entry.extension().is_some_and(|extension| ["yaml", "yml", "json"].iter().any(|known| extension == *known));
+        if (is_manifest && !entry.is_dir()) || (recursive && entry.is_dir() && !entry.is_symlink()) {
+            manifests(&entry, recursive, input)?;
+        }
+    }
+    Ok(())
+}
+
+impl Access {
     async fn client(&self) -> anyhow::Result<Client> {
         let options = KubeConfigOptions { context: self.context.clone(), ..KubeConfigOptions::default() };
         let config = match &self.kubeconfig {

@@ -4,7 +4,9 @@
 //! way into the operator that a manifest does not have.
 
 pub mod import;
+pub mod migrate;
 pub mod show;
 
 pub use import::{Import, ImportError, import};
+pub use migrate::migrate;
 pub use show::show;
