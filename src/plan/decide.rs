@@ -112,8 +112,9 @@ fn settle(observed: &Observed<'_>, wanted: &Wanted, good: &Good, now: Timestamp)
         return plan(Act::Nothing, None);
     };
     let dress = dress::of(observed, wanted, secret, found(observed), usable.held.authority, good.origin);
-    if secret.immutable && dress.chain != secret.chain {
-        let message = "its chain is an old one, and the Secret is immutable: delete it, and it is made anew".to_owned();
+    if secret.immutable && (dress.chain != secret.chain || !dress.forms.is_empty()) {
+        let old = if dress.chain == secret.chain { "what else it should hold is not in it" } else { "its chain is an old one" };
+        let message = format!("{old}, and the Secret is immutable: delete it, and it is made anew");
         return plan(Act::Nothing, Some(Pending { reason: reason::SECRET_IMMUTABLE, message, helps: Helps::Change }));
     }
     if good.imported {

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use chancery_pki::{Chain, ConstraintBroken, KeyAlgorithm, Name, San, SignatureAlgorithm, SubjectParts};
+use chancery_pki::{Chain, ConstraintBroken, KeyAlgorithm, San, SignatureAlgorithm};
 
 use super::observed::Backing;
 use crate::api::{self, Resolved, Wanted, WantedIssuer};
@@ -54,8 +54,7 @@ pub fn admits(wanted: &Wanted, resolved: &Resolved, spec: &WantedIssuer, backing
             for usage in &resolved.usages {
                 authority.chain.permits_purpose(*usage).map_err(|refused| refusal("spec.usages", refused.to_string()))?;
             }
-            if !wanted.subject.is_empty() && authority.chain.certificates().iter().any(|above| same_name(above.subject(), &wanted.subject))
-            {
+            if !wanted.subject.is_empty() && authority.chain.certificates().iter().any(|above| above.subject().matches(&wanted.subject)) {
                 return Err(refusal("spec.subject", "it equals the subject of a certificate in the issuer's chain"));
             }
             Ok(())
@@ -99,47 +98,5 @@ fn path_length(wanted: &Wanted, chain: &Chain) -> Result<(), Refusal> {
             format!("{length} promises more CAs than the issuer's chain allows: at most {} (RFC 5280 section 4.2.1.9)", left - 1),
         )),
         _ => Ok(()),
-    }
-}
-
-/// Whether two names are one to whoever compares them as RFC 5280 section 7.1 says: without regard to the string's type, to
-/// case and to how much space there is.
-fn same_name(one: &Name, other: &Name) -> bool {
-    if one == other {
-        return true;
-    }
-    match (one.to_parts(), other.to_parts()) {
-        (Some(one), Some(other)) => folded(one) == folded(other),
-        _ => false,
-    }
-}
-
-fn folded(parts: SubjectParts) -> SubjectParts {
-    let fold = |text: String| text.split_whitespace().collect::<Vec<_>>().join(" ").to_lowercase();
-    let all = |texts: Vec<String>| texts.into_iter().map(fold).collect();
-    SubjectParts {
-        common_name: parts.common_name.map(fold),
-        organizations: all(parts.organizations),
-        countries: all(parts.countries),
-        organizational_units: all(parts.organizational_units),
-        localities: all(parts.localities),
-        provinces: all(parts.provinces),
-        street_addresses: all(parts.street_addresses),
-        postal_codes: all(parts.postal_codes),
-        serial_number: parts.serial_number.map(fold),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_name_that_differs_in_case_and_space_only_is_the_same_name() {
-        let name = |common_name: &str| {
-            Name::from_parts(&SubjectParts { common_name: Some(common_name.to_owned()), ..SubjectParts::default() }).unwrap()
-        };
-        assert!(same_name(&name("Corp Root"), &name("corp  ROOT")));
-        assert!(!same_name(&name("Corp Root"), &name("Corp Root 2")));
     }
 }

@@ -77,6 +77,11 @@ fn each_bad_value_is_refused_by_the_path_of_its_field() {
             "spec.keystores.pkcs12.passwordSecretRef.key",
         ),
         ("keystores", json!({"pkcs12": {"create": true, "password": "a", "profile": "Old"}}), "spec.keystores.pkcs12.profile"),
+        (
+            "keystores",
+            json!({"jks": {"create": true, "passwordSecretRef": {"name": "web-tls"}}}),
+            "spec.keystores.jks.passwordSecretRef.name",
+        ),
         ("uris", json!([format!("a:{}", "b".repeat(2048))]), "spec.uris[0]"),
         ("emailAddresses", json!(["A <a@example.com>"]), "spec.emailAddresses[0]"),
         ("commonName", json!("a".repeat(65)), "spec.commonName"),

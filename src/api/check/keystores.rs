@@ -88,23 +88,28 @@ pub(super) fn stores(spec: &CertificateSpec) -> Result<WantedKeystores, SpecErro
     if let Some(jks) = keystores.jks.as_ref().filter(|jks| jks.create) {
         let alias = jks.alias.clone().unwrap_or_else(|| DEFAULT_ALIAS.to_owned());
         text::attribute(&alias, 253).map_err(|problem| SpecError::new("spec.keystores.jks.alias", problem))?;
-        let password = password("spec.keystores.jks", jks.password.as_ref(), jks.password_secret_ref.as_ref())?;
+        let password = password(&spec.secret_name, "spec.keystores.jks", jks.password.as_ref(), jks.password_secret_ref.as_ref())?;
         wanted.jks = Some(WantedJks { alias, password });
     }
     if let Some(pkcs12) = keystores.pkcs12.as_ref().filter(|pkcs12| pkcs12.create) {
-        let password = password("spec.keystores.pkcs12", pkcs12.password.as_ref(), pkcs12.password_secret_ref.as_ref())?;
+        let password = password(&spec.secret_name, "spec.keystores.pkcs12", pkcs12.password.as_ref(), pkcs12.password_secret_ref.as_ref())?;
         wanted.pkcs12 = Some(WantedPkcs12 { profile: pkcs12.profile.unwrap_or(Pkcs12Profile::LegacyRc2), password });
     }
     Ok(wanted)
 }
 
-fn password(field: &str, literal: Option<&Password>, reference: Option<&SecretKeyRef>) -> Result<PasswordSource, SpecError> {
+fn password(own: &str, field: &str, literal: Option<&Password>, reference: Option<&SecretKeyRef>) -> Result<PasswordSource, SpecError> {
     match (literal, reference) {
         (Some(literal), None) if literal.as_bytes().is_empty() => Err(SpecError::new(format!("{field}.password"), "is empty")),
         (Some(literal), None) if literal.as_bytes().len() > MAX_PASSWORD => {
             Err(SpecError::new(format!("{field}.password"), format!("has more than {MAX_PASSWORD} octets")))
         }
         (Some(literal), None) => Ok(PasswordSource::Literal(literal.clone())),
+        // It would change with each change of itself.
+        (None, Some(reference)) if reference.name == own => Err(SpecError::new(
+            format!("{field}.passwordSecretRef.name"),
+            "is spec.secretName itself: the password must be in another Secret",
+        )),
         (None, Some(reference)) => {
             text::subdomain(&reference.name).map_err(|problem| SpecError::new(format!("{field}.passwordSecretRef.name"), problem))?;
             let key = reference.key.clone().unwrap_or_else(|| DEFAULT_KEY.to_owned());

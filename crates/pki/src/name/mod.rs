@@ -122,6 +122,12 @@ impl Name {
         read::said(&self.rdns(), str::to_owned) == read::said(&other.rdns(), str::to_owned)
     }
 
+    /// Whether two names are one to whoever compares them as RFC 5280 section 7.1 says: without regard to the strings' types, to
+    /// case and to how much space there is.
+    pub fn matches(&self, other: &Self) -> bool {
+        self.lies_below(other) && other.lies_below(self)
+    }
+
     /// Whether the name lies in the subtree below `base`: its first relative distinguished names are those of `base`
     /// (RFC 5280 section 4.2.1.10), without regard to the strings' types, to case and to how much space there is
     /// (section 7.1).
@@ -393,6 +399,15 @@ mod tests {
         }
         for base in ["CN=a", "O=Acme,DC=com", "O=Acme Inc", "CN=b,CN=a,O=Acme Inc,DC=com", "OU=x+O=Acme Inc,DC=com"] {
             assert!(!lies_below("CN=a,O=Acme Inc,DC=com", base), "{base}");
+        }
+    }
+
+    #[test]
+    fn a_name_that_differs_in_case_and_space_only_is_the_same_name() {
+        let name = |text: &str| Name::from_rfc4514(text).unwrap();
+        assert!(name("CN=Corp Root,DC=corp").matches(&name("CN=corp  ROOT,DC=CORP")));
+        for other in ["CN=Corp Root 2,DC=corp", "DC=corp,CN=Corp Root", "CN=Corp Root", "CN=Corp Root,DC=corp,DC=corp"] {
+            assert!(!name("CN=Corp Root,DC=corp").matches(&name(other)), "{other}");
         }
     }
 }
