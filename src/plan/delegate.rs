@@ -32,20 +32,9 @@ pub fn template(authority: &KeyId, chain: &[X509], serial: SerialNumber, now: Ti
     let subject = Name::from_parts(&SubjectParts { common_name: Some(format!("OCSP responder {name}")), ..SubjectParts::default() })?;
     let not_before = add(now, -BACKDATE);
     Ok(Template {
-        serial,
-        subject,
-        sans: Vec::new(),
-        not_before,
-        not_after: chain.iter().map(X509::not_after).fold(add(not_before, LIFETIME), Timestamp::min),
         usages: vec![Usage::DigitalSignature, Usage::OcspSigning],
-        ca: None,
-        crl_distribution_points: Vec::new(),
-        ocsp_servers: Vec::new(),
-        issuing_certificate_urls: Vec::new(),
-        freshest_crls: Vec::new(),
         ocsp_no_check: true,
-        name_constraints: None,
-        self_signature: None,
+        ..Template::new(serial, subject, not_before, chain.iter().map(X509::not_after).fold(add(not_before, LIFETIME), Timestamp::min))
     })
 }
 

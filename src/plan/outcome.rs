@@ -97,20 +97,12 @@ impl Issue {
     /// What is signed, under this serial. The issuer adds what is its own: where its lists and its answers are.
     pub fn template(&self, wanted: &Wanted, serial: SerialNumber) -> Template {
         Template {
-            serial,
-            subject: wanted.subject.clone(),
             sans: wanted.sans.iter().cloned().collect(),
-            not_before: self.validity.not_before,
-            not_after: self.validity.not_after,
             usages: self.resolved.usages.iter().copied().collect(),
             ca: wanted.is_ca.then_some(CaConstraints { path_len: wanted.path_len }),
             name_constraints: wanted.name_constraints.clone(),
             self_signature: wanted.signature,
-            crl_distribution_points: Vec::new(),
-            ocsp_servers: Vec::new(),
-            issuing_certificate_urls: Vec::new(),
-            freshest_crls: Vec::new(),
-            ocsp_no_check: false,
+            ..Template::new(serial, wanted.subject.clone(), self.validity.not_before, self.validity.not_after)
         }
     }
 

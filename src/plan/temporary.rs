@@ -30,20 +30,9 @@ impl Temporary {
     /// What is signed, under this serial.
     pub fn template(&self, wanted: &Wanted, serial: SerialNumber) -> Template {
         Template {
-            serial,
-            subject: wanted.subject.clone(),
             sans: wanted.sans.iter().cloned().collect(),
-            not_before: self.validity.not_before,
-            not_after: self.validity.not_after,
             usages: self.usages.clone(),
-            ca: None,
-            name_constraints: None,
-            self_signature: None,
-            crl_distribution_points: Vec::new(),
-            ocsp_servers: Vec::new(),
-            issuing_certificate_urls: Vec::new(),
-            freshest_crls: Vec::new(),
-            ocsp_no_check: false,
+            ..Template::new(serial, wanted.subject.clone(), self.validity.not_before, self.validity.not_after)
         }
     }
 }

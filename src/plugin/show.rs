@@ -78,20 +78,14 @@ mod tests {
     fn authority(common_name: &str) -> (Certificate, PrivateKey) {
         let subject = SubjectParts { common_name: Some(common_name.to_owned()), ..SubjectParts::default() };
         let template = Template {
-            serial: SerialNumber::from_octets(&[1]).unwrap(),
-            subject: Name::from_parts(&subject).unwrap(),
-            sans: Vec::new(),
-            not_before: "2026-01-01T00:00:00Z".parse().unwrap(),
-            not_after: "2036-01-01T00:00:00Z".parse().unwrap(),
             usages: vec![Usage::CertSign, Usage::CrlSign],
             ca: Some(CaConstraints::default()),
-            crl_distribution_points: Vec::new(),
-            ocsp_servers: Vec::new(),
-            issuing_certificate_urls: Vec::new(),
-            freshest_crls: Vec::new(),
-            ocsp_no_check: false,
-            name_constraints: None,
-            self_signature: None,
+            ..Template::new(
+                SerialNumber::from_octets(&[1]).unwrap(),
+                Name::from_parts(&subject).unwrap(),
+                "2026-01-01T00:00:00Z".parse().unwrap(),
+                "2036-01-01T00:00:00Z".parse().unwrap(),
+            )
         };
         let key = PrivateKey::generate(KeyAlgorithm::EcdsaP256).unwrap();
         (self_sign(&template, &key).unwrap(), key)

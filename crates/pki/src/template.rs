@@ -39,6 +39,28 @@ pub struct Template {
     pub self_signature: Option<SignatureAlgorithm>,
 }
 
+impl Template {
+    /// A template of a certificate that is no CA's, with no alternative names, no usages, and nothing else that need not be in it.
+    pub fn new(serial: SerialNumber, subject: Name, not_before: Timestamp, not_after: Timestamp) -> Self {
+        Self {
+            serial,
+            subject,
+            sans: Vec::new(),
+            not_before,
+            not_after,
+            usages: Vec::new(),
+            ca: None,
+            name_constraints: None,
+            self_signature: None,
+            crl_distribution_points: Vec::new(),
+            ocsp_servers: Vec::new(),
+            issuing_certificate_urls: Vec::new(),
+            freshest_crls: Vec::new(),
+            ocsp_no_check: false,
+        }
+    }
+}
+
 /// What a CA may do.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct CaConstraints {

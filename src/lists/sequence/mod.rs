@@ -37,20 +37,14 @@ pub(super) static AUTHORITY: LazyLock<(Certificate, PrivateKey)> = LazyLock::new
     let key = PrivateKey::generate(KeyAlgorithm::EcdsaP256).unwrap();
     let subject = SubjectParts { common_name: Some("Sequence CA".to_owned()), ..SubjectParts::default() };
     let template = Template {
-        serial: SerialNumber::issued(0, [1; RANDOM_OCTETS]),
-        subject: Name::from_parts(&subject).unwrap(),
-        sans: Vec::new(),
-        not_before: Timestamp::UNIX_EPOCH,
-        not_after: Timestamp::from_second(4_000_000_000).unwrap(),
         usages: vec![Usage::CertSign, Usage::CrlSign],
         ca: Some(CaConstraints::default()),
-        crl_distribution_points: Vec::new(),
-        freshest_crls: Vec::new(),
-        ocsp_servers: Vec::new(),
-        issuing_certificate_urls: Vec::new(),
-        ocsp_no_check: false,
-        name_constraints: None,
-        self_signature: None,
+        ..Template::new(
+            SerialNumber::issued(0, [1; RANDOM_OCTETS]),
+            Name::from_parts(&subject).unwrap(),
+            Timestamp::UNIX_EPOCH,
+            Timestamp::from_second(4_000_000_000).unwrap(),
+        )
     };
     (self_sign(&template, &key).unwrap(), key)
 });

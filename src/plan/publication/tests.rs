@@ -52,20 +52,14 @@ impl Case {
         let key = PrivateKey::generate(KeyAlgorithm::EcdsaP256).unwrap();
         let subject = SubjectParts { common_name: Some("Decided CA".to_owned()), ..SubjectParts::default() };
         let template = Template {
-            serial: SerialNumber::issued(0, [1; RANDOM_OCTETS]),
-            subject: Name::from_parts(&subject).unwrap(),
-            sans: Vec::new(),
-            not_before: Timestamp::UNIX_EPOCH,
-            not_after: at(60 * 24 * 3650),
             usages: vec![Usage::CertSign, Usage::CrlSign],
             ca: Some(CaConstraints::default()),
-            crl_distribution_points: Vec::new(),
-            freshest_crls: Vec::new(),
-            ocsp_servers: Vec::new(),
-            issuing_certificate_urls: Vec::new(),
-            ocsp_no_check: false,
-            name_constraints: None,
-            self_signature: None,
+            ..Template::new(
+                SerialNumber::issued(0, [1; RANDOM_OCTETS]),
+                Name::from_parts(&subject).unwrap(),
+                Timestamp::UNIX_EPOCH,
+                at(60 * 24 * 3650),
+            )
         };
         let chain = vec![self_sign(&template, &key).unwrap()];
         Self {

@@ -55,20 +55,14 @@ pub(crate) fn pool(algorithm: KeyAlgorithm, number: u64) -> Arc<PrivateKey> {
 
 fn authority(name: &str, not_before: Timestamp, not_after: Timestamp, path_len: Option<u8>) -> Template {
     Template {
-        serial: serial(),
-        subject: Name::from_parts(&SubjectParts { common_name: Some(name.to_owned()), ..SubjectParts::default() }).unwrap(),
-        sans: Vec::new(),
-        not_before,
-        not_after,
         usages: vec![Usage::CertSign, Usage::CrlSign],
         ca: Some(CaConstraints { path_len }),
-        crl_distribution_points: Vec::new(),
-        ocsp_servers: Vec::new(),
-        issuing_certificate_urls: Vec::new(),
-        freshest_crls: Vec::new(),
-        ocsp_no_check: false,
-        name_constraints: None,
-        self_signature: None,
+        ..Template::new(
+            serial(),
+            Name::from_parts(&SubjectParts { common_name: Some(name.to_owned()), ..SubjectParts::default() }).unwrap(),
+            not_before,
+            not_after,
+        )
     }
 }
 

@@ -69,20 +69,8 @@ fn name(common_name: &str) -> Name {
 
 fn template(serial: SerialNumber, common_name: &str, now: Timestamp, days: i32) -> Template {
     Template {
-        serial,
-        subject: name(common_name),
-        sans: Vec::new(),
-        not_before: now - SignedDuration::from_mins(5),
-        not_after: now + DAY * days,
         usages: vec![Usage::DigitalSignature],
-        ca: None,
-        crl_distribution_points: Vec::new(),
-        ocsp_servers: Vec::new(),
-        issuing_certificate_urls: Vec::new(),
-        freshest_crls: Vec::new(),
-        ocsp_no_check: false,
-        name_constraints: None,
-        self_signature: None,
+        ..Template::new(serial, name(common_name), now - SignedDuration::from_mins(5), now + DAY * days)
     }
 }
 

@@ -101,20 +101,14 @@ fn position(sequence: u64) -> Position {
 fn authority(now: Timestamp) -> Result<Template> {
     let subject = SubjectParts { common_name: Some("Bench CA".to_owned()), ..SubjectParts::default() };
     Ok(Template {
-        serial: serial(0)?,
-        subject: Name::from_parts(&subject)?,
-        sans: Vec::new(),
-        not_before: now - SignedDuration::from_hours(24),
-        not_after: now + SignedDuration::from_hours(24 * 3650),
         usages: vec![Usage::CertSign, Usage::CrlSign],
         ca: Some(CaConstraints { path_len: None }),
-        crl_distribution_points: Vec::new(),
-        ocsp_servers: Vec::new(),
-        issuing_certificate_urls: Vec::new(),
-        freshest_crls: Vec::new(),
-        ocsp_no_check: false,
-        name_constraints: None,
-        self_signature: None,
+        ..Template::new(
+            serial(0)?,
+            Name::from_parts(&subject)?,
+            now - SignedDuration::from_hours(24),
+            now + SignedDuration::from_hours(24 * 3650),
+        )
     })
 }
 
