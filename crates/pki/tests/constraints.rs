@@ -27,22 +27,8 @@ fn dns(text: &str) -> San {
 }
 
 fn template(subject: &str) -> Template {
-    Template {
-        serial: SerialNumber::issued(7, [0xab; RANDOM_OCTETS]),
-        subject: name(subject),
-        sans: Vec::new(),
-        not_before: "2026-01-01T00:00:00Z".parse().unwrap(),
-        not_after: "2027-01-01T00:00:00Z".parse().unwrap(),
-        usages: Vec::new(),
-        ca: None,
-        crl_distribution_points: Vec::new(),
-        ocsp_servers: Vec::new(),
-        issuing_certificate_urls: Vec::new(),
-        freshest_crls: Vec::new(),
-        ocsp_no_check: false,
-        name_constraints: None,
-        self_signature: None,
-    }
+    let (begin, end) = ("2026-01-01T00:00:00Z".parse().unwrap(), "2027-01-01T00:00:00Z".parse().unwrap());
+    Template::new(SerialNumber::issued(7, [0xab; RANDOM_OCTETS]), name(subject), begin, end)
 }
 
 fn domains<const N: usize>(names: [&str; N]) -> NameSubtrees {

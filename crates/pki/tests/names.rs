@@ -1,7 +1,5 @@
 //! Names from text: whatever the text is, there is a name that reads back from what it shows, or an error.
 
-#![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
-
 use chancery_pki::{Name, SubjectParts};
 use proptest::{collection::vec, option, prelude::*};
 

@@ -19,6 +19,9 @@ pub(crate) use permit::Names;
 pub use permit::{BrokenRule, ConstraintBroken};
 pub(crate) use read::Constraints;
 
+/// Whether a text is a subtree of its form: what is wrong with it, if not.
+type Check = fn(&str) -> Result<(), &'static str>;
+
 /// Which names may stand in the certificates below a CA, and which may not. A form of name that no subtree is of is free.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct NameConstraints {
@@ -59,7 +62,7 @@ impl NameConstraints {
         if self.permitted.is_empty() && self.excluded.is_empty() {
             return Err(NameConstraintsError::Empty);
         }
-        let lists: [(&'static str, _, fn(&str) -> Result<(), &'static str>); 6] = [
+        let lists: [(&'static str, _, Check); 6] = [
             ("permitted.dnsDomains", &self.permitted.dns_domains, check_dns_domain),
             ("permitted.emailAddresses", &self.permitted.email_addresses, check_mailboxes),
             ("permitted.uriDomains", &self.permitted.uri_domains, check_uri_domain),

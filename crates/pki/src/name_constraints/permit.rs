@@ -128,8 +128,7 @@ impl Constraints {
 
     fn permit_one(&self, name: &Presented<'_>) -> Result<(), BrokenRule> {
         match name {
-            Presented::San(San::Dns(name)) => self.permit_dns(name),
-            Presented::CommonName(name) => self.permit_dns(name),
+            Presented::San(San::Dns(name)) | Presented::CommonName(name) => self.permit_dns(name),
             Presented::San(San::Ip(address)) => self.permit_ip(*address),
             Presented::San(San::Email(address)) => self.permit_email(Some(address)),
             Presented::Email(address) => self.permit_email(address.as_deref()),

@@ -41,18 +41,11 @@ fn ca_template(common_name: &str, serial: u8) -> Template {
 }
 
 pub(crate) fn template(common_name: &str, serial: u8) -> Template {
-    Template {
-        serial: SerialNumber::issued(1, [serial; RANDOM_OCTETS]),
-        subject: Name::from_parts(&SubjectParts { common_name: Some(common_name.into()), ..SubjectParts::default() }).unwrap(),
-        sans: Vec::new(),
-        not_before: "2026-06-01T12:00:00Z".parse().unwrap(),
-        not_after: "2026-06-02T12:00:00Z".parse().unwrap(),
-        usages: Vec::new(),
-        ca: None,
-        crl_distribution_points: Vec::new(),
-        ocsp_servers: Vec::new(),
-        issuing_certificate_urls: Vec::new(),
-        freshest_crls: Vec::new(),
-        ocsp_no_check: false,
-    }
+    let subject = SubjectParts { common_name: Some(common_name.into()), ..SubjectParts::default() };
+    Template::new(
+        SerialNumber::issued(1, [serial; RANDOM_OCTETS]),
+        Name::from_parts(&subject).unwrap(),
+        "2026-06-01T12:00:00Z".parse().unwrap(),
+        "2026-06-02T12:00:00Z".parse().unwrap(),
+    )
 }
