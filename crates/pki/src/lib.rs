@@ -1,7 +1,7 @@
-//! Pure X.509 for Chancery: keys, names, certificates, chains, serial numbers, revocation lists and OCSP.
+//! Pure X.509 for Chancery: keys, names, certificates, chains, serial numbers, revocation lists, OCSP and key stores.
 //!
 //! Nothing here knows Kubernetes, runs a task, reads a clock or a file: the time and the random bits of a serial are
-//! arguments. (A key pair is drawn by the cryptographic provider from its own generator: it offers no other way.)
+//! arguments. (Key pairs, and the salts of PKCS#12 stores, are drawn by the cryptographic provider from its own generator.)
 
 #![warn(missing_docs)]
 

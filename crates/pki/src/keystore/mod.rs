@@ -5,6 +5,9 @@
 //! one.
 
 mod error;
+#[cfg(test)]
+#[path = "../../tests/keystore/fixed.rs"]
+mod fixed;
 mod jks;
 mod password;
 mod pkcs12;
@@ -48,6 +51,15 @@ impl Contents<'_> {
     fn is_key(&self, pkcs8: &[u8]) -> bool {
         self.key.to_der(KeyEncoding::Pkcs8).is_ok_and(|own| own.as_slice() == pkcs8)
             || PrivateKey::from_der(pkcs8).is_ok_and(|key| key.public_key() == self.key.public_key())
+    }
+}
+
+#[cfg(test)]
+impl Contents<'_> {
+    /// What never changes, for tests: the certificate is its own authority.
+    fn fixed() -> (PrivateKey, Vec<Certificate>) {
+        let certificates = Certificate::bundle_from_pem(fixed::CERTIFICATE.as_bytes()).unwrap();
+        (PrivateKey::from_pem(fixed::KEY.as_bytes()).unwrap(), certificates)
     }
 }
 

@@ -2,5 +2,8 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
+mod fixed;
 mod holds;
+mod hostile;
+mod refused;
 mod support;

@@ -5,7 +5,7 @@ use chancery_pki::{
     keystore::Contents, self_sign,
 };
 
-pub(crate) const PASSWORD: &[u8] = b"correct horse";
+pub(crate) use super::fixed::PASSWORD;
 
 pub(crate) struct Issued {
     pub(crate) key: PrivateKey,

@@ -130,3 +130,106 @@ impl<'a> Octets<'a> {
         (kind == CERTIFICATE_TYPE.as_bytes() || kind == b"X509").then_some(certificate)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::{collection::vec, prelude::*, sample};
+
+    use super::{super::*, *};
+    use crate::{KeyAlgorithm, KeyEncoding, PrivateKey, keystore::fixed::PASSWORD};
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(1024))]
+        #[test]
+        fn a_store_that_is_sealed_anew_after_a_change_is_looked_at_without_panic(
+            edits in vec((any::<sample::Index>(), any::<u8>()), 1..4),
+            length in proptest::option::of(any::<sample::Index>()),
+        ) {
+            let (key, certificates) = Contents::fixed();
+            let contents = Contents { key: &key, chain: &certificates, ca: &certificates, alias: "certificate" };
+            let password = Password::new(PASSWORD).unwrap();
+            let written = jks(&contents, PASSWORD, [7; 20]).unwrap();
+            let sealed = &written[..written.len() - SEAL];
+            let mut changed = sealed.to_vec();
+            for (place, octet) in edits {
+                *place.get_mut(&mut changed) = octet;
+            }
+            if let Some(length) = length {
+                changed.truncate(length.index(sealed.len()));
+            }
+            // The dates are not compared.
+            let holds = jks_holds(&seal(changed.clone(), password).unwrap(), &contents, PASSWORD);
+            let apart = changed.iter().zip(sealed).filter(|(changed, written)| changed != written).count();
+            prop_assert!(!holds || changed.len() == sealed.len() && apart <= 3);
+            prop_assert!(holds || changed != sealed);
+        }
+    }
+
+    #[test]
+    fn a_store_that_claims_more_than_it_has_is_refused() {
+        let password = Password::new(PASSWORD).unwrap();
+        for claims in [
+            [MAGIC, VERSION, u32::MAX].map(u32::to_be_bytes).concat(),
+            [MAGIC, VERSION, 257].map(u32::to_be_bytes).concat(),
+            [[MAGIC, VERSION, 1, KEY_ENTRY].map(u32::to_be_bytes).concat(), vec![0xff; 64]].concat(),
+            [[MAGIC, VERSION, 1, 3].map(u32::to_be_bytes).concat(), vec![0; 64]].concat(),
+            [[MAGIC, 1, 0].map(u32::to_be_bytes).concat()].concat(),
+        ] {
+            assert!(open(&seal(claims, password).unwrap(), password).is_none());
+        }
+        assert!(open(&seal([MAGIC, VERSION, 0].map(u32::to_be_bytes).concat(), password).unwrap(), password).is_some());
+        assert!(open(&[], password).is_none());
+    }
+
+    #[test]
+    fn a_store_with_the_key_of_another_or_with_more_is_refused() {
+        let password = Password::new(PASSWORD).unwrap();
+        let (key, certificates) = Contents::fixed();
+        let other = PrivateKey::generate(KeyAlgorithm::Ed25519).unwrap();
+        let contents = Contents { key: &key, chain: &certificates, ca: &[], alias: "certificate" };
+        let with = |key: &PrivateKey, more: &[&str], rest: &[u8]| {
+            let mut store = begin(1 + more.len()).unwrap();
+            write_entry(&mut store, KEY_ENTRY, "certificate", &certificates[0]).unwrap();
+            let key = protect::protect(&key.to_der(KeyEncoding::Pkcs8).unwrap(), password, [7; 20]);
+            write_length(&mut store, key.len()).unwrap();
+            store.extend(key);
+            write_length(&mut store, 1).unwrap();
+            write_certificate(&mut store, &certificates[0]).unwrap();
+            for alias in more {
+                write_authorities(&mut store, &[((*alias).to_owned(), &certificates[0])]).unwrap();
+            }
+            store.extend(rest);
+            seal(store, password).unwrap()
+        };
+        assert!(jks_holds(&with(&key, &[], &[]), &contents, PASSWORD));
+        assert!(!jks_holds(&with(&other, &[], &[]), &contents, PASSWORD));
+        assert!(!jks_holds(&with(&key, &["more"], &[]), &contents, PASSWORD));
+        assert!(!jks_holds(&with(&key, &[], &[0]), &contents, PASSWORD));
+        assert!(!jks_truststore_holds(&with(&key, &["ca"], &[]), &certificates, PASSWORD));
+    }
+
+    #[test]
+    fn a_key_that_another_password_protects_is_not_found() {
+        let (password, another) = (Password::new(PASSWORD).unwrap(), Password::new(b"another").unwrap());
+        let protected = protect::protect(b"a key", password, [7; 20]);
+        assert_eq!(protect::open(&protected, password).unwrap().as_slice(), b"a key");
+        assert!(protect::open(&protected, another).is_none());
+    }
+
+    #[test]
+    fn a_store_that_no_secret_could_have_is_not_looked_at() {
+        let password = Password::new(PASSWORD).unwrap();
+        let (_, certificates) = Contents::fixed();
+        let opens = |filling: usize| {
+            let mut store = begin(1).unwrap();
+            write_entry(&mut store, TRUSTED_ENTRY, "ca", &certificates[0]).unwrap();
+            write_text(&mut store, CERTIFICATE_TYPE).unwrap();
+            write_length(&mut store, filling).unwrap();
+            store.resize(store.len() + filling, 7);
+            store.extend_from_slice(seal_of(&store, password).as_ref());
+            open(&store, password).is_some()
+        };
+        assert!(opens(STORE_MAX - 100));
+        assert!(!opens(STORE_MAX));
+    }
+}

@@ -8,6 +8,8 @@ use crate::tlv::{self, tag};
 
 const SALT: usize = 20;
 const HASH: usize = 20;
+/// More octets than a key has.
+const KEY_MAX: usize = 16 << 10;
 /// The algorithm's name, of Sun's own making.
 const KEY_PROTECTOR: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.6.1.4.1.42.2.17.1.1");
 
@@ -39,7 +41,7 @@ pub(super) fn open(protected: &[u8], password: Password<'_>) -> Option<Zeroizing
         return None;
     }
     let (salt, rest) = octets.split_first_chunk::<SALT>()?;
-    let (masked, hash) = rest.split_last_chunk::<HASH>()?;
+    let (masked, hash) = rest.split_last_chunk::<HASH>().filter(|(masked, _)| masked.len() <= KEY_MAX)?;
     let password = password.utf16();
     let mut pkcs8 = Zeroizing::new(Vec::with_capacity(masked.len()));
     pkcs8.extend(masked.iter().zip(mask(&password, *salt, masked.len()).iter()).map(|(octet, mask)| octet ^ mask));

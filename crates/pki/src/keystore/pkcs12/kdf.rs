@@ -158,3 +158,32 @@ pub(super) fn read_hmac_sha256(reader: &mut Reader<'_>) -> Result<(), Malformed>
     rest.end()?;
     if kind == oid::HMAC_SHA256.as_bytes() { Ok(()) } else { Err(Malformed) }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_store_makes_us_derive_for_long() {
+        for (iterations, done) in
+            [(&[1][..], true), (&[0x27, 0x10], true), (&[0x27, 0x11], false), (&[0x7f, 0xff, 0xff, 0xff], false), (&[1, 0, 0, 0, 0], false)]
+        {
+            assert_eq!(Parameters::read(b"salt", iterations).is_ok(), done, "{iterations:02x?}");
+        }
+        for iterations in [&[][..], &[0], &[0xff]] {
+            assert!(Parameters::read(b"salt", iterations).is_err(), "{iterations:02x?}");
+        }
+        assert!(Parameters::read(&[7; SALT_MAX], &[1]).is_ok());
+        assert!(Parameters::read(&[7; SALT_MAX + 1], &[1]).is_err());
+    }
+
+    #[test]
+    fn addition_carries_to_the_front_and_out() {
+        let mut block = [0x00, 0xff, 0xff, 0xff];
+        add_with_one(&mut block, &[0, 0]);
+        assert_eq!(block, [1, 0, 0, 0]);
+        let mut block = [0xff; 4];
+        add_with_one(&mut block, &[0xff]);
+        assert_eq!(block, [0xff; 4]);
+    }
+}

@@ -77,6 +77,8 @@ impl Pkcs12Profile {
 /// Writes a key store: the key with its certificate, then the rest of the chain and the authorities, each certificate
 /// once. The alias, if there is one, is the friendlyName of the key and its certificate.
 ///
+/// Java opens no PKCS#12 store with a password beyond ASCII, Go with none beyond the Basic Multilingual Plane.
+///
 /// # Errors
 /// When the password is empty, over-long or no text, the alias is over-long, there is no certificate or it is not of this
 /// key, or the provider fails.

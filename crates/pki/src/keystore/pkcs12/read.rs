@@ -159,3 +159,173 @@ impl Said {
         Ok(said)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::{collection::vec, option, prelude::*, sample};
+
+    use super::{super::*, *};
+    use crate::{KeyAlgorithm, PrivateKey, keystore::fixed::PASSWORD};
+
+    /// The bags of a store, without what protects them: certificates, and the key.
+    fn bags_of(store: &[u8], password: Password<'_>) -> (Vec<u8>, Vec<u8>) {
+        let mut pfx = tlv::only(store, tag::SEQUENCE).unwrap().reader();
+        pfx.next().unwrap();
+        let (_, value) = content(&mut pfx).unwrap();
+        let safes = tlv::only(value, tag::OCTET_STRING).unwrap().contents;
+        let mut safes = tlv::only(safes, tag::SEQUENCE).unwrap().reader();
+        let (_, value) = content(&mut safes).unwrap();
+        let mut data = tlv::only(value, tag::SEQUENCE).unwrap().reader();
+        data.next().unwrap();
+        let mut info = data.next().unwrap().reader();
+        info.next().unwrap();
+        let mut algorithm = info;
+        info.next().unwrap();
+        let certificates = Encryption::Aes256.decrypt(password, &mut algorithm, info.next().unwrap().contents).unwrap();
+        let (_, value) = content(&mut safes).unwrap();
+        (certificates.to_vec(), tlv::only(value, tag::OCTET_STRING).unwrap().contents.to_vec())
+    }
+
+    fn changed(octets: &[u8], edits: &[(sample::Index, u8)], length: Option<sample::Index>) -> Vec<u8> {
+        let mut changed = octets.to_vec();
+        for (place, octet) in edits {
+            *place.get_mut(&mut changed) = *octet;
+        }
+        changed.truncate(length.map_or(octets.len(), |length| length.index(octets.len())));
+        changed
+    }
+
+    #[test]
+    fn a_store_whose_key_is_anothers_or_nobodys_is_written_again() {
+        let (key, certificates) = Contents::fixed();
+        let contents = Contents { key: &key, chain: &certificates, ca: &[], alias: "" };
+        let (profile, password) = (Pkcs12Profile::Modern2023, Password::new(PASSWORD).unwrap());
+        let with = |key: &PrivateKey, key_id: &[u8], certificate_id: &[u8], trusted: bool| {
+            let (algorithm, key) = profile.encryption().encrypt(password, &key.to_der(KeyEncoding::Pkcs8).unwrap()).unwrap();
+            let attributes = |id| Attributes { friendly_name: None, local_key_id: Some(id), trusted: false };
+            let key = bags(|out| {
+                write_bag(out, oid::SHROUDED_KEY_BAG, attributes(key_id), |out| {
+                    tlv::wrap(out, tag::SEQUENCE, |out| {
+                        out.extend_from_slice(&algorithm);
+                        tlv::write(out, tag::OCTET_STRING, &key);
+                    });
+                });
+            });
+            let friendly_name = trusted.then_some("ca");
+            let certificates = bags(|out| {
+                write_certificate_bag(out, &certificates[0], Attributes { friendly_name, trusted, ..attributes(certificate_id) })
+            });
+            write(profile, password, &certificates, Some(&key)).unwrap()
+        };
+        let holds = |store: &[u8]| pkcs12_holds(store, &contents, profile, PASSWORD);
+        assert!(holds(&with(&key, b"1", b"1", false)));
+        assert!(!holds(&with(&PrivateKey::generate(KeyAlgorithm::Ed25519).unwrap(), b"1", b"1", false)));
+        // Java and others would find no certificate of the key.
+        assert!(!holds(&with(&key, b"1", b"2", false)));
+        // Nobody's key is looked for in a trust store.
+        assert!(!pkcs12_truststore_holds(&with(&key, b"1", b"2", true), &certificates, profile, PASSWORD));
+        let store = pkcs12_truststore(&certificates, profile, PASSWORD).unwrap();
+        assert!(pkcs12_truststore_holds(&store, &certificates, profile, PASSWORD));
+    }
+
+    #[test]
+    fn authorities_that_java_would_not_trust_or_not_tell_apart_are_written_again() {
+        let (_, certificates) = Contents::fixed();
+        let (profile, password) = (Pkcs12Profile::Modern2023, Password::new(PASSWORD).unwrap());
+        let holds = |friendly_name: Option<&str>, trusted: bool| {
+            let attributes = Attributes { friendly_name, local_key_id: None, trusted };
+            let bags = bags(|out| write_certificate_bag(out, &certificates[0], attributes));
+            let store = write(profile, password, &bags, None).unwrap();
+            pkcs12_truststore_holds(&store, &certificates, profile, PASSWORD)
+        };
+        assert!(holds(Some("any name"), true));
+        assert!(!holds(Some("ca"), false));
+        assert!(!holds(None, true));
+    }
+
+    #[test]
+    fn attributes_stand_in_the_order_of_their_octets() {
+        let mut out = Vec::new();
+        Attributes { friendly_name: Some(&"a".repeat(40)), local_key_id: Some(&[7; 20]), trusted: true }.write(&mut out);
+        let mut members = tlv::only(&out, tag::SET).unwrap().reader();
+        let members: Vec<_> = (0..3).map(|_| members.next().unwrap().whole).collect();
+        assert!(members.is_sorted(), "{members:02x?}");
+    }
+
+    #[test]
+    fn an_algorithm_of_another_name_is_not_taken_for_ours() {
+        let password = Password::new(PASSWORD).unwrap();
+        // The last octet of each name that is written is changed in turn.
+        let renamed = |octets: &[u8], name: ObjectIdentifier| {
+            let name = name.as_bytes();
+            let place = octets.windows(name.len()).position(|window| window == name).unwrap() + name.len() - 1;
+            let mut octets = octets.to_vec();
+            octets[place] ^= 1;
+            octets
+        };
+        for (encryption, names) in [
+            (Encryption::TripleDes, &[oid::PBE_SHA1_TRIPLE_DES][..]),
+            (Encryption::Aes256, &[oid::PBES2, oid::PBKDF2, oid::HMAC_SHA256, oid::AES_256_CBC]),
+        ] {
+            let (algorithm, encrypted) = encryption.encrypt(password, b"plain").unwrap();
+            let decrypts = |algorithm: &[u8]| encryption.decrypt(password, &mut Reader::new(algorithm), &encrypted).is_ok();
+            assert!(decrypts(&algorithm));
+            for name in names {
+                assert!(!decrypts(&renamed(&algorithm, *name)), "{name}");
+            }
+        }
+        for (mac, names) in
+            [(Mac::Sha1, &[oid::SHA1][..]), (Mac::Sha256, &[oid::SHA256]), (Mac::Pbmac1, &[oid::PBMAC1, oid::PBKDF2, oid::HMAC_SHA256])]
+        {
+            let data = mac.write(password, b"message").unwrap();
+            let verifies = |data: &[u8]| mac.verify(password, &mut Reader::new(data), b"message").is_ok();
+            assert!(verifies(&data));
+            for name in names {
+                assert!(!verifies(&renamed(&data, *name)), "{name}");
+            }
+        }
+    }
+
+    type Edits = Vec<(sample::Index, u8)>;
+
+    fn edits() -> impl Strategy<Value = (Edits, Option<sample::Index>)> {
+        (vec((any::<sample::Index>(), any::<u8>()), 0..4), option::weighted(0.2, any::<sample::Index>()))
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(512))]
+        #[test]
+        fn a_store_whose_bags_were_changed_by_one_who_knows_the_password_is_looked_at_without_panic(
+            of_certificates in edits(),
+            of_key in edits(),
+        ) {
+            let (key, certificates) = Contents::fixed();
+            let contents = Contents { key: &key, chain: &certificates, ca: &[], alias: "certificate" };
+            let (profile, password) = (Pkcs12Profile::Modern2026, Password::new(PASSWORD).unwrap());
+            let (certificates, key) = bags_of(&pkcs12(&contents, profile, PASSWORD).unwrap(), password);
+            let others = changed(&certificates, &of_certificates.0, of_certificates.1);
+            let other = changed(&key, &of_key.0, of_key.1);
+            let store = write(profile, password, &others, Some(&other)).unwrap();
+            let holds = pkcs12_holds(&store, &contents, profile, PASSWORD);
+            prop_assert!(holds || others != certificates || other != key, "what was not changed is not known again");
+            prop_assert!(!holds || others.len() == certificates.len() && other.len() == key.len());
+        }
+    }
+
+    #[test]
+    fn no_more_than_one_key_and_so_many_bags_are_looked_at() {
+        let (key, certificates) = Contents::fixed();
+        let contents = Contents { key: &key, chain: &certificates, ca: &[], alias: "certificate" };
+        let (profile, password) = (Pkcs12Profile::Modern2023, Password::new(PASSWORD).unwrap());
+        let (one, key) = bags_of(&pkcs12(&contents, profile, PASSWORD).unwrap(), password);
+        let times = |octets: &[u8], times: usize| {
+            let bag = tlv::only(octets, tag::SEQUENCE).unwrap().contents;
+            bags(|out| out.extend(bag.repeat(times)))
+        };
+        let opens =
+            |certificates: &[u8], key: &[u8]| open(&write(profile, password, certificates, Some(key)).unwrap(), profile, password).is_ok();
+        assert!(opens(&times(&one, BAGS_MAX), &key));
+        assert!(!opens(&times(&one, BAGS_MAX + 1), &key));
+        assert!(!opens(&one, &times(&key, 2)));
+    }
+}
