@@ -21,6 +21,7 @@ need_cargo = $(call need,$(CARGO),install Rust 1.95 or newer from https://rustup
 need_go = $(call need,go,install Go 1.26 or newer from https://go.dev/dl/)
 need_openssl = $(call need,openssl,apt-get install openssl)
 need_setpriv = $(call need,setpriv,apt-get install util-linux)
+need_keytool = $(call need,keytool,apt-get install default-jdk-headless)
 
 .PHONY: help
 help: ## this list
@@ -36,7 +37,7 @@ run: programs $(if $(DEMO_KUBECONFIG),,control-plane) ## the same, left running:
 	@CARGO="$(CARGO)" tests/demo/run --stay
 
 .PHONY: test
-test: tools ## all tests, against a real control plane (TEST=name runs those whose name contains it)
+test: java tools ## all tests, against a real control plane (TEST=name runs those whose name contains it)
 	@echo "make test: the first time some 10 minutes are spent compiling; afterwards it takes a few"
 	$(CARGO) test --workspace --locked $(if $(TEST),-- $(TEST))
 	$(if $(TEST),,@$(MAKE) --no-print-directory audit)
@@ -101,6 +102,11 @@ programs:
 	$(need_openssl)
 	$(need_setpriv)
 
+# Tests alone need it.
+.PHONY: java
+java:
+	$(need_keytool)
+
 .PHONY: control-plane
 ifdef KUBEBUILDER_ASSETS
 control-plane:
@@ -124,11 +130,10 @@ $(ZLINT)/bin/zlint: $(ZLINT)/go.mod $(ZLINT)/go.sum
 	@echo "zlint: building, about a minute the first time"
 	@cd $(ZLINT) && CGO_ENABLED=0 go build -mod=readonly -trimpath -o bin/ github.com/zmap/zlint/v3/cmd/zlint && touch bin/zlint
 
-# Go's crypto/x509 alone: nothing is fetched.
 .PHONY: gocheck
 gocheck: $(GOCHECK)/bin/gocheck
 
-$(GOCHECK)/bin/gocheck: $(GOCHECK)/go.mod $(GOCHECK)/main.go
+$(GOCHECK)/bin/gocheck: $(GOCHECK)/go.mod $(GOCHECK)/go.sum $(wildcard $(GOCHECK)/*.go)
 	$(need_go)
 	@cd $(GOCHECK) && CGO_ENABLED=0 go build -mod=readonly -trimpath -o bin/ . && touch bin/gocheck
 

@@ -1,9 +1,12 @@
-// gocheck says what Go's crypto/x509 makes of a revocation list, of a chain, and of a chain under the lists of its authorities. It needs
-// nothing but the standard library, and knows nothing of Kubernetes.
+// gocheck says what Go's crypto/x509 makes of a revocation list, of a chain, and of a chain under the lists of its authorities, and
+// what Go's readers make of key stores. It knows nothing of Kubernetes.
 //
 //	gocheck list ISSUER CRL            the list, which the issuer must have signed, as JSON
 //	gocheck path TIME ROOTS CHAIN      the subjects of the chain, leaf first, as of a time (RFC 3339)
 //	gocheck chain ROOTS CHAIN CRL...   for each certificate of the chain, leaf first, whether its issuer's list has it
+//	gocheck keystore FILE PASSWORD     a PKCS#12 store: the SHA-256 of the key's public half and of each certificate
+//	gocheck truststore FILE PASSWORD   the same of a store of trusted certificates
+//	gocheck stores KIND KEY CHAIN CA PASSWORD   writes keystore and truststore, JKS or PKCS#12 of a profile
 //
 // Certificates are PEM, lists DER or PEM with any number of lists. Whatever is not as it should be ends it with an error: a
 // signature, a list that has run out or is not in force yet, a certificate of the chain without a list.
@@ -88,8 +91,14 @@ func run(arguments []string) (any, error) {
 		return said, nil
 	case len(arguments) >= 4 && arguments[0] == "chain":
 		return chain(arguments[1], arguments[2], arguments[3:])
+	case len(arguments) == 3 && arguments[0] == "keystore":
+		return keystore(arguments[1], arguments[2])
+	case len(arguments) == 3 && arguments[0] == "truststore":
+		return truststore(arguments[1], arguments[2])
+	case len(arguments) == 6 && arguments[0] == "stores":
+		return stores(arguments[1], arguments[2], arguments[3], arguments[4], arguments[5])
 	}
-	return nil, errors.New("usage: gocheck list ISSUER CRL | gocheck path TIME ROOTS CHAIN | gocheck chain ROOTS CHAIN CRL...")
+	return nil, errors.New("usage: gocheck list ISSUER CRL | path TIME ROOTS CHAIN | chain ROOTS CHAIN CRL... | keystore FILE PASSWORD | truststore FILE PASSWORD | stores KIND KEY CHAIN CA PASSWORD")
 }
 
 // The chain that Go builds, for whatever purpose.

@@ -102,6 +102,8 @@ fn openssl_reads_every_form_of_key_and_it_reads_back() {
             directory.openssl("pkey -in key.pem -noout -check");
             directory.openssl("pkey -in key.pem -pubout -outform DER -out public.der");
             assert_eq!(directory.read("public.der"), key.public_key().spki_der(), "{algorithm}");
+            directory.write_octets("key.der", &key.to_der(encoding).unwrap());
+            assert_eq!(directory.openssl("pkey -inform DER -in key.der -pubout"), directory.openssl("pkey -in key.pem -pubout"));
             let read = PrivateKey::from_pem(pem.as_bytes()).unwrap();
             assert_eq!((read.algorithm(), read.key_id()), (algorithm, key.key_id()));
             assert_eq!(*read.to_pem(encoding).unwrap(), *pem);

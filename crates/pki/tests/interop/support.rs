@@ -1,4 +1,4 @@
-//! What the tests share: a folder to run OpenSSL in, and certificates to begin with.
+//! What the tests share: a folder to run OpenSSL and others in, and certificates to begin with.
 
 use std::{
     fs,
@@ -29,8 +29,16 @@ impl Directory {
         fs::read(self.path(name)).unwrap()
     }
 
+    pub(crate) fn write_octets(&self, name: &str, octets: &[u8]) {
+        fs::write(self.path(name), octets).unwrap();
+    }
+
     pub(crate) fn try_openssl(&self, arguments: &str) -> Result<String, String> {
-        let output = run(self.0.path(), arguments);
+        self.try_program("openssl", arguments)
+    }
+
+    pub(crate) fn try_program(&self, program: &str, arguments: &str) -> Result<String, String> {
+        let output = run(program, self.0.path(), arguments);
         let text = |octets: &[u8]| String::from_utf8_lossy(octets).into_owned();
         if output.status.success() { Ok(text(&output.stdout)) } else { Err(text(&output.stdout) + &text(&output.stderr)) }
     }
@@ -41,9 +49,12 @@ impl Directory {
 }
 
 /// Arguments are parted by spaces; `~` within one stands for a space.
-fn run(directory: &Path, arguments: &str) -> std::process::Output {
+fn run(program: &str, directory: &Path, arguments: &str) -> std::process::Output {
     let arguments = arguments.split(' ').map(|argument| argument.replace('~', " "));
-    Command::new("openssl").args(arguments).current_dir(directory).output().unwrap()
+    // Java takes arguments in the locale's encoding.
+    let mut command = Command::new(program);
+    command.args(arguments).current_dir(directory).env("LC_ALL", "C.UTF-8");
+    command.output().unwrap_or_else(|error| panic!("{program}: {error}"))
 }
 
 /// A time at which everything that is issued here is valid.
