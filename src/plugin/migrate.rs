@@ -168,7 +168,10 @@ fn subject_of(document: &Document) -> Subject {
 
 /// An object of ours with this metadata and spec.
 fn ours(kind: &str, metadata: Value, spec: Value) -> Value {
-    serde_json::json!({ "apiVersion": format!("{}/{}", names::GROUP, names::VERSION), "kind": kind, "metadata": metadata, "spec": spec })
+    let mut object = serde_json::json!({ "apiVersion": format!("{}/{}", names::GROUP, names::VERSION), "kind": kind });
+    object["metadata"] = metadata;
+    object["spec"] = spec;
+    object
 }
 
 #[cfg(test)]

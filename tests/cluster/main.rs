@@ -44,6 +44,9 @@ mod bad_input;
 mod plugin;
 
 #[cfg(test)]
+mod corpus;
+
+#[cfg(test)]
 mod tenants;
 
 #[cfg(test)]

@@ -31,7 +31,8 @@ impl Content {
             .data
             .iter()
             .flatten()
-            .map(|(key, value)| (key.clone(), String::from_utf8(value.0.clone()).expect("PEM is text")))
+            // Stores are no text.
+            .filter_map(|(key, value)| Some((key.clone(), String::from_utf8(value.0.clone()).ok()?)))
             .collect();
         let certificates = |key: &str| match texts.get(key) {
             Some(text) => X509::bundle_from_pem(text.as_bytes()).unwrap_or_else(|error| panic!("{key}: {error}")),
