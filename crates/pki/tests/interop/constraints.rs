@@ -16,9 +16,10 @@ static KEY: LazyLock<PrivateKey> = LazyLock::new(|| PrivateKey::generate(KeyAlgo
 
 /// `+DNS:a` is permitted, `-DNS:a` excluded; none for no text.
 fn constraints(text: &str) -> Option<NameConstraints> {
-    if text.is_empty() {
-        return None;
-    }
+    (!text.is_empty()).then(|| some_constraints(text))
+}
+
+fn some_constraints(text: &str) -> NameConstraints {
     let mut constraints = NameConstraints { critical: true, ..NameConstraints::default() };
     for item in text.split(' ') {
         let (form, value) = item[1..].split_once(':').unwrap();
@@ -31,7 +32,7 @@ fn constraints(text: &str) -> Option<NameConstraints> {
             other => panic!("{other}"),
         }
     }
-    Some(constraints)
+    constraints
 }
 
 /// What a leaf is called, as in `CN:a DNS:b`.
