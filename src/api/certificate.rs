@@ -22,7 +22,9 @@ use super::{
     keystores::{AdditionalOutputFormat, KeystoresSpec},
     name_constraints::{NameConstraintsSpec, OtherName},
     private_key::PrivateKeySpec,
-    readable, schema,
+    readable,
+    renewal::RenewalSpec,
+    schema,
 };
 
 /// A certificate that is wanted: it becomes a Secret, and stays right.
@@ -117,6 +119,9 @@ pub struct CertificateSpec {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 1, max = 99))]
     pub renew_before_percentage: Option<i32>,
+    /// Whether and when time renews the certificate.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub renewal: Option<RenewalSpec>,
     /// The certificate's private key.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub private_key: Option<PrivateKeySpec>,

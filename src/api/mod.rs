@@ -20,11 +20,13 @@ pub mod names;
 pub mod private_key;
 mod readable;
 pub mod reason;
+pub mod renewal;
 pub mod resolve;
 pub mod revocation_list;
 pub mod revocation_list_status;
 mod schema;
 pub mod selector;
+pub mod window;
 
 pub use certificate::{Certificate, CertificateSpec, DeletionPolicy, IssuerRef, RevocationSpec, SecretTemplate, Subject, TENANT_REASONS};
 pub use certificate_status::{CertificateStatus, IssuedCertificate, ResolvedKey, ResolvedSpec, RevocationStatus, SecretIdentity};
@@ -38,6 +40,7 @@ pub use issuer::{ClusterIssuer, ClusterIssuerSpec, Issuer, IssuerSpec, OnAuthori
 pub use issuer_status::IssuerStatus;
 pub use keystores::{OutputFormat, Password};
 pub use private_key::{Algorithm, Encoding, PrivateKeySpec, RotationPolicy};
+pub use renewal::{RenewalPolicy, RenewalSpec, RenewalWindow};
 pub use resolve::{DEFAULT_DURATION, Defaulted, Resolved, encoding_name, resolve, unwritten};
 pub use revocation_list::{
     CertificateTarget, CopyTarget, DeltaSpec, Distribution, OWNER_REASONS, OcspSpec, OrderSpec, RevocationList, RevocationListSpec,
@@ -46,3 +49,4 @@ pub use revocation_list_status::{
     DeltaStatus, FormerAuthority, RefusedOrder, RegisterAnchor, ResolvedList, RevocationListStatus, ShardStatus,
 };
 pub use selector::NamespaceSelector;
+pub use window::{Occurrence, Schedule, Window};

@@ -10,6 +10,7 @@ use super::{
     observed::{Backing, Held, IssuerSeen, IssuerView, Observed, SecretRead, SecretSeen},
     renewal,
     status::Recorded as _,
+    turn::{Turn, turn},
 };
 use crate::api::{self, Resolved, Wanted, names};
 
@@ -26,8 +27,8 @@ pub(super) struct Good {
 #[derive(Clone, Debug)]
 pub(super) struct Usable {
     pub(super) held: Held,
-    /// When it falls due.
-    pub(super) renewal: Timestamp,
+    /// When it is renewed.
+    pub(super) turn: Turn,
 }
 
 impl Usable {
@@ -73,7 +74,7 @@ pub(super) fn assess(observed: &Observed<'_>, wanted: &Wanted, now: Timestamp) -
             };
             let status = observed.certificate.status.as_ref();
             let handled = status.and_then(|status| status.renew_handled.as_deref());
-            let good = usable(observed, wanted, held);
+            let good = usable(observed, wanted, held, now);
             still_wanted(observed, wanted, &good, handled, now)?;
             Ok(Good { usable: good, origin: Origin::Issued, imported: false })
         }
@@ -102,7 +103,7 @@ fn read(observed: &Observed<'_>, wanted: &Wanted, secret: &SecretRead, now: Time
     let origin = if matches!(basis, Basis::Found) || was_taken_over_halfway(observed, secret) { Origin::Found } else { Origin::Issued };
     checks::satisfies(wanted, certificates, key, secret, found(observed), origin)
         .map_err(|violation| Box::new(Lack { violation, held: Some(held.clone()), usable: None, key_is_sound: sound, urgent: false }))?;
-    let good = usable(observed, wanted, held);
+    let good = usable(observed, wanted, held, now);
     still_wanted(observed, wanted, &good, record.renew_handled.as_deref(), now)?;
     match basis {
         Basis::Registered => Ok(Good { usable: good, origin, imported: false }),
@@ -190,41 +191,41 @@ fn may_be_missing(observed: &Observed<'_>, said: Option<&Held>, annotated: Optio
     [of_issuer, of_current, of_status, of_secret].into_iter().flatten().any(|authority| broken.contains_key(&authority))
 }
 
-fn usable(observed: &Observed<'_>, wanted: &Wanted, held: Held) -> Usable {
-    let renewal = due(observed, wanted, &held);
-    Usable { held, renewal }
+fn usable(observed: &Observed<'_>, wanted: &Wanted, held: Held, now: Timestamp) -> Usable {
+    let uid = observed.certificate.metadata.uid.as_deref().unwrap_or_default();
+    let desired = renewal::due(held.validity, rule(observed, wanted, &held), uid, &held.serial);
+    let turn = turn(desired, held.validity.not_after, &wanted.schedule, uid, &held.serial, now);
+    Usable { held, turn }
 }
 
 fn still_wanted(observed: &Observed<'_>, wanted: &Wanted, good: &Usable, handled: Option<&str>, now: Timestamp) -> Result<(), Box<Lack>> {
-    checks::still_wanted(wanted, found(observed), &good.held, good.renewal, handled, now).map_err(|violation| {
+    checks::still_wanted(wanted, found(observed), &good.held, &good.turn, handled, now).map_err(|violation| {
         Box::new(Lack {
             violation,
             held: Some(good.held.clone()),
             usable: Some(good.clone()),
             key_is_sound: true,
-            urgent: good.renewal <= now || (wanted.renew.is_some() && wanted.renew.as_deref() != handled),
+            urgent: good.turn.due || (wanted.renew.is_some() && wanted.renew.as_deref() != handled),
         })
     })
 }
 
-/// When what is held falls due: by the spec, else by the value that its issuance was resolved with.
-fn due(observed: &Observed<'_>, wanted: &Wanted, held: &Held) -> Timestamp {
+/// By what rule what is held falls due: by the spec's, else by the value that its issuance was resolved with.
+fn rule(observed: &Observed<'_>, wanted: &Wanted, held: &Held) -> api::Renewal {
     let status = observed.certificate.status.as_ref();
     let same = status.is_some_and(|status| {
         // Under another spec the value may have been a written one.
         status.observed_generation == observed.certificate.metadata.generation
             && status.serial_number.as_deref() == Some(held.serial.to_string().as_str())
     });
-    let rule = match wanted.renewal {
+    match wanted.renewal {
         api::Renewal::Default if same => observed.certificate.resolved_renewal().unwrap_or(api::Renewal::Default),
         api::Renewal::Default => found(observed)
             .and_then(|issuer| issuer.spec.as_ref())
             .and_then(|spec| spec.defaults.renew_before)
             .map_or(api::Renewal::Default, api::Renewal::Before),
         asked => asked,
-    };
-    let uid = observed.certificate.metadata.uid.as_deref().unwrap_or_default();
-    renewal::due(held.validity, rule, uid, &held.serial)
+    }
 }
 
 /// A certificate that the register does not have may become this Certificate's when the register has none of it at all,

@@ -12,6 +12,7 @@ use jiff::{SignedDuration, Timestamp};
 use super::{
     observed::{AuthorityView, Backing, Content, Held, History, IssuerView, SecretRead},
     renewal::Validity,
+    turn::Turn,
 };
 use crate::{
     api::{Defaulted, GoDuration, OnAuthorityChange, Resolved, Wanted, encoding_name, names, reason::certificate as reason, resolve},
@@ -394,12 +395,12 @@ fn duration(
 
 /// Whether time, a person or the issuer asks for a new certificate in place of a good one.
 ///
-/// `renewal` is the moment at which the certificate falls due, `handled` the value of the renew annotation that was acted on.
+/// `turn` is when it is time, `handled` the value of the renew annotation that was acted on.
 pub fn still_wanted(
     wanted: &Wanted,
     issuer: Option<&IssuerView>,
     held: &Held,
-    renewal: Timestamp,
+    turn: &Turn,
     handled: Option<&str>,
     now: Timestamp,
 ) -> Result<(), Violation> {
@@ -416,8 +417,9 @@ pub fn still_wanted(
             format!("the issuer's authority is {key_id} now, and it asks for its certificates to follow"),
         ));
     }
-    if renewal <= now {
-        return Err(Violation::new(Cause::Due, reason::RENEWAL_DUE, format!("due for renewal since {renewal}")));
+    if let Turn { at: Some(at), due: true, outside, .. } = turn {
+        let windows = if *outside { ", and no window opens before it ends" } else { "" };
+        return Err(Violation::new(Cause::Due, reason::RENEWAL_DUE, format!("due for renewal since {at}{windows}")));
     }
     if let Some(asked) = wanted.renew.as_deref()
         && handled != Some(asked)

@@ -14,6 +14,7 @@ use super::{
     renewal, revocation,
     status::{Attempt, Failure},
     temporary,
+    turn::Turn,
 };
 use crate::api::{
     Wanted,
@@ -98,7 +99,8 @@ fn settle(observed: &Observed<'_>, wanted: &Wanted, good: &Good, now: Timestamp)
     if usable.is_early(now) {
         return early(usable);
     }
-    let wake = usable.renewal.min(ended(&usable.held));
+    let ended = ended(&usable.held);
+    let wake = usable.turn.at.map_or(ended, |at| at.min(ended));
     let wake = observed.ca_crl_after.map_or(wake, |after| wake.min(after));
     // Better said while there is time than when the next renewal waits for it.
     let missing = observed.passwords.missing.as_ref().map(|missing| Pending {
@@ -136,7 +138,7 @@ fn early(usable: &Usable) -> Plan {
         reason: reason::NOT_YET_VALID,
         message,
         held: Some(usable.held.clone()),
-        renewal: Some(usable.renewal),
+        renewal: usable.turn.at,
         pending: Some(pending),
     };
     Plan { act: Act::Nothing, standing: Some(standing), wake: Some(valid_from) }
@@ -147,9 +149,19 @@ pub(super) fn ready(usable: &Usable, pending: Option<Pending>) -> Standing {
     let until = format!("valid until {}", minute(usable.held.validity.not_after));
     let message = match &pending {
         Some(pending) => format!("{until}; {}", pending.message),
-        None => format!("{until}, to be renewed from {}", minute(usable.renewal)),
+        None => format!("{until}, {}", renewed(&usable.turn)),
     };
-    Standing { ready: true, reason: READY, message, held: Some(usable.held.clone()), renewal: Some(usable.renewal), pending }
+    Standing { ready: true, reason: READY, message, held: Some(usable.held.clone()), renewal: usable.turn.at, pending }
+}
+
+fn renewed(turn: &Turn) -> String {
+    match turn {
+        Turn { at: None, .. } => "not renewed by time, since spec.renewal.policy is Disabled".to_owned(),
+        Turn { at: Some(at), outside: true, .. } => {
+            format!("to be renewed from {}, outside spec.renewal.windows: none opens before it ends", minute(*at))
+        }
+        Turn { at: Some(at), .. } => format!("to be renewed from {}", minute(*at)),
+    }
 }
 
 /// The first second at which a certificate holds no more.

@@ -30,6 +30,7 @@ mod simulation;
 pub(crate) mod stage;
 pub mod status;
 pub mod temporary;
+pub mod turn;
 
 pub use decide::{decide, failed};
 pub use outcome::{Act, Finalizer, Helps, Issue, KeySource, Pending, Plan, Standing};

@@ -61,7 +61,7 @@ pub(super) fn obtain(observed: &Observed<'_>, wanted: &Wanted, lack: &Lack, now:
     }
 }
 
-/// What is not replaced by itself: a certificate on hold, and a CA's, on which others stand.
+/// What is not replaced by itself: a certificate on hold, a CA's, on which others stand, and one that was to expire.
 fn stays(observed: &Observed<'_>, wanted: &Wanted, lack: &Lack) -> Result<(), Obstruction> {
     match lack.violation.cause {
         Cause::Held => Err(Obstruction::change(
@@ -75,6 +75,10 @@ fn stays(observed: &Observed<'_>, wanted: &Wanted, lack: &Lack) -> Result<(), Ob
                 depend(&observed.dependents),
                 api::names::RENEW
             ),
+        )),
+        Cause::Expired if wanted.schedule.disabled && !asked_for(observed, wanted) => Err(Obstruction::change(
+            lack.violation.reason,
+            format!("spec.renewal.policy is Disabled: annotation {} with a new value makes a new one", api::names::RENEW),
         )),
         _ => Ok(()),
     }
@@ -107,9 +111,10 @@ pub(super) fn wait(lack: &Lack, obstruction: &Obstruction, now: Timestamp) -> Pl
         Helps::Change | Helps::Event => None,
     };
     let expiry = lack.held.as_ref().map(ended);
-    let due = lack.usable.as_ref().map(|usable| usable.renewal);
+    let due = lack.usable.as_ref().and_then(|usable| usable.turn.at);
+    let over = lack.usable.as_ref().and_then(|usable| usable.turn.over);
     let valid = lack.usable.as_ref().map(Usable::from);
-    let wake = [wake, expiry, due, valid].into_iter().flatten().filter(|time| *time > now).min();
+    let wake = [wake, expiry, due, over, valid].into_iter().flatten().filter(|time| *time > now).min();
     let standing = match &lack.usable {
         Some(usable) if lack.violation.leaves_ready() && !usable.is_early(now) => ready(usable, Some(pending)),
         _ => {

@@ -25,9 +25,16 @@ fn specs() -> impl Strategy<Value = Value> {
         option::of((sample::select(vec![("ECDSA", 256), ("ECDSA", 384), ("ECDSA", 521), ("Ed25519", 0), ("RSA", 2048)]), 0..3_u8, 0..3_u8));
     let usages = collection::vec(sample::select(Usage::ALL.to_vec()), 0..5);
     let subject = option::of((collection::vec("[A-Z][a-z ,]{0,8}[a-z]", 0..3), collection::vec(sample::select(vec!["DE", "FR"]), 0..2)));
-    (names, option::of("[a-z]{1,12}"), key, usages, subject, option::of(1..20_000_i64), 0..100_i64, any::<bool>(), 0..3_u8).prop_map(
-        |(names, common_name, key, usages, subject, duration, lead, is_ca, rule)| {
-            let mut spec = json!({"dnsNames": names, "isCA": is_ca, "usages": usages});
+    let renewal = sample::select(vec![
+        Value::Null,
+        Value::Null,
+        json!({"policy": "Disabled"}),
+        json!({"windows": [{"cron": "0 2 * * *", "windowDuration": "1h"}]}),
+        json!({"windows": [{"cron": "@monthly", "windowDuration": "50h", "timezone": "Europe/Berlin"}]}),
+    ]);
+    (names, option::of("[a-z]{1,12}"), key, usages, subject, option::of(1..20_000_i64), 0..100_i64, any::<bool>(), 0..3_u8, renewal)
+        .prop_map(|(names, common_name, key, usages, subject, duration, lead, is_ca, rule, renewal)| {
+            let mut spec = json!({"dnsNames": names, "isCA": is_ca, "usages": usages, "renewal": renewal});
             if let Some(name) = common_name.or_else(|| (names.is_empty() || is_ca).then(|| "name".to_owned())) {
                 spec["commonName"] = json!(name);
             }
@@ -56,8 +63,7 @@ fn specs() -> impl Strategy<Value = Value> {
                 _ => {}
             }
             spec
-        },
-    )
+        })
 }
 
 fn seal(key: u64, end: Timestamp) -> Seal {

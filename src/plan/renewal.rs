@@ -103,7 +103,7 @@ pub fn due(validity: Validity, renewal: Renewal, uid: &str, serial: &SerialNumbe
 }
 
 /// A number that is the same for the same certificate, and evenly spread over all of them.
-fn spread(uid: &str, serial: &SerialNumber) -> u32 {
+pub(super) fn spread(uid: &str, serial: &SerialNumber) -> u32 {
     // FNV-1a, then the finisher of SplitMix64: uids differ in few places, and the result must not.
     let mut hash = 0xcbf2_9ce4_8422_2325_u64;
     for octet in uid.bytes().chain(serial.as_octets().iter().copied()) {
@@ -114,7 +114,7 @@ fn spread(uid: &str, serial: &SerialNumber) -> u32 {
     u32::try_from((hash ^ (hash >> 31)) >> 32).unwrap_or(u32::MAX)
 }
 
-fn scale(window: i64, share: u32) -> i64 {
+pub(super) fn scale(window: i64, share: u32) -> i64 {
     let scaled = (i128::from(window) * i128::from(share)) >> 32;
     i64::try_from(scaled).unwrap_or(0)
 }

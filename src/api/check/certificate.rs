@@ -9,7 +9,9 @@ use kube::ResourceExt;
 use super::{
     error::SpecError,
     keystores::{self, WantedKeystores},
-    names as names_of, shared, text,
+    names as names_of,
+    renewal::schedule,
+    shared, text,
 };
 use crate::api::{
     certificate::{Certificate, CertificateSpec, DeletionPolicy, IssuerRef, RevocationSpec, SecretTemplate, TENANT_REASONS},
@@ -17,6 +19,7 @@ use crate::api::{
     names,
     private_key::{PrivateKeySpec, RotationPolicy},
     schema,
+    window::Schedule,
 };
 
 /// How many octets all alternative names of a certificate may have together. TLS peers bound what they read (OpenSSL: 100 KiB
@@ -50,6 +53,8 @@ pub struct Wanted {
     pub duration: Option<SignedDuration>,
     /// When to renew.
     pub renewal: Renewal,
+    /// When it may be renewed since its time comes.
+    pub schedule: Schedule,
     /// The kind of key, if written.
     pub key: Option<KeyAlgorithm>,
     /// How it signs itself, if written; it is made with a key of that kind.
@@ -190,6 +195,7 @@ pub fn check(certificate: &Certificate) -> Result<Wanted, SpecError> {
         path_len: names_of::path_len(spec)?,
         duration,
         renewal,
+        schedule: schedule(spec.renewal.as_ref())?,
         key: key(spec, &private_key)?,
         signature: spec.signature_algorithm,
         encoding: private_key.encoding.map(shared::encoding),

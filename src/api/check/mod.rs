@@ -8,6 +8,7 @@ pub mod error;
 pub mod issuer;
 pub mod keystores;
 mod names;
+mod renewal;
 pub mod revocation_list;
 pub(super) mod shared;
 pub(super) mod text;

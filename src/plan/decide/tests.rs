@@ -9,6 +9,7 @@ mod reasons;
 mod registers;
 mod revocations;
 mod steady;
+mod windows;
 
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};

@@ -6,6 +6,7 @@
 mod audit;
 mod chance;
 mod fate;
+mod windows;
 mod world;
 
 use chancery_pki::KeyAlgorithm;
@@ -59,6 +60,10 @@ fn desks(offices: &[Office], count: usize) -> Vec<(Desk, usize)> {
             _ => match number % 20 {
                 0..2 => json!({}),
                 2..9 => json!({"duration": "8760h"}),
+                10 => json!({"duration": "8760h", "renewal": {"windows": [{"cron": "0 2 * * 6", "windowDuration": "4h"}]}}),
+                11 => json!({
+                    "renewal": {"windows": [{"cron": "30 2 1,15 * *", "windowDuration": "90m", "timezone": "Europe/Berlin"}]},
+                }),
                 9 => json!({"duration": "26280h", "renewBefore": "26000h"}),
                 12 => json!({"duration": "4320h", "privateKey": {"rotationPolicy": "Never"}}),
                 13 => json!({"duration": "17520h", "isCA": true, "commonName": format!("CA {number}")}),

@@ -350,6 +350,11 @@ impl Desk {
         Some((&found.status, &found.reason, &found.message))
     }
 
+    /// Whether its renewals wait for windows.
+    pub(crate) fn has_windows(&self) -> bool {
+        self.wanted.as_ref().is_ok_and(|wanted| !wanted.schedule.windows.is_empty())
+    }
+
     /// The certificate in the Secret.
     pub(crate) fn leaf(&self) -> Option<&X509> {
         match &self.secret.as_ref()?.content {

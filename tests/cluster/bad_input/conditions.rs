@@ -169,3 +169,29 @@ async fn an_annotation_beyond_all_measure_is_refused_and_changes_nothing() {
     stage.ready("web").await;
     assert_eq!(stage.issuances("web").await, ["Created"]);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_window_that_no_clock_shows_is_refused_by_its_field_and_a_good_one_takes_its_place() {
+    let stage = Stage::set("windows").await;
+    stage.authority().await;
+    let nightly = json!({"cron": "0 2 * * *", "windowDuration": "1h"});
+    let rows = [
+        ("no-such-minute", json!({"cron": "60 2 * * *"}), "spec.renewal.windows[1].cron", "for the minute: use 0 to 59"),
+        ("no-such-day", json!({"cron": "0 2 30 2 *"}), "spec.renewal.windows[1].cron", "names days that no year has"),
+        ("no-such-zone", json!({"timezone": "Europe/Bonn"}), "spec.renewal.windows[1].timezone", "for example Europe/Berlin"),
+    ];
+    for (name, change, _, _) in &rows {
+        let renewal = json!({"renewal": {"windows": [nightly, merged(nightly.clone(), change)]}});
+        stage.certificate(name, merged(leaf("ca", name), &renewal)).await;
+    }
+    for (name, _, field, problem) in &rows {
+        let message = stage.unready(name, "InvalidSpec").await;
+        assert!(message.contains(field) && message.contains(problem), "{name}: {message}");
+        assert_eq!(stage.issuances(name).await.len(), 0, "{name}");
+        stage.patch::<Certificate>(name, json!({"spec": {"renewal": {"windows": [nightly]}}})).await;
+        stage.ready(name).await;
+        let renewed = stage.certificates().get(name).await.unwrap().status.unwrap().renewal_time.unwrap().0;
+        assert_eq!(renewed.to_zoned(jiff::tz::TimeZone::UTC).hour(), 2, "{name}: {renewed}");
+    }
+    goes_on(&stage).await;
+}

@@ -10,6 +10,8 @@ use crate::stage::{Stage, merged};
 async fn the_api_server_refuses_a_certificate_that_cannot_be_meant_and_names_the_field() {
     let stage = Stage::set("refused").await;
     let many: Vec<String> = (0..2000).map(|number| format!("a{number}.example.com")).collect();
+    let nightly = json!({"cron": "0 2 * * *", "windowDuration": "1h"});
+    let window = |change: Value| json!({"renewal": {"windows": [merged(nightly.clone(), &change)]}});
     let rows: Vec<(&str, Value, &str)> = vec![
         // At least one name.
         ("no name at all", json!({"dnsNames": null}), "at least one of commonName, dnsNames"),
@@ -37,6 +39,22 @@ async fn the_api_server_refuses_a_certificate_that_cannot_be_meant_and_names_the
         ("both ways to renew", json!({"renewBefore": "10m", "renewBeforePercentage": 5}), "exclude each other"),
         ("zero per cent", json!({"renewBeforePercentage": 0}), "spec.renewBeforePercentage"),
         ("a hundred per cent", json!({"renewBeforePercentage": 100}), "spec.renewBeforePercentage"),
+        // Renewals.
+        (
+            "windows for what is not renewed",
+            json!({"renewal": {"policy": "Disabled", "windows": [nightly.clone()]}}),
+            "spec.renewal.windows",
+        ),
+        ("a policy of renewal that is none", json!({"renewal": {"policy": "Never"}}), "spec.renewal.policy"),
+        ("17 windows", json!({"renewal": {"windows": vec![nightly.clone(); 17]}}), "spec.renewal.windows"),
+        ("a window that is never said to open", window(json!({"cron": null})), "spec.renewal.windows[0].cron"),
+        ("seconds in cron", window(json!({"cron": "0 0 2 * * *"})), "spec.renewal.windows[0].cron"),
+        ("cron without a time", window(json!({"cron": "@every 1h"})), "spec.renewal.windows[0].cron"),
+        ("cron in words", window(json!({"cron": "every night at two o'clock"})), "spec.renewal.windows[0].cron"),
+        ("a window without a length", window(json!({"windowDuration": null})), "spec.renewal.windows[0].windowDuration"),
+        ("a window of seconds", window(json!({"windowDuration": "59s"})), "spec.renewal.windows[0].windowDuration"),
+        ("a window of days", window(json!({"windowDuration": "1d"})), "spec.renewal.windows[0].windowDuration"),
+        ("a time zone in words", window(json!({"timezone": "New York"})), "spec.renewal.windows[0].timezone"),
         // Keys.
         ("RSA 1024", json!({"privateKey": {"algorithm": "RSA", "size": 1024}}), "spec.privateKey.size"),
         ("1024 without an algorithm", json!({"privateKey": {"size": 1024}}), "spec.privateKey.size"),
@@ -201,6 +219,13 @@ async fn what_can_be_meant_is_accepted_also_where_it_is_unusual() {
         certificate(json!({"privateKey": {"size": 384}})),
         certificate(json!({"privateKey": {"algorithm": "Ed25519"}})),
         certificate(json!({"renewBeforePercentage": 25})),
+        certificate(json!({"renewal": {"policy": "Disabled", "windows": []}})),
+        certificate(json!({"renewal": {"windows": vec![json!({
+            "cron": " */15\t1-5  ? JAN-mar,12  MON,0,7 ", "windowDuration": "1h30m", "timezone": "America/Argentina/Buenos_Aires",
+        }); 16]}})),
+        certificate(
+            json!({"renewal": {"policy": "RenewBefore", "windows": [{"cron": "@weekly", "windowDuration": "1m", "timezone": ""}]}}),
+        ),
         certificate(json!({"revocation": {"issuedBefore": "2026-01-01T00:00:00.5+01:00"}, "deletionPolicy": "RevokeAndDelete"})),
         certificate(revocation("keyCompromise")),
         certificate(json!({"duration": "1.5h"})),
