@@ -32,6 +32,7 @@ mod template;
 mod tlv;
 mod usage;
 mod verify;
+mod weak;
 
 pub use algorithm::KeyAlgorithm;
 pub use certificate::{Certificate, key_matches, pem_bundle};
@@ -59,3 +60,4 @@ pub use signer::{SignError, Signer};
 pub use template::{CaConstraints, Template};
 pub use usage::{Usage, UsageError};
 pub use verify::verify_leaf;
+pub use weak::Weakness;

@@ -60,6 +60,15 @@ impl PublicKey {
         &self.0.spki[self.0.bits.clone()]
     }
 
+    /// Modulus and public exponent of an RSA key, big-endian and without leading zeros.
+    pub(crate) fn rsa_numbers(&self) -> Option<(&[u8], &[u8])> {
+        if !self.algorithm().is_some_and(|algorithm| algorithm.is_rsa()) {
+            return None;
+        }
+        let key = RsaPublicKey::from_der(self.bits()).ok()?;
+        Some((key.modulus.as_bytes(), key.exponent.as_bytes()))
+    }
+
     /// The SHA-256 of the SubjectPublicKeyInfo.
     pub fn key_id(&self) -> KeyId {
         self.0.key_id
