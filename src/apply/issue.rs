@@ -139,7 +139,10 @@ async fn record(
 /// away, and read back by another parser as what was asked for.
 async fn rehearsed(signer: &Arc<dyn Issuer>, template: &Template, key: &Arc<PrivateKey>) -> Result<(), Fault> {
     let (signer, template, key) = (Arc::clone(signer), template.clone(), Arc::clone(key));
-    let rehearsal = move || rehearse(&template, key.public_key(), signer.certificate());
+    let rehearsal = move || match key.public_key().weakness() {
+        Some(weakness) => Err(format!("the private key is weak: {weakness}")),
+        None => rehearse(&template, key.public_key(), signer.certificate()).map_err(|error| error.to_string()),
+    };
     blocking(rehearsal).await?.map_err(|error| {
         let reason = reason::certificate::VERIFICATION_FAILED;
         Fault::Failed(Failure { reason, message: format!("nothing was signed: {error}"), retry: true })

@@ -62,6 +62,12 @@ impl CertificateAuthority {
             return Err(obstacle(reason::EXPIRED, format!("a certificate of its chain expired at {}: renew it", chain.not_after())));
         }
         chain.verify_authority(now).map_err(|error| obstacle(reason::CHAIN_INVALID, format!("the Secret's chain: {error}")))?;
+        for certificate in chain.certificates() {
+            if let Some(weakness) = certificate.public_key().weakness() {
+                let message = format!("the key of \"{}\" in its chain is weak: {weakness}", certificate.subject());
+                return Err(obstacle(reason::KEY_WEAK, message));
+            }
+        }
         let fingerprint = fingerprint(&chain);
         let (crl_distribution_points, ocsp_servers, issuing_certificate_urls) = match &spec.kind {
             Kind::Ca { crl_distribution_points, ocsp_servers, issuing_certificate_urls, .. } => {

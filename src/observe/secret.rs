@@ -68,7 +68,8 @@ pub fn read(secret: &Secret) -> SecretRead {
         annotations: secret.annotations().clone(),
         labels: secret.labels().clone(),
         weakness: match &content {
-            Content::Pair { .. } | Content::Missing(_) | Content::Unreadable(_) | Content::Mismatch => None,
+            Content::Pair { key, .. } => key.public_key().weakness().map(|weakness| weakness.to_string()),
+            Content::Missing(_) | Content::Unreadable(_) | Content::Mismatch => None,
         },
         content,
         key_encoding: data(names::TLS_KEY).and_then(encoding),
