@@ -213,7 +213,7 @@ mod tests {
             });
             let friendly_name = trusted.then_some("ca");
             let certificates = bags(|out| {
-                write_certificate_bag(out, &certificates[0], Attributes { friendly_name, trusted, ..attributes(certificate_id) })
+                write_certificate_bag(out, &certificates[0], Attributes { friendly_name, trusted, ..attributes(certificate_id) });
             });
             write(profile, password, &certificates, Some(&key)).unwrap()
         };
