@@ -47,6 +47,9 @@ mod plugin;
 mod corpus;
 
 #[cfg(test)]
+mod migration;
+
+#[cfg(test)]
 mod tenants;
 
 #[cfg(test)]

@@ -4,11 +4,11 @@ use serde_json::Value;
 
 use super::{
     Fate, Migrated, fields,
-    landscape::{IssuerId, Landscape, Sort, reference, some, text},
+    landscape::{Landscape, Sort, reference, some, text},
     metadata::{Notes, carry},
     ours,
 };
-use crate::api::{Certificate, check, names};
+use crate::api::{Certificate, Wanted, check, names};
 
 pub(super) fn migrate(object: &Value, landscape: &Landscape) -> Fate {
     let mut notes = Notes::default();
@@ -24,11 +24,10 @@ pub(super) fn migrate(object: &Value, landscape: &Landscape) -> Fate {
     let carried = ours("Certificate", metadata, spec);
     match serde_json::from_value::<Certificate>(carried.clone()) {
         Err(error) => notes.refuse("metadata", error.to_string()),
-        Ok(certificate) => {
-            if let Err(error) = check(&certificate) {
-                notes.refuse_too(error.field(), error.problem());
-            }
-        }
+        Ok(certificate) => match check(&certificate) {
+            Err(error) => notes.refuse_too(error.field(), error.problem()),
+            Ok(wanted) => signature(&wanted, reference(object).and_then(|issuer| landscape.sort(&issuer)), &mut notes),
+        },
     }
     notes.fate(carried)
 }
@@ -79,10 +78,6 @@ fn differences(object: &Value, spec: &Value, landscape: &Landscape, notes: &mut 
     if has("/encodeUsagesInRequest") {
         notes.differs("spec.encodeUsagesInRequest", "without effect: there are no requests");
     }
-    let signs_itself = |issuer: &IssuerId| landscape.sort(issuer) == Some(Sort::SelfSigned);
-    if has("/signatureAlgorithm") && !reference(object).is_some_and(|issuer| signs_itself(&issuer)) {
-        notes.differs("spec.signatureAlgorithm", "with a ca issuer it decides only the kind of key: what signs is the CA's key");
-    }
     let profile = spec.pointer("/keystores/pkcs12/profile").map_or("", text);
     if spec.pointer("/keystores/pkcs12/create") == Some(&Value::Bool(true)) && ["", "LegacyRC2"].contains(&profile) {
         let unset = if profile.is_empty() { "unset, so LegacyRC2: " } else { "" };
@@ -94,6 +89,23 @@ fn differences(object: &Value, spec: &Value, landscape: &Landscape, notes: &mut 
     let sharing = landscape.sharing(object);
     if !sharing.is_empty() {
         notes.differs("spec.secretName", format!("also of Certificate {}: only one of them can have it", some(&sharing)));
+    }
+}
+
+/// How a certificate is signed: it is its own business only where it signs itself, and not every key can sign in every way.
+fn signature(wanted: &Wanted, issuer: Option<Sort>, notes: &mut Notes) {
+    const FIELD: &str = "spec.signatureAlgorithm";
+    let Some(signature) = wanted.signature else { return };
+    let unsuited = wanted.key.filter(|key| !signature.suits(*key));
+    match (issuer, unsuited) {
+        (Some(Sort::SelfSigned), None) => {}
+        (Some(Sort::SelfSigned), Some(key)) => {
+            notes.refuse(FIELD, format!("a certificate with a key of kind {key} does not sign itself so here"))
+        }
+        (_, None) => notes.differs(FIELD, "with a ca issuer it decides only the kind of key: what signs is the CA's key"),
+        (_, Some(key)) => {
+            notes.differs(FIELD, format!("without effect with a ca issuer, whose key signs; with selfSigned, {key} does not sign so here"));
+        }
     }
 }
 

@@ -117,6 +117,11 @@ fn each_difference_is_said_with_its_field() {
         (json!({"revisionHistoryLimit": 3}), "spec.revisionHistoryLimit", "without effect"),
         (json!({"encodeUsagesInRequest": false}), "spec.encodeUsagesInRequest", "without effect"),
         (json!({"signatureAlgorithm": "SHA384WithRSA"}), "spec.signatureAlgorithm", "only the kind of key"),
+        (
+            json!({"signatureAlgorithm": "ECDSAWithSHA512", "privateKey": {"algorithm": "ECDSA"}}),
+            "spec.signatureAlgorithm",
+            "with selfSigned, ECDSA P-256 does not",
+        ),
         (json!({"privateKey": null}), "spec.privateKey", "ECDSA P-256, not RSA 2048"),
         (json!({"privateKey": {"encoding": "PKCS8"}}), "spec.privateKey", "until the next renewal"),
         (json!({"privateKey": null}), "spec.usages", "unset: digital signature in a new certificate"),
@@ -263,6 +268,17 @@ fn a_certificate_of_an_issuer_that_cannot_go_over_does_not_either() {
         );
         assert_eq!(outcome.absent_issuers, [""; 0]);
     }
+}
+
+#[test]
+fn a_certificate_that_signs_itself_in_a_way_that_its_key_cannot_here_is_refused() {
+    let mut own = of("Issuer", &json!({"selfSigned": {}}));
+    own["metadata"]["name"] = json!("ca");
+    let root = certificate(&json!({"signatureAlgorithm": "ECDSAWithSHA512", "privateKey": {"algorithm": "ECDSA", "size": 384}}));
+    let outcome = migrate(&[document(root)], &[own]);
+    let Fate::Refused(notes) = &outcome.objects[0].fate else { panic!("{outcome:?}") };
+    assert_eq!(notes[0].field, "spec.signatureAlgorithm");
+    assert!(notes[0].text.contains("P-384"), "{notes:?}");
 }
 
 #[test]
