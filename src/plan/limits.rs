@@ -80,6 +80,7 @@ fn field(wanted: &Wanted, broken: &ConstraintBroken) -> &'static str {
         Some(San::Email(_)) => "spec.emailAddresses",
         Some(San::Other { .. }) => "spec.otherNames",
         None if wanted.literal => "spec.literalSubject",
+        None if broken.is_of_common_name() => "spec.commonName",
         None => "spec.subject",
     }
 }

@@ -41,6 +41,9 @@ mod revocation;
 mod bad_input;
 
 #[cfg(test)]
+mod contract;
+
+#[cfg(test)]
 mod plugin;
 
 #[cfg(test)]

@@ -64,7 +64,7 @@ impl Content {
         self.annotations.get(&format!("chancery.dev/{suffix}")).map(String::as_str)
     }
 
-    /// The values of the Secret's keys, base64-free, as they can be put back.
+    /// The values of the Secret's keys that are text, base64-free, as they can be put back.
     pub(crate) fn texts(&self) -> &BTreeMap<String, String> {
         &self.texts
     }

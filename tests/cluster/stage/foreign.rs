@@ -24,19 +24,27 @@ pub(crate) struct ForeignCa {
 impl ForeignCa {
     /// A self-signed CA by openssl; `constraints` is what openssl calls basicConstraints.
     pub(crate) async fn by_openssl(common_name: &str, constraints: &str, key_usage: &str) -> Self {
+        Self::with_extensions(
+            common_name,
+            &[&format!("basicConstraints=critical,{constraints}"), &format!("keyUsage=critical,{key_usage}")],
+        )
+        .await
+    }
+
+    /// A self-signed certificate by openssl with these extensions, as openssl's configuration writes them.
+    pub(crate) async fn with_extensions(common_name: &str, extensions: &[&str]) -> Self {
         let key = Program::openssl().args(["ecparam", "-name", "prime256v1", "-genkey", "-noout"]).run().await;
+        Self::of_key(common_name, extensions, key).await
+    }
+
+    /// The same for a key that is there.
+    pub(crate) async fn of_key(common_name: &str, extensions: &[&str], key: String) -> Self {
         let folder = tempfile::tempdir().expect("a folder can be made");
         let path = folder.path().join("key.pem");
         std::fs::write(&path, &key).expect("it is writable");
-        let mut arguments = vec!["req".to_owned(), "-x509".into(), "-new".into(), "-days".into(), "365".into(), "-key".into()];
-        arguments.push(path.to_string_lossy().into_owned());
-        arguments.extend([
-            "-subj".into(),
-            format!("/CN={common_name}"),
-            "-addext".into(),
-            format!("basicConstraints=critical,{constraints}"),
-        ]);
-        arguments.extend(["-addext".into(), format!("keyUsage=critical,{key_usage}")]);
+        let (path, subject) = (path.to_string_lossy().into_owned(), format!("/CN={common_name}"));
+        let mut arguments = vec!["req", "-x509", "-new", "-days", "365", "-key", &path, "-subj", &subject];
+        arguments.extend(extensions.iter().flat_map(|extension| ["-addext", extension]));
         let certificate = Program::openssl().args(arguments).run().await;
         Self { certificate, key }
     }

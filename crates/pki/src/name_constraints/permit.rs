@@ -26,6 +26,8 @@ use crate::{Name, San};
 
 /// id-on-SmtpUTF8Mailbox (RFC 9598 section 3).
 const SMTP_UTF8_MAILBOX: &str = "1.3.6.1.5.5.7.8.9";
+/// How an error shows a common name.
+const COMMON_NAME: &str = "the common name ";
 /// How many subtrees an error shows.
 const SHOWN: usize = 8;
 
@@ -39,6 +41,13 @@ pub struct ConstraintBroken {
     pub name: String,
     /// What it breaks.
     pub rule: BrokenRule,
+}
+
+impl ConstraintBroken {
+    /// Whether the name is the common name in the subject, which looks like a DNS name.
+    pub fn is_of_common_name(&self) -> bool {
+        self.name.starts_with(COMMON_NAME)
+    }
 }
 
 /// What a name breaks.
@@ -108,7 +117,7 @@ impl fmt::Display for Presented<'_> {
             Self::Subject(name) => write!(formatter, "the subject {name}"),
             Self::Email(Some(address)) => write!(formatter, "the e-mail address {address} in the subject"),
             Self::Email(None) => formatter.write_str("the e-mail address in the subject"),
-            Self::CommonName(name) => write!(formatter, "the common name {name}"),
+            Self::CommonName(name) => write!(formatter, "{COMMON_NAME}{name}"),
         }
     }
 }

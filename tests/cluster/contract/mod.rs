@@ -1,0 +1,11 @@
+//! The whole contract of a Certificate: what each field does, in the Secret and when it changes; what is refused before a key
+//! touches anything; and what stands in for a certificate that cannot be had yet.
+
+mod change;
+mod fields;
+mod forms;
+mod limits;
+mod passwords;
+mod store;
+mod temporary;
+mod versions;
