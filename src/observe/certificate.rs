@@ -80,7 +80,7 @@ enum Found {
     Absent,
     AsRecorded,
     Foreign(String),
-    Read(Wiped),
+    Read(Box<Wiped>),
 }
 
 impl Sight {
@@ -134,7 +134,7 @@ impl Sight {
             Found::Absent => SecretSight::Absent,
             Found::AsRecorded => SecretSight::AsRecorded,
             Found::Foreign(why) => SecretSight::Foreign(why),
-            Found::Read(secret) => sight.judged(secret).await,
+            Found::Read(secret) => sight.judged(*secret).await,
         };
         if wanted.is_ca
             && let Some(SecretRead { weakness: Some(_), content: Content::Pair { key, .. }, .. }) = sight.read()
@@ -393,7 +393,7 @@ impl Sight {
         if !ask && !gives_lists && self.is_as_recorded(&mark) {
             return Ok(Found::AsRecorded);
         }
-        api.get(&name.name).await.map_or_else(failed, |secret| Ok(Found::Read(Wiped::new(secret))))
+        api.get(&name.name).await.map_or_else(failed, |secret| Ok(Found::Read(Box::new(Wiped::new(secret)))))
     }
 
     /// Whether the status describes this very Secret, and the register agrees with the status.

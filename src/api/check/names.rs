@@ -16,14 +16,12 @@ type Format<T> = fn(&str) -> Result<T, String>;
 
 /// The subject, and the parts that it is made of.
 pub(super) fn subject(spec: &CertificateSpec) -> Result<(Name, SubjectParts), SpecError> {
-    match &spec.literal_subject {
-        Some(literal) => literal_subject(spec, literal),
-        None => {
-            let parts = parts(spec)?;
-            let name = Name::from_parts(&parts).map_err(|error| SpecError::new("spec.subject", error.to_string()))?;
-            Ok((name, parts))
-        }
+    if let Some(literal) = &spec.literal_subject {
+        return literal_subject(spec, literal);
     }
+    let parts = parts(spec)?;
+    let name = Name::from_parts(&parts).map_err(|error| SpecError::new("spec.subject", error.to_string()))?;
+    Ok((name, parts))
 }
 
 fn literal_subject(spec: &CertificateSpec, literal: &str) -> Result<(Name, SubjectParts), SpecError> {

@@ -4,15 +4,18 @@ use serde_json::{Value, json};
 
 use crate::api::{Certificate, SpecError, Wanted, check};
 
-fn checked(renewal: &Value) -> Result<Wanted, SpecError> {
-    let certificate: Certificate = serde_json::from_value(json!({
+fn certificate(renewal: &Value) -> Certificate {
+    serde_json::from_value(json!({
         "apiVersion": "chancery.dev/v1alpha1",
         "kind": "Certificate",
         "metadata": { "name": "web", "namespace": "shop" },
         "spec": { "secretName": "web-tls", "issuerRef": { "name": "ca" }, "dnsNames": ["web.example.com"], "renewal": renewal },
     }))
-    .expect("reading a Certificate never fails");
-    check(&certificate)
+    .expect("reading a Certificate never fails")
+}
+
+fn checked(renewal: &Value) -> Result<Wanted, SpecError> {
+    check(&certificate(renewal))
 }
 
 fn with(change: &Value) -> Value {

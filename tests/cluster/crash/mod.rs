@@ -167,10 +167,10 @@ async fn survive(flows: &[Flow]) {
     let mut stage = Stage::set(&ground).await;
     for flow in flows {
         let rows = MATRIX.iter().find(|(of, _)| of == flow).map(|(_, rows)| *rows).expect("each flow has its rows");
-        stage.run(*flow, rows, None).await;
+        Box::pin(stage.run(*flow, rows, None)).await;
         for (row, _) in rows.iter().enumerate() {
             for moment in Moment::ALL {
-                stage.run(*flow, rows, Some((row, moment))).await;
+                Box::pin(stage.run(*flow, rows, Some((row, moment)))).await;
             }
         }
     }

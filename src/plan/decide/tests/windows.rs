@@ -123,12 +123,14 @@ fn another_window_makes_no_new_certificate() {
     assert_eq!((renews(&desk), desk.held_serial()), (None, serial));
 }
 
+type Change = fn(&mut Desk);
+
 #[test]
 fn windows_bind_renewals_by_time_alone() {
     let office = Office::ca();
     let around = Surroundings::of(&office);
     let now = noon() + hours(100);
-    let changes: [(&str, fn(&mut Desk)); 4] = [
+    let changes: [(&str, Change); 4] = [
         ("NamesChanged", |desk| edit(desk, json!({"dnsNames": ["other.example"]}))),
         ("SecretMissing", |desk| desk.secret = None),
         ("RenewRequested", |desk| renew(desk, "now")),
