@@ -1,29 +1,22 @@
 //! What bears on one Certificate, gathered so that a decision can borrow it.
 
+mod found;
+
 use std::{collections::BTreeMap, sync::Arc};
 
 use chancery_pki::KeyId;
 use jiff::{SignedDuration, Timestamp};
-use k8s_openapi::api::core::v1::Secret;
-use kube::{Api, Client};
+use kube::Client;
 
-use super::{
-    cache::{Cached as _, Name},
-    forms::{self, Unlocked},
-    revocation,
-    secret::{self, Wiped},
-    world::World,
-};
+use super::{cache::Name, forms::Unlocked, revocation, secret::Wiped, world::World};
 use crate::{
     api::{Certificate, IssuerKind, SecretIdentity, SpecError, Wanted, check, names},
     cluster::{CallError, MAX_SKEW},
     issuers::Entry,
     plan::{
         budget::{self, Spent},
-        forms::{Passwords, as_recorded},
+        forms::Passwords,
         observed::{AuthorityView, Backing, Content, History, IssuerSeen, ListCopy, Observed, Recorded, SecretRead, SecretSeen, needs_own},
-        ownership::{self, Ownership},
-        recorded::{self, SecretMark},
         renewal::add,
     },
     register::Current,
@@ -74,15 +67,6 @@ pub enum SecretSight {
     Read(Box<SecretRead>, Box<Wiped>),
 }
 
-/// A Secret that was looked for, before its content was judged.
-#[derive(Debug)]
-enum Found {
-    Absent,
-    AsRecorded,
-    Foreign(String),
-    Read(Box<Wiped>),
-}
-
 impl Sight {
     /// Gathers what bears on a Certificate; none when it does not exist. Reads the Secret where the caches do not settle it.
     ///
@@ -121,20 +105,8 @@ impl Sight {
             edited,
         };
         sight.look_up(world, now);
-        let Ok(wanted) = &sight.wanted else {
+        let (Some(secret), Ok(wanted)) = (sight.look_for(world, client, read || memory.ask).await?, &sight.wanted) else {
             return Ok(Some(sight));
-        };
-        let secret = Name::new(&name.namespace, &wanted.secret_name);
-        sight.passwords = forms::known(world, &name.namespace, wanted);
-        let found = sight.secret_sight(world, client, &secret, read || memory.ask).await?;
-        if !matches!(found, Found::AsRecorded | Found::Foreign(_)) {
-            (sight.passwords, sight.unlocked) = forms::read(client, &name.namespace, wanted).await?;
-        }
-        sight.secret = match found {
-            Found::Absent => SecretSight::Absent,
-            Found::AsRecorded => SecretSight::AsRecorded,
-            Found::Foreign(why) => SecretSight::Foreign(why),
-            Found::Read(secret) => sight.judged(*secret).await,
         };
         if wanted.is_ca
             && let Some(SecretRead { weakness: Some(_), content: Content::Pair { key, .. }, .. }) = sight.read()
@@ -237,30 +209,6 @@ impl Sight {
         authority.filter(|_| asked).and_then(|authority| revocation::ca_crl(world, &authority, self.signer()))
     }
 
-    /// When the Secret may be given new lists, where it holds others; none for at once.
-    fn ca_crl_after(&self, world: &World, now: Timestamp) -> Option<Timestamp> {
-        let old = match (&self.secret, &self.wanted) {
-            (SecretSight::Read(read, _), _) => {
-                let other = self.ca_crl.as_ref().is_some_and(|wanted| read.ca_crl.as_ref() != Some(&wanted.text));
-                other || self.has_old_lists(read.annotations.get(names::CRL_NUMBER).map(String::as_str))
-            }
-            (SecretSight::AsRecorded, Ok(wanted)) => {
-                let mark = world.secrets.get(&Name::new(&self.name.namespace, &wanted.secret_name));
-                self.has_old_lists(mark.as_ref().and_then(|mark| mark.ca_crl.as_deref()))
-            }
-            _ => false,
-        };
-        if old { revocation::lists_after(world, &self.name, now) } else { None }
-    }
-
-    /// Whether lists with these numbers are not those that the Secret should hold.
-    fn has_old_lists(&self, numbers: Option<&str>) -> bool {
-        match &self.ca_crl {
-            Some(wanted) => numbers != Some(&*wanted.numbers),
-            None => numbers.is_some() && self.wanted.as_ref().is_ok_and(|wanted| !wanted.ca_crl),
-        }
-    }
-
     /// Whether the key that was read may not be certified again.
     fn is_barred(&self, world: &World, now: Timestamp) -> bool {
         let SecretSight::Read(read, _) = &self.secret else {
@@ -349,16 +297,6 @@ impl Sight {
         }
     }
 
-    /// Takes in the Secret that a write of ours returned.
-    pub async fn take_secret(&mut self, secret: Wiped) {
-        self.secret = self.judged(secret).await;
-    }
-
-    async fn judged(&self, secret: Wiped) -> SecretSight {
-        let (read, object) = forms::judged(secret, self.wanted.as_ref().ok(), &self.unlocked).await;
-        SecretSight::Read(Box::new(read), Box::new(object))
-    }
-
     /// The Secret that was read or written last, as a status names it.
     pub fn secret_identity(&self) -> Option<SecretIdentity> {
         match (&self.secret, &self.wanted) {
@@ -369,68 +307,5 @@ impl Sight {
             }),
             _ => None,
         }
-    }
-
-    async fn secret_sight(&self, world: &World, client: &Client, name: &Name, ask: bool) -> Result<Found, CallError> {
-        let api = Api::<Secret>::namespaced(client.clone(), &name.namespace);
-        let failed = |error| {
-            let error = CallError::of("get", "Secret", Some(&name.namespace), &name.name)(error);
-            if error.is_not_found() { Ok(Found::Absent) } else { Err(error) }
-        };
-        let mark = match world.secrets.get(name) {
-            Some(mark) => mark,
-            None if !ask => return Ok(Found::Absent),
-            // The cache does not have it yet: whose it is comes before what is in it.
-            None => match api.get_metadata(&name.name).await {
-                Ok(metadata) => Arc::new(secret::Mark::of(&metadata)),
-                Err(error) => return failed(error),
-            },
-        };
-        if let Ownership::Foreign(why) = ownership::of(&mark.ownership, &self.certificate) {
-            return Ok(Found::Foreign(why));
-        }
-        let gives_lists = self.has_old_lists(mark.ca_crl.as_deref()) && revocation::lists_after(world, &self.name, world.now()).is_none();
-        if !ask && !gives_lists && self.is_as_recorded(&mark) {
-            return Ok(Found::AsRecorded);
-        }
-        api.get(&name.name).await.map_or_else(failed, |secret| Ok(Found::Read(Box::new(Wiped::new(secret)))))
-    }
-
-    /// Whether the status describes this very Secret, and the register agrees with the status.
-    fn is_as_recorded(&self, mark: &secret::Mark) -> bool {
-        let issuer = self.issuer.as_ref().and_then(|entry| entry.view.backing.as_ref().ok());
-        let forms = mark.forms.as_deref();
-        let mark = SecretMark { uid: mark.uid(), resource_version: mark.resource_version(), chain: mark.chain.as_deref() };
-        let forms = self.wanted.as_ref().is_ok_and(|wanted| as_recorded(wanted, &self.passwords, forms));
-        forms && recorded::describes(&self.certificate, &self.history, issuer, mark)
-    }
-
-    /// Another Certificate that names the same Secret and comes first: the one that the Secret names, else the oldest.
-    fn rival(&self, world: &World, secret: &Name) -> Option<String> {
-        let others: Vec<Arc<Certificate>> = world
-            .links()
-            .of_secret(secret)
-            .iter()
-            .filter(|other| **other != self.name)
-            .filter_map(|other| world.certificates.get(other))
-            .filter(|other| other.metadata.deletion_timestamp.is_none())
-            .collect();
-        if others.is_empty() {
-            return None;
-        }
-        let owner = world.secrets.get(secret).and_then(|mark| mark.ownership.get(names::CERTIFICATE_NAME).cloned());
-        if let Some(owner) = owner {
-            if *owner == *self.name.name {
-                return None;
-            }
-            if others.iter().any(|other| other.metadata.name.as_ref() == Some(&owner)) {
-                return Some(owner);
-            }
-        }
-        let age = |certificate: &Certificate| {
-            (certificate.metadata.creation_timestamp.as_ref().map(|time| time.0), certificate.metadata.name.clone().unwrap_or_default())
-        };
-        let oldest = others.iter().min_by_key(|other| age(other))?;
-        (age(oldest) < age(&self.certificate)).then(|| oldest.metadata.name.clone().unwrap_or_default())
     }
 }
