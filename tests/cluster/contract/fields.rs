@@ -117,7 +117,7 @@ fn times() -> Vec<Row> {
             NewCertificate("Revoked"),
         )
         .but_back(Nothing(&["conditions", "revocation"])),
-        row("revocation.reason", revoked(json!({})), revoked(json!({"reason": "superseded"})), Nothing(&["revocation"])),
+        row("revocation.reason", revoked(json!({})), revoked(json!({"reason": "superseded"})), Nothing(&[])),
         row("revocation.invalidityDate", revoked(json!({})), revoked(json!({"invalidityDate": "2019-01-01T00:00:00Z"})), Nothing(&[])),
     ]
 }

@@ -318,3 +318,34 @@ async fn a_new_start_of_the_operator_writes_nothing() {
     }
     nobody_is_told(&stage, &operator, &[JKS, PKCS12]).await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_password_that_no_store_takes_is_refused_before_anything_is_signed() {
+    let stage = Stage::set("badpass").await;
+    stage.authority().await;
+    let bad = [
+        ("binary", json!({"data": {"password": "/wD+"}}), "UTF-8"),
+        ("long", json!({"stringData": {"password": "x".repeat(1025)}}), "1024"),
+    ];
+    let store = |passwords: &str| json!({"keystores": {"pkcs12": {"create": true, "passwordSecretRef": {"name": passwords}}}});
+    for (name, password, words) in bad {
+        stage.put_secret(name, "Opaque", json!({}), json!({"password": "a good one"})).await;
+        let good = stage.issued(&format!("{name}-later"), merged(leaf("ca", &format!("{name}-later")), &store(name))).await;
+        stage.patch::<Secret>(name, password).await;
+        let warns = |now: &Certificate| is_ready(now) && condition_of(now, "Ready").is_some_and(|ready| ready.message.contains(words));
+        let later = wait_for(&stage.certificates(), &good.name_any(), "Ready, and a warning", SOON, warns).await;
+        assert_eq!(serial(&later), serial(&good), "{name}");
+
+        stage.certificate(name, merged(leaf("ca", &format!("{name}-tls")), &store(name))).await;
+        let message = stage.unready(name, "KeystorePasswordMissing").await;
+        assert!(message.contains(words) && message.contains(&format!("Secret {name}")), "{name}: {message}");
+        assert!(stage.lines(name).await.is_empty(), "{name}: on record");
+        stage.patch::<Secret>(name, json!({"stringData": {"password": "a better one"}})).await;
+        stage.ready(name).await;
+        for secret in [format!("{name}-tls"), format!("{name}-later")] {
+            let opened = async |secret: &str| Store::of(&stage.secret(secret).await, "keystore.p12", "a better one").opens().await;
+            stage.reconciled(if secret.ends_with("-tls") { name } else { &secret }).await;
+            assert!(opened(&secret).await, "{secret}");
+        }
+    }
+}

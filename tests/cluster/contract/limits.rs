@@ -1,9 +1,14 @@
 //! What an issuer's chain does not permit, and keys that anybody can find out: refused before a key of a CA touches anything, with
 //! the rule and the field, and without a line in a register.
 
+use chancery::api::condition;
 use serde_json::{Value, json};
 
-use crate::stage::{ForeignCa, Stage, ca, condition_of, leaf, merged};
+use crate::harness::Program;
+use crate::stage::{ForeignCa, Stage, ca, condition_of, leaf, merged, serial};
+
+/// The extensions of a CA, as openssl writes them.
+const CA: [&str; 2] = ["basicConstraints=critical,CA:TRUE", "keyUsage=critical,keyCertSign,cRLSign"];
 
 /// Holds that a Certificate is refused for good: the message has these words, and nothing came of it.
 async fn is_refused(stage: &Stage, name: &str, words: &[&str]) {
@@ -120,7 +125,7 @@ async fn a_ca_promises_no_longer_path_than_its_chain_allows() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_ca_with_an_extended_key_usage_certifies_no_other_purpose() {
     let stage = Stage::set("purpose").await;
-    let extensions = ["basicConstraints=critical,CA:TRUE", "keyUsage=critical,keyCertSign,cRLSign", "extendedKeyUsage=serverAuth"];
+    let extensions = [CA[0], CA[1], "extendedKeyUsage=serverAuth"];
     ForeignCa::with_extensions("servers only", &extensions).await.import(&stage, "servers", json!({})).await;
     stage.issuer_ready("servers").await;
     below(&stage, "servers", "below", json!({})).await;
@@ -138,8 +143,6 @@ async fn a_ca_with_an_extended_key_usage_certifies_no_other_purpose() {
 #[tokio::test(flavor = "multi_thread")]
 async fn name_constraints_that_an_imported_ca_has_hold_whatever_their_form() {
     let stage = Stage::set("imported").await;
-    let base = ["basicConstraints=critical,CA:TRUE", "keyUsage=critical,keyCertSign,cRLSign"];
-    let with = |constraints: &'static str| [base[0], base[1], constraints];
     let rows = [
         ("upn", "nameConstraints=critical,permitted;otherName:1.3.6.1.4.1.311.20.2.3;UTF8:a@example.com", "spec.otherNames"),
         ("range", "nameConstraints=permitted;IP:10.0.0.0/255.0.0.0", "spec.ipAddresses"),
@@ -147,7 +150,7 @@ async fn name_constraints_that_an_imported_ca_has_hold_whatever_their_form() {
     ];
     let other = json!({"otherNames": [{"oid": "1.3.6.1.4.1.311.20.2.3", "utf8Value": "b@example.com"}], "ipAddresses": ["192.0.2.1"]});
     for (name, constraints, field) in rows {
-        ForeignCa::with_extensions(name, &with(constraints)).await.import(&stage, name, json!({})).await;
+        ForeignCa::with_extensions(name, &[CA[0], CA[1], constraints]).await.import(&stage, name, json!({})).await;
         stage.issuer_ready(name).await;
         let leaf_name = format!("of-{name}");
         let spec = match field {
@@ -158,5 +161,61 @@ async fn name_constraints_that_an_imported_ca_has_hold_whatever_their_form() {
         is_refused(&stage, &leaf_name, &[field, name]).await;
         let free = format!("free-of-{name}");
         stage.issued(&free, merged(leaf(name, &free), &json!({"dnsNames": ["example.org"]}))).await;
+    }
+}
+
+/// An RSA key whose primes are neighbours.
+const CLOSE_PRIMES: &str = include_str!("close-primes.pem");
+
+/// Keys that anybody can find out, with a word of what is said of each.
+async fn weak_keys() -> [(&'static str, String, &'static str); 2] {
+    let small = ["genpkey", "-algorithm", "RSA", "-pkeyopt", "rsa_keygen_bits:2048", "-pkeyopt", "rsa_keygen_pubexp:3"];
+    let small = Program::openssl().args(small).run().await;
+    [("exponent", small, "exponent"), ("close", CLOSE_PRIMES.to_owned(), "primes are too close")]
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_authority_with_a_weak_key_in_its_chain_signs_nothing() {
+    let stage = Stage::set("weakca").await;
+    for (name, key, word) in weak_keys().await {
+        let ca = ForeignCa::of_key(name, &CA, key).await;
+        ca.import(&stage, name, json!({})).await;
+        let status = stage.issuer_says(name, "False", "KeyWeak").await;
+        let ready = condition::find(&status.conditions, condition::READY).expect("it was waited for");
+        assert!(ready.message.contains(word), "{name}: {}", ready.message);
+        let leaf_name = format!("of-{name}");
+        stage.certificate(&leaf_name, leaf(name, &leaf_name)).await;
+        let message = stage.unready(&leaf_name, "IssuerNotReady").await;
+        assert!(message.contains(word), "{name}: {message}");
+        assert!(stage.lines(&leaf_name).await.is_empty(), "{name}");
+
+        // A sound key below it helps nobody: whoever finds the upper one out makes another.
+        let below = format!("below-{name}");
+        let sound = ForeignCa::with_extensions("sound", &CA).await.key;
+        let chain = format!("{}{}", ca.certify(&sound, &format!("/CN={below}"), &CA).await, ca.certificate);
+        stage.put_secret(&below, "kubernetes.io/tls", json!({}), json!({"tls.crt": chain, "tls.key": sound})).await;
+        stage.issuer(&below, json!({"ca": {"secretName": below}})).await;
+        stage.issuer_says(&below, "False", "KeyWeak").await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_weak_key_in_a_secret_that_is_taken_over_is_replaced_whatever_the_spec_says_of_keys() {
+    let stage = Stage::set("weakleaf").await;
+    let theirs = ForeignCa::with_extensions("their CA", &CA).await;
+    theirs.import(&stage, "ca", json!({})).await;
+    stage.issuer_ready("ca").await;
+    for (name, key, word) in weak_keys().await {
+        let certificate = theirs.certify(&key, "/", &[&format!("subjectAltName=DNS:{name}.example.com")]).await;
+        let notes =
+            json!({"cert-manager.io/certificate-name": name, "cert-manager.io/issuer-name": "ca", "cert-manager.io/issuer-kind": "Issuer"});
+        stage.put_secret(name, "kubernetes.io/tls", notes, json!({"tls.crt": certificate, "tls.key": key})).await;
+        let keeping = json!({"privateKey": {"algorithm": "RSA", "rotationPolicy": "Never"}});
+        let now = stage.issued(name, merged(leaf("ca", name), &keeping)).await;
+        let content = stage.content(name).await;
+        assert_ne!(content.key_text, key, "{name}");
+        assert_eq!((content.serial().as_str(), content.key.public_key().weakness()), (serial(&now), None), "{name}");
+        content.verify().await;
+        stage.event(name, "Reissued", word).await;
     }
 }

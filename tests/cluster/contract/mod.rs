@@ -4,6 +4,7 @@
 mod change;
 mod fields;
 mod forms;
+mod kept;
 mod limits;
 mod passwords;
 mod store;

@@ -64,6 +64,21 @@ impl ForeignCa {
         json!({"tls.crt": self.certificate, "tls.key": self.key})
     }
 
+    /// Signs a certificate for a key that is there by openssl, for 60 days, with these extensions.
+    pub(crate) async fn certify(&self, key: &str, subject: &str, extensions: &[&str]) -> String {
+        let folder = tempfile::tempdir().expect("a folder can be made");
+        let [ca, ca_key, key] = [("ca.crt", &*self.certificate), ("ca.key", &*self.key), ("tls.key", key)].map(|(name, text)| {
+            let path = folder.path().join(name);
+            std::fs::write(&path, text).expect("it is writable");
+            path.to_string_lossy().into_owned()
+        });
+        let mut arguments = vec!["req", "-new", "-key", &key, "-subj", subject];
+        arguments.extend(extensions.iter().flat_map(|extension| ["-addext", extension]));
+        let request = Program::openssl().args(arguments).run().await;
+        let arguments = ["x509", "-req", "-CA", &ca, "-CAkey", &ca_key, "-days", "60", "-copy_extensions", "copyall"];
+        Program::openssl().args(arguments).stdin(request).run().await
+    }
+
     /// Puts it into a Secret and makes an Issuer `name` of it, with more in the Issuer's spec.
     pub(crate) async fn import(&self, stage: &Stage, name: &str, spec: Value) {
         stage.put_secret(name, "kubernetes.io/tls", json!({}), self.data()).await;
