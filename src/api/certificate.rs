@@ -54,6 +54,8 @@ use super::{
         .message("only a CA has name constraints: needs isCA: true").field_path(".nameConstraints"),
     validation = Rule::new("!has(self.pathLen) || (has(self.isCA) && self.isCA)")
         .message("only a CA has a path length: needs isCA: true").field_path(".pathLen"),
+    validation = Rule::new("!has(self.keystores) || ((!has(self.keystores.jks) || !has(self.keystores.jks.passwordSecretRef) || self.keystores.jks.passwordSecretRef.name != self.secretName) && (!has(self.keystores.pkcs12) || !has(self.keystores.pkcs12.passwordSecretRef) || self.keystores.pkcs12.passwordSecretRef.name != self.secretName))")
+        .message("the password must be in another Secret than spec.secretName").field_path(".keystores"),
     validation = Rule::new("!has(self.renewBefore) || !has(self.renewBeforePercentage)")
         .message("renewBefore and renewBeforePercentage exclude each other"),
     validation = Rule::new(duration::relation("has(self.renewBefore) && has(self.duration)", "self.renewBefore", "<", "self.duration"))

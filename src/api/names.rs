@@ -123,6 +123,8 @@ pub const CRL_NUMBER: &str = "chancery.dev/ca-crl-number";
 pub const FORMS: &str = "chancery.dev/forms";
 /// On a Secret that holds a temporary certificate: its serial number.
 pub const TEMPORARY_SERIAL: &str = "chancery.dev/temporary-serial-number";
+/// The field manager with which cert-manager writes a Certificate's Secret.
+pub const CERT_MANAGER_WRITER: &str = "cert-manager-certificates-issuing";
 /// cert-manager's annotation of the same meaning as [`CERTIFICATE_NAME`].
 pub const CERT_MANAGER_CERTIFICATE_NAME: &str = "cert-manager.io/certificate-name";
 /// What the name of a Secret with a copy of an authority's key begins with; the key's name follows.

@@ -5,7 +5,7 @@
 
 use std::{collections::BTreeSet, fmt, str::FromStr};
 
-use chancery_pki::{KeyAlgorithm, KeyEncoding, Usage};
+use chancery_pki::{KeyAlgorithm, KeyEncoding, SignatureAlgorithm, Usage};
 use jiff::SignedDuration;
 
 use super::{
@@ -101,9 +101,11 @@ impl FromStr for Defaulted {
 /// The values in effect for `wanted` from an issuer with these defaults.
 ///
 /// `adopted` is the kind of key in a Secret that is being taken over; it comes before the issuer's default, so that an
-/// adoption needs no new certificate.
+/// adoption needs no new certificate. Where a signature algorithm is written, only keys of its family count.
 pub fn resolve(wanted: &Wanted, defaults: &Defaults, allow: &Allow, adopted: Option<KeyAlgorithm>) -> Resolved {
-    let key = wanted.key.or(adopted).or(defaults.key).unwrap_or(KeyAlgorithm::EcdsaP256);
+    let goes = |key: &KeyAlgorithm| wanted.signature.is_none_or(|signature| signature.family() == key.family());
+    let by_signature = || wanted.signature.map_or(KeyAlgorithm::EcdsaP256, SignatureAlgorithm::usual_key);
+    let key = wanted.key.or(adopted.filter(goes)).or(defaults.key.filter(goes)).unwrap_or_else(by_signature);
     let encoding = match key {
         KeyAlgorithm::Ed25519 => KeyEncoding::Pkcs8,
         _ => wanted.encoding.or(defaults.encoding).unwrap_or(KeyEncoding::Pkcs1),

@@ -95,3 +95,21 @@ fn the_status_shows_the_values_in_effect() {
         })
     );
 }
+
+#[test]
+fn a_signature_algorithm_chooses_the_key_where_nothing_else_of_its_family_does() {
+    let signed = |signature: &str| json!({"signatureAlgorithm": signature});
+    let rsa = |bits| KeyAlgorithm::Rsa { bits };
+    for (signature, key) in [
+        ("SHA512WithRSA", rsa(2048)),
+        ("ECDSAWithSHA256", KeyAlgorithm::EcdsaP256),
+        ("ECDSAWithSHA384", KeyAlgorithm::EcdsaP384),
+        ("PureEd25519", KeyAlgorithm::Ed25519),
+    ] {
+        assert_eq!(resolved(signed(signature), json!({}), None).key, key, "{signature}");
+    }
+    let issuer = json!({"certificateDefaults": {"privateKey": {"algorithm": "RSA", "size": 4096}}});
+    assert_eq!(resolved(signed("SHA512WithRSA"), issuer.clone(), None).key, rsa(4096));
+    assert_eq!(resolved(signed("SHA512WithRSA"), issuer.clone(), Some(rsa(3072))).key, rsa(3072));
+    assert_eq!(resolved(signed("ECDSAWithSHA256"), issuer, Some(rsa(3072))).key, KeyAlgorithm::EcdsaP256);
+}

@@ -13,7 +13,7 @@ use crate::{
         self, Act, Finalizer, Helps, Plan,
         deletion::Destroy,
         dress::{self, Dress},
-        observed::Held,
+        observed::{Content, Held, SecretRead},
         revocation,
         status::{self, Failure, Said},
     },
@@ -58,20 +58,36 @@ pub async fn reconcile(context: &Context, name: &Name) -> Result<Option<Timestam
             Act::Revoke(wanted) => revoke::revoke(context, &sight, &wanted).await?,
             Act::Pend(certificates) => given_up = revoke::pend(context, &sight, &certificates).await?,
             Act::Dress(dress) => {
-                dressed(context, &mut sight, &dress).await?;
-                return settle(context, &mut sight, now).await;
+                return match dressed(context, &mut sight, &dress).await {
+                    Ok(()) => settle(context, &mut sight, now).await,
+                    Err(fault) => not_done(context, &mut sight, fault, now).await,
+                };
             }
             Act::Import(dress, held) => {
                 import(context, &sight, &held).await?;
-                dressed(context, &mut sight, &dress).await?;
-                event::imported(&context.recorder, &sight.certificate, &held.serial);
-                return settle(context, &mut sight, now).await;
+                return match dressed(context, &mut sight, &dress).await {
+                    Ok(()) => {
+                        event::imported(&context.recorder, &sight.certificate, &held.serial);
+                        settle(context, &mut sight, now).await
+                    }
+                    Err(fault) => not_done(context, &mut sight, fault, now).await,
+                };
             }
             Act::Temporary(wanted) => {
-                let secret = temporary::put_temporary(context, &sight, &wanted).await?;
-                tracing::info!(certificate = %sight.name, "a temporary certificate takes the place of one that cannot be had now");
-                sight.take_secret(secret).await;
-                return settle(context, &mut sight, now).await;
+                match temporary::put_temporary(context, &sight, &wanted).await {
+                    Ok(_) => {
+                        tracing::info!(certificate = %sight.name, "a temporary certificate takes the place of one that cannot be had now");
+                        world.remember(name, |memory| memory.gave_temporary = Some(now));
+                        // The issuer may be ready by now: all is decided anew.
+                        read = true;
+                    }
+                    // Why there is no other says more than why there is not even this one.
+                    Err(Fault::Failed(failure)) => {
+                        tracing::warn!(certificate = %sight.name, message = failure.message, "no temporary certificate");
+                        return conclude(context, &sight, Plan { act: Act::Nothing, ..plan }, None, now).await;
+                    }
+                    Err(fault) => return Err(fault),
+                }
             }
             Act::Issue(wanted) => return issue(context, sight, &wanted, now).await,
         }
@@ -121,6 +137,18 @@ async fn settle(context: &Context, sight: &mut Sight, now: Timestamp) -> Result<
         retry: true,
     };
     tracing::error!(certificate = %sight.name, message = failure.message, "not settled");
+    let plan = plan::failed(&sight.observed(), &failure, now);
+    conclude(context, sight, plan, Some(&failure), now).await
+}
+
+/// What was to be written around a certificate could not be made: its status says so, and when it is tried again.
+async fn not_done(context: &Context, sight: &mut Sight, fault: Fault, now: Timestamp) -> Result<Option<Timestamp>, Fault> {
+    let Fault::Failed(failure) = fault else {
+        return Err(fault);
+    };
+    tracing::warn!(certificate = %sight.name, reason = failure.reason, message = failure.message, "the Secret is not put right");
+    event::failed(&context.recorder, &sight.certificate, failure.reason, &failure.message);
+    sight.look_up(&context.world, now);
     let plan = plan::failed(&sight.observed(), &failure, now);
     conclude(context, sight, plan, Some(&failure), now).await
 }
@@ -179,11 +207,10 @@ async fn finalizer(context: &Context, sight: &Sight, change: Finalizer) -> Resul
 async fn destroy(context: &Context, sight: &Sight, destroy: &Destroy) -> Result<(), Fault> {
     let observed = sight.observed();
     let current = observed.history.current.as_ref();
-    let key_id = match &sight.secret {
-        SecretSight::Read(read, _) => match &read.content {
-            plan::observed::Content::Pair { key, .. } => Some(key.public_key().key_id()),
-            _ => None,
-        },
+    let key_id = match sight.read() {
+        // The key of a temporary certificate is on record nowhere, and goes without a record too.
+        Some(read) if read.annotations.contains_key(names::TEMPORARY_SERIAL) => None,
+        Some(SecretRead { content: Content::Pair { key, .. }, .. }) => Some(key.public_key().key_id()),
         _ => None,
     }
     .or_else(|| current.and_then(|current| current.key_id));

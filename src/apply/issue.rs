@@ -275,7 +275,7 @@ async fn forms(sight: &Sight, wanted: &Wanted, dress: &Dress, key: Option<(&Arc<
         }
         _ => None,
     };
-    let bundle = bundle.ok_or(Fault::Stale)?;
+    let bundle = bundle.ok_or_else(|| failed("its certificates cannot be read, and its other forms are not made of them".to_owned()))?;
     let (wanted, unlocked, put) = (wanted.clone(), sight.unlocked.clone(), dress.forms.put.clone());
     let write =
         move || put.into_iter().map(|name| Ok((name, bundle.write(name, &wanted, &unlocked)?))).collect::<Result<Written, FormError>>();

@@ -6,7 +6,7 @@
 use std::{collections::BTreeMap, fmt::Write as _, sync::Arc};
 
 use aws_lc_rs::digest;
-use chancery_pki::{CHAIN_MAX, Certificate as X509, Chain, IssueError, PrivateKey, Template, issue};
+use chancery_pki::{CHAIN_MAX, Certificate as X509, Chain, IssueError, PrivateKey, Template, Weakness, issue};
 use jiff::Timestamp;
 use k8s_openapi::ByteString;
 
@@ -62,9 +62,11 @@ impl CertificateAuthority {
             return Err(obstacle(reason::EXPIRED, format!("a certificate of its chain expired at {}: renew it", chain.not_after())));
         }
         chain.verify_authority(now).map_err(|error| obstacle(reason::CHAIN_INVALID, format!("the Secret's chain: {error}")))?;
-        for certificate in chain.certificates() {
-            if let Some(weakness) = certificate.public_key().weakness() {
-                let message = format!("the key of \"{}\" in its chain is weak: {weakness}", certificate.subject());
+        for (index, certificate) in chain.certificates().iter().enumerate() {
+            // Whoever runs a root of old with a small exponent can do nothing about it here, and its key is not known to anybody.
+            let tells = |weakness: &Weakness| index == 0 || !matches!(weakness, Weakness::Size { .. } | Weakness::Exponent);
+            if let Some(weakness) = certificate.public_key().weakness().filter(tells) {
+                let message = format!("the key of \"{}\" in its chain is weak: {weakness}; replace that CA", certificate.subject());
                 return Err(obstacle(reason::KEY_WEAK, message));
             }
         }

@@ -47,6 +47,12 @@ pub enum FormError {
         /// The form's name in the Secret.
         name: &'static str,
     },
+    /// The system gives no random octets.
+    #[error("{name} cannot be made: the system gives no random octets")]
+    NoRandomness {
+        /// Its name in the Secret.
+        name: &'static str,
+    },
     /// There is no password for it.
     #[error("{name} has no password")]
     Locked {
@@ -59,10 +65,8 @@ impl Bundle {
     /// Of what stands, or will stand, in a Secret. None where its certificates cannot be read.
     pub fn new(key: Arc<PrivateKey>, key_pem: &[u8], text: &ChainText) -> Option<Self> {
         let chain = X509::bundle_from_pem(text.chain.as_bytes()).ok()?;
-        let ca = match &text.ca {
-            Some(ca) => X509::bundle_from_pem(ca.as_bytes()).ok()?,
-            None => Vec::new(),
-        };
+        // What cannot be read there is nothing that could be trusted.
+        let ca = text.ca.as_ref().and_then(|ca| X509::bundle_from_pem(ca.as_bytes()).ok()).unwrap_or_default();
         Some(Self { key, key_pem: Arc::new(Zeroizing::new(key_pem.to_vec())), text: text.clone(), chain, ca })
     }
 
@@ -76,7 +80,10 @@ impl Bundle {
         match (name, &wanted.keystores.jks, &wanted.keystores.pkcs12) {
             (names::KEY_DER, ..) => self.der().ok_or(FormError::Key { name }),
             (names::COMBINED_PEM, ..) => Ok(self.combined()),
-            (names::KEYSTORE_JKS, Some(jks), _) => keystore::jks(&self.contents(&jks.alias), password(JKS)?, salt()).map_err(store),
+            (names::KEYSTORE_JKS, Some(jks), _) => {
+                let salt = salt().ok_or(FormError::NoRandomness { name })?;
+                keystore::jks(&self.contents(&jks.alias), password(JKS)?, salt).map_err(store)
+            }
             (names::TRUSTSTORE_JKS, Some(_), _) => keystore::jks_truststore(&self.ca, password(JKS)?).map(Zeroizing::new).map_err(store),
             (names::KEYSTORE_P12, _, Some(pkcs12)) => {
                 keystore::pkcs12(&self.contents(""), pkcs12.profile, password(PKCS12)?).map_err(store)
@@ -120,9 +127,8 @@ impl Bundle {
     }
 }
 
-fn salt() -> [u8; 20] {
+/// Without one, two keys under one password would give each other away.
+fn salt() -> Option<[u8; 20]> {
     let mut salt = [0; 20];
-    // The protection of this format is no better with a salt than without.
-    let _ = aws_lc_rs::rand::fill(&mut salt);
-    salt
+    aws_lc_rs::rand::fill(&mut salt).ok().map(|()| salt)
 }

@@ -22,6 +22,9 @@ use crate::{
     register::Current,
 };
 
+/// How long a Secret keeps the temporary certificate that it was given, whatever others make of it.
+const TEMPORARY_PAUSE: SignedDuration = SignedDuration::from_mins(1);
+
 /// What bears on one Certificate.
 #[derive(Debug)]
 pub struct Sight {
@@ -41,6 +44,7 @@ pub struct Sight {
     pub unlocked: Unlocked,
     /// What is known of them.
     pub passwords: Passwords,
+    temporary_after: Option<Timestamp>,
     issuer_exists: bool,
     issuer_not_served: bool,
     namespace_admitted: bool,
@@ -90,6 +94,10 @@ impl Sight {
             secret: SecretSight::Absent,
             unlocked: Unlocked::default(),
             passwords: Passwords::default(),
+            temporary_after: memory
+                .gave_temporary
+                .map(|time| add(time, TEMPORARY_PAUSE))
+                .filter(|after| *after <= add(now, TEMPORARY_PAUSE)),
             issuer_exists: false,
             issuer_not_served: false,
             namespace_admitted: true,
@@ -285,6 +293,7 @@ impl Sight {
             dependents: self.dependents.clone(),
             ca_crl: self.ca_crl.clone(),
             passwords: self.passwords.clone(),
+            temporary_after: self.temporary_after,
             ca_crl_after: self.ca_crl_after,
         }
     }

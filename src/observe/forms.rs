@@ -4,6 +4,7 @@
 
 use std::{collections::BTreeMap, fmt, sync::Arc};
 
+use chancery_pki::keystore::check_password;
 use k8s_openapi::api::core::v1::Secret;
 use kube::{Api, Client, ResourceExt as _};
 use zeroize::Zeroizing;
@@ -29,8 +30,9 @@ pub(super) fn known(world: &World, namespace: &str, wanted: &Wanted) -> Password
     for (store, source) in forms::sources(wanted) {
         let PasswordSource::Secret { name, .. } = source else { continue };
         match world.secrets.get(&Name::new(namespace, name)) {
+            Some(mark) if mark.ownership.contains_key(names::CERTIFICATE_NAME) => drop(passwords.missing.insert(store, changing(name))),
             Some(mark) => drop(passwords.marks.insert(store, mark_of(mark.uid(), mark.resource_version()))),
-            None => drop(passwords.missing.get_or_insert_with(|| absent(name))),
+            None => drop(passwords.missing.insert(store, absent(name))),
         }
     }
     passwords
@@ -42,6 +44,11 @@ fn mark_of(uid: &str, resource_version: &str) -> String {
 
 fn absent(name: &str) -> String {
     format!("Secret {name} with the password of a keystore does not exist: create it")
+}
+
+/// Two Certificates that had their passwords in each other's Secret would never come to rest.
+fn changing(name: &str) -> String {
+    format!("Secret {name} with the password of a keystore is a Certificate's own: keep the password in another")
 }
 
 /// The passwords of the stores that are wanted, by store. Wiped when it is dropped, and not shown by `Debug`.
@@ -64,7 +71,7 @@ impl fmt::Debug for Unlocked {
 /// Reads the passwords of the stores that are wanted.
 ///
 /// # Errors
-/// When a Secret cannot be read. That there is none, or no such key in it, is part of what is observed.
+/// When a Secret cannot be read. That there is none, or no password in it, is part of what is observed.
 pub(super) async fn read(client: &Client, namespace: &str, wanted: &Wanted) -> Result<(Passwords, Unlocked), CallError> {
     let (mut passwords, mut unlocked) = (Passwords::default(), Unlocked::default());
     for (store, source) in forms::sources(wanted) {
@@ -82,20 +89,32 @@ pub(super) async fn read(client: &Client, namespace: &str, wanted: &Wanted) -> R
                 if !error.is_not_found() {
                     return Err(error);
                 }
-                passwords.missing.get_or_insert_with(|| absent(name));
+                passwords.missing.insert(store, absent(name));
                 continue;
             }
         };
         let object = secret.object();
-        passwords.marks.insert(store, mark_of(&object.uid().unwrap_or_default(), &object.resource_version().unwrap_or_default()));
-        match object.data.as_ref().and_then(|data| data.get(key)).filter(|value| !value.0.is_empty()) {
-            Some(password) => drop(unlocked.0.insert(store, Arc::new(Zeroizing::new(password.0.clone())))),
-            None => drop(
-                passwords.missing.get_or_insert_with(|| format!("Secret {name} has no key {key} with the password of a keystore: add it")),
-            ),
+        match password(object, name, key) {
+            Ok(password) => {
+                unlocked.0.insert(store, Arc::new(password));
+                passwords.marks.insert(store, mark_of(&object.uid().unwrap_or_default(), &object.resource_version().unwrap_or_default()));
+            }
+            Err(missing) => drop(passwords.missing.insert(store, missing)),
         }
     }
     Ok((passwords, unlocked))
+}
+
+/// The password under a key of a Secret; or why there is none that a store could be locked with.
+fn password(secret: &Secret, name: &str, key: &str) -> Result<Zeroizing<Vec<u8>>, String> {
+    if secret.annotations().contains_key(names::CERTIFICATE_NAME) {
+        return Err(changing(name));
+    }
+    let password = secret.data.as_ref().and_then(|data| data.get(key)).filter(|value| !value.0.is_empty());
+    let password = password.ok_or_else(|| format!("Secret {name} has no key {key} with the password of a keystore: add it"))?;
+    check_password(&password.0)
+        .map_err(|error| format!("Secret {name} has no password for a keystore under {key}: {error}; put another there"))?;
+    Ok(Zeroizing::new(password.0.clone()))
 }
 
 /// What a Secret holds, with a judgement of the other forms in it. Takes some milliseconds of a processor for each store.

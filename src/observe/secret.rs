@@ -2,10 +2,14 @@
 //!
 //! The key bytes that we own are wiped when it is dropped; nothing here is ever logged.
 
-use std::{collections::BTreeMap, fmt, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt,
+    sync::Arc,
+};
 
 use chancery_pki::{Certificate as X509, KeyEncoding, PrivateKey};
-use k8s_openapi::{ByteString, api::core::v1::Secret};
+use k8s_openapi::{ByteString, api::core::v1::Secret, apimachinery::pkg::apis::meta::v1::ManagedFieldsEntry};
 use kube::{ResourceExt as _, api::PartialObjectMeta};
 use zeroize::Zeroize as _;
 
@@ -76,8 +80,18 @@ pub fn read(secret: &Secret) -> SecretRead {
         chain: ChainText { chain: text(data(names::TLS_CERTIFICATE)), ca: data(names::CA_CERTIFICATE).map(|ca| text(Some(ca))) },
         ca_crl: data(names::CA_CRL_KEY).map(|lists| text(Some(lists))),
         forms: forms::ALL.into_iter().filter(|form| data(form).is_some()).map(|form| (form, false)).collect(),
+        put_elsewhere: put_elsewhere(secret),
         other_writer: other_writer(secret),
     }
+}
+
+/// The forms that cert-manager put, by its field manager: those of others stay, whatever they are called.
+fn put_elsewhere(secret: &Secret) -> BTreeSet<&'static str> {
+    let theirs =
+        secret.metadata.managed_fields.iter().flatten().filter(|entry| entry.manager.as_deref() == Some(names::CERT_MANAGER_WRITER));
+    let data = |entry: &ManagedFieldsEntry| entry.fields_v1.as_ref().and_then(|fields| fields.0.get("f:data").cloned());
+    let owned: Vec<_> = theirs.filter_map(data).collect();
+    forms::ALL.into_iter().filter(|form| owned.iter().any(|data| data.get(format!("f:{form}")).is_some())).collect()
 }
 
 /// By the label of its PEM: PKCS#8 says only that it is a private key, the older forms say of what kind.

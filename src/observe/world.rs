@@ -89,6 +89,8 @@ pub struct Memory {
     pub unavailable: u32,
     /// When its Secret was last given revocation lists.
     pub gave_lists: Option<Timestamp>,
+    /// When its Secret was last given a temporary certificate.
+    pub gave_temporary: Option<Timestamp>,
 }
 
 impl World {
@@ -157,8 +159,11 @@ impl World {
     /// Forgets what was to be remembered of a Certificate until it was looked at.
     pub fn forget(&self, certificate: &Name) {
         let mut memories = self.memories();
-        if let Some(Memory { gave_lists: gave_lists @ Some(_), .. }) = memories.remove(certificate) {
-            memories.insert(certificate.clone(), Memory { gave_lists, ..Memory::default() });
+        let Some(Memory { gave_lists, gave_temporary, .. }) = memories.remove(certificate) else {
+            return;
+        };
+        if gave_lists.is_some() || gave_temporary.is_some() {
+            memories.insert(certificate.clone(), Memory { gave_lists, gave_temporary, ..Memory::default() });
         }
     }
 

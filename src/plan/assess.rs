@@ -10,6 +10,7 @@ use super::{
     observed::{Backing, Held, IssuerSeen, IssuerView, Observed, SecretRead, SecretSeen},
     renewal,
     status::Recorded as _,
+    temporary::is_temporary,
     turn::{Turn, turn},
 };
 use crate::api::{self, Resolved, Wanted, names};
@@ -87,7 +88,7 @@ fn read(observed: &Observed<'_>, wanted: &Wanted, secret: &SecretRead, now: Time
     let Some(leaf) = certificates.first() else {
         return Err(Lack::bare(checks::secret_missing(&observed.history, &wanted.secret_name)));
     };
-    if secret.annotations.get(names::TEMPORARY_SERIAL).is_some_and(|serial| *serial == leaf.serial().to_string()) {
+    if is_temporary(secret, leaf) {
         return Err(Lack::bare(checks::temporary(&observed.history)));
     }
     let record = Record::read(&secret.annotations);

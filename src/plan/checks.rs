@@ -339,7 +339,8 @@ fn private_key(
     effective: Option<&Resolved>,
     defaulted: &BTreeSet<Defaulted>,
 ) -> Result<(), Violation> {
-    let asked = match (wanted.key, defaulted.contains(&Defaulted::Key)) {
+    let goes = wanted.signature.is_none_or(|signature| signature.family() == key.algorithm().family());
+    let asked = match (wanted.key, goes && defaulted.contains(&Defaulted::Key)) {
         (Some(asked), _) => asked,
         (None, false) if effective.is_some() => effective.map_or_else(|| key.algorithm(), |effective| effective.key),
         (None, _) => key.algorithm(),

@@ -73,7 +73,7 @@ pub fn failed(observed: &Observed<'_>, failure: &Failure, now: Timestamp) -> Pla
         return decide(observed, now);
     };
     let lack = match assess(observed, wanted, now) {
-        Ok(good) => return settle(observed, wanted, &good, now),
+        Ok(good) => return not_put_right(observed, &good.usable, settle(observed, wanted, &good, now), failure, now),
         Err(lack) => lack,
     };
     if !failure.retry {
@@ -81,6 +81,18 @@ pub fn failed(observed: &Observed<'_>, failure: &Failure, now: Timestamp) -> Pla
     }
     let attempt = Attempt::now(observed.certificate, observed.issuer_changed, lack.held.as_ref(), now);
     wait(&lack, &Obstruction::until(failure.reason, format!("{}{}", attempt.text(), failure.message), attempt.again), now)
+}
+
+/// The certificate is good, and what should stand around it could not be put there.
+fn not_put_right(observed: &Observed<'_>, usable: &Usable, plan: Plan, failure: &Failure, now: Timestamp) -> Plan {
+    if matches!(plan.act, Act::Nothing) {
+        return plan;
+    }
+    let attempt = Attempt::now(observed.certificate, observed.issuer_changed, Some(&usable.held), now);
+    let pending =
+        Pending { reason: failure.reason, message: format!("{}{}", attempt.text(), failure.message), helps: Helps::Until(attempt.again) };
+    let wake = plan.wake.map_or(attempt.again, |wake| wake.min(attempt.again));
+    Plan { act: Act::Nothing, standing: Some(ready(usable, Some(pending))), wake: Some(wake) }
 }
 
 fn foreign(observed: &Observed<'_>) -> Option<String> {
@@ -103,9 +115,9 @@ fn settle(observed: &Observed<'_>, wanted: &Wanted, good: &Good, now: Timestamp)
     let wake = usable.turn.at.map_or(ended, |at| at.min(ended));
     let wake = observed.ca_crl_after.map_or(wake, |after| wake.min(after));
     // Better said while there is time than when the next renewal waits for it.
-    let missing = observed.passwords.missing.as_ref().map(|missing| Pending {
+    let missing = observed.passwords.missing().map(|missing| Pending {
         reason: reason::KEYSTORE_PASSWORD_MISSING,
-        message: missing.clone(),
+        message: missing.to_owned(),
         helps: Helps::Event,
     });
     let plan =

@@ -211,29 +211,28 @@ pub fn of(
         forms: &secret.forms,
         annotation: secret.annotations.get(names::FORMS).map(String::as_str),
         same_chain: chain == secret.chain,
-        found: was_made_elsewhere(&secret.annotations),
+        elsewhere: &secret.put_elsewhere,
     };
-    let forms = Forms::of(wanted, &observed.passwords, chain.ca.is_some(), present);
+    let forms = Forms::of(wanted, &observed.passwords, has_ca(wanted, &chain), present);
     compose(observed.certificate, wanted, leaf, &record, Filling { chain, lists, forms }, &secret.annotations)
 }
 
-/// Whether cert-manager made the Secret, and we have not written it yet.
-fn was_made_elsewhere(annotations: &BTreeMap<String, String>) -> bool {
-    !annotations.contains_key(names::CERTIFICATE_NAME) && annotations.contains_key(names::CERT_MANAGER_CERTIFICATE_NAME)
+/// Whether there are roots for a trust store.
+fn has_ca(wanted: &Wanted, chain: &ChainText) -> bool {
+    let readable = |ca: &String| X509::bundle_from_pem(ca.as_bytes()).is_ok_and(|certificates| !certificates.is_empty());
+    !wanted.keystores.is_empty() && chain.ca.as_ref().is_some_and(readable)
 }
 
 /// What a Secret carries around a certificate that was just issued.
 pub fn of_issued(certificate: &Certificate, wanted: &Wanted, leaf: &X509, record: &Record, around: &Around<'_>) -> Dress {
-    let none = (BTreeMap::new(), BTreeMap::new());
-    let (annotations, forms) = around.present.map_or((&none.0, &none.1), |secret| (&secret.annotations, &secret.forms));
-    let chain = chain_text(leaf, around.issuer);
-    let present = Present {
-        forms,
-        annotation: annotations.get(names::FORMS).map(String::as_str),
-        same_chain: false,
-        found: was_made_elsewhere(annotations),
+    let none = (BTreeMap::new(), BTreeMap::new(), BTreeSet::new());
+    let (annotations, forms, elsewhere) = match around.present {
+        Some(secret) => (&secret.annotations, &secret.forms, &secret.put_elsewhere),
+        None => (&none.0, &none.1, &none.2),
     };
-    let forms = Forms::of(wanted, around.passwords, chain.ca.is_some(), present);
+    let chain = chain_text(leaf, around.issuer);
+    let present = Present { forms, annotation: annotations.get(names::FORMS).map(String::as_str), same_chain: false, elsewhere };
+    let forms = Forms::of(wanted, around.passwords, has_ca(wanted, &chain), present);
     let filling = Filling { chain, lists: Lists::of(wanted, around.lists, annotations), forms };
     compose(certificate, wanted, Some(leaf), record, filling, annotations)
 }

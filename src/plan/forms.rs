@@ -33,8 +33,15 @@ pub const ALL: [&str; 6] =
 pub struct Passwords {
     /// Of each store whose password stands in a Secret: which Secret in which version.
     pub marks: BTreeMap<&'static str, String>,
-    /// What is not there, and what to do about it.
-    pub missing: Option<String>,
+    /// Of each store whose password cannot be had: what is not there, and what to do about it.
+    pub missing: BTreeMap<&'static str, String>,
+}
+
+impl Passwords {
+    /// What to do first, where a password is missing.
+    pub fn missing(&self) -> Option<&str> {
+        self.missing.values().next().map(String::as_str)
+    }
 }
 
 /// The stores that are wanted, with where their passwords are.
@@ -79,18 +86,28 @@ impl Record {
         serde_json::to_string(self).ok()
     }
 
+    /// A store whose password is missing stays as it is.
+    fn or_as_before(mut self, passwords: &Passwords, before: &Self) -> Self {
+        for store in passwords.missing.keys().copied() {
+            if !before.forms.contains(store) {
+                self.forms.remove(store);
+            }
+            match before.passwords.get(store) {
+                Some(mark) => drop(self.passwords.insert(store.to_owned(), mark.clone())),
+                None => drop(self.passwords.remove(store)),
+            }
+        }
+        self
+    }
+
     fn keys(&self) -> BTreeSet<&'static str> {
         self.forms.iter().flat_map(|form| keys(form)).copied().collect()
     }
 }
 
-/// Whether a Secret's annotation says that it holds what is wanted. Where a password is missing nothing better could be put.
+/// Whether a Secret's annotation says that it holds what is wanted. Of a store whose password is missing nothing better could be put.
 pub fn as_recorded(wanted: &Wanted, passwords: &Passwords, annotation: Option<&str>) -> bool {
-    let record = Record::of(wanted, passwords);
-    if passwords.missing.is_some() {
-        return Record::read(annotation).forms == record.forms;
-    }
-    record.text().as_deref() == annotation
+    Record::of(wanted, passwords).or_as_before(passwords, &Record::read(annotation)).text().as_deref() == annotation
 }
 
 /// What is put into a Secret and taken away from it.
@@ -113,26 +130,28 @@ pub struct Present<'a> {
     pub annotation: Option<&'a str>,
     /// Whether certificate and chain stay as they are: then what is right stays too.
     pub same_chain: bool,
-    /// Whether another operator made the Secret: then the forms in it are that one's, and are not recorded.
-    pub found: bool,
+    /// The forms that cert-manager put, which are recorded nowhere.
+    pub elsewhere: &'a BTreeSet<&'static str>,
 }
 
 impl Forms {
-    /// What has to happen so that a Secret holds what is wanted. Where a password is missing all stays as it is.
+    /// What has to happen so that a Secret holds what is wanted. A store whose password is missing stays as it is.
     pub fn of(wanted: &Wanted, passwords: &Passwords, has_ca: bool, present: Present<'_>) -> Self {
-        if passwords.missing.is_some() {
-            return Self { record: present.annotation.map(ToOwned::to_owned), ..Self::default() };
-        }
-        let record = Record::of(wanted, passwords);
+        let recorded = Record::read(present.annotation);
+        let record = Record::of(wanted, passwords).or_as_before(passwords, &recorded);
+        let stay: BTreeSet<&str> = passwords.missing.keys().flat_map(|store| keys(store)).copied().collect();
         let mut keys = record.keys();
         if !has_ca {
             keys.retain(|key| ![names::TRUSTSTORE_JKS, names::TRUSTSTORE_P12].contains(key));
         }
         let right = |key: &str| present.same_chain && present.forms.get(key) == Some(&true);
-        let before = if present.found { ALL.into() } else { Record::read(present.annotation).keys() };
+        let before: BTreeSet<&str> = recorded.keys().into_iter().chain(present.elsewhere.iter().copied()).collect();
         Self {
-            put: keys.iter().copied().filter(|key| !right(key)).collect(),
-            remove: before.into_iter().filter(|key| !keys.contains(key) && present.forms.contains_key(key)).collect(),
+            put: keys.iter().copied().filter(|key| !right(key) && !stay.contains(key)).collect(),
+            remove: before
+                .into_iter()
+                .filter(|key| !keys.contains(key) && !stay.contains(key) && present.forms.contains_key(key))
+                .collect(),
             record: record.text(),
         }
     }

@@ -1,6 +1,9 @@
 //! What a decision about a Certificate is made from: everything that was read, and nothing that can read more.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 use chancery_pki::{Certificate as X509, Chain, KeyEncoding, KeyId, PrivateKey, SerialNumber};
 use jiff::{SignedDuration, Timestamp};
@@ -36,6 +39,8 @@ pub struct Observed<'a> {
     pub ca_crl: Option<Arc<ListCopy>>,
     /// The passwords of the stores that are wanted.
     pub passwords: Passwords,
+    /// When the Secret may be given another temporary certificate; none for at once.
+    pub temporary_after: Option<Timestamp>,
     /// Set where the Secret holds others and was given some a moment ago: when it may be given new ones.
     pub ca_crl_after: Option<Timestamp>,
     /// The Certificates that stand on this one as their CA, in order; looked for only where it is a CA's and is revoked.
@@ -161,6 +166,8 @@ pub struct SecretRead {
     pub ca_crl: Option<String>,
     /// The other forms of key and certificates that stand in it, and whether each is what it should be beside that certificate.
     pub forms: BTreeMap<&'static str, bool>,
+    /// Those of them that cert-manager put.
+    pub put_elsewhere: BTreeSet<&'static str>,
     /// The field manager of the last write that was not ours.
     pub other_writer: Option<String>,
 }

@@ -154,8 +154,8 @@ fn signer<'a>(observed: &Observed<'a>, wanted: &Wanted, lack: &Lack) -> Result<S
 fn prepare(observed: &Observed<'_>, wanted: &Wanted, lack: &Lack, signer: &Signer<'_>, now: Timestamp) -> Result<Issue, Obstruction> {
     let Signer { view: issuer, spec, backing } = *signer;
     immutable(observed)?;
-    if let Some(missing) = &observed.passwords.missing {
-        return Err(Obstruction { reason: reason::KEYSTORE_PASSWORD_MISSING, message: missing.clone(), helps: Helps::Event });
+    if let Some(missing) = observed.passwords.missing() {
+        return Err(Obstruction { reason: reason::KEYSTORE_PASSWORD_MISSING, message: missing.to_owned(), helps: Helps::Event });
     }
     let chain_end = match backing {
         Backing::Authority(authority) => Some(authority.chain.not_after()),

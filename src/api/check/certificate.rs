@@ -57,7 +57,7 @@ pub struct Wanted {
     pub schedule: Schedule,
     /// The kind of key, if written.
     pub key: Option<KeyAlgorithm>,
-    /// How it signs itself, if written; it is made with a key of that kind.
+    /// How it signs itself, if written; its key is of that family.
     pub signature: Option<SignatureAlgorithm>,
     /// How the key is to be written, if that is written.
     pub encoding: Option<KeyEncoding>,
@@ -309,17 +309,15 @@ fn switch(certificate: &Certificate, annotation: &str) -> Result<bool, SpecError
     }
 }
 
-/// The kind of key that is written, or that the signature algorithm tells.
+/// The kind of key that is written; it must go with the signature algorithm.
 fn key(spec: &CertificateSpec, private_key: &PrivateKeySpec) -> Result<Option<KeyAlgorithm>, SpecError> {
     let written = shared::key("spec.privateKey", private_key.algorithm, private_key.size)?;
-    let Some(signature) = spec.signature_algorithm else { return Ok(written) };
-    match written {
-        Some(key) if key.family() == signature.family() => Ok(written),
-        Some(key) => Err(SpecError::new(
+    match (written, spec.signature_algorithm) {
+        (Some(key), Some(signature)) if key.family() != signature.family() => Err(SpecError::new(
             "spec.signatureAlgorithm",
             format!("{signature} is made with a key of kind {}, and spec.privateKey asks for {key}", signature.family()),
         )),
-        None => Ok(Some(signature.usual_key())),
+        _ => Ok(written),
     }
 }
 

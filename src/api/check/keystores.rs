@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use chancery_pki::keystore::Pkcs12Profile;
+use chancery_pki::keystore::{ALIAS_MAX, Pkcs12Profile};
 
 use super::{error::SpecError, text};
 use crate::api::{
@@ -88,6 +88,9 @@ pub(super) fn stores(spec: &CertificateSpec) -> Result<WantedKeystores, SpecErro
     if let Some(jks) = keystores.jks.as_ref().filter(|jks| jks.create) {
         let alias = jks.alias.clone().unwrap_or_else(|| DEFAULT_ALIAS.to_owned());
         text::attribute(&alias, 253).map_err(|problem| SpecError::new("spec.keystores.jks.alias", problem))?;
+        if alias.to_lowercase().len() > ALIAS_MAX {
+            return Err(SpecError::new("spec.keystores.jks.alias", format!("has more than {ALIAS_MAX} octets in UTF-8")));
+        }
         let password = password(&spec.secret_name, "spec.keystores.jks", jks.password.as_ref(), jks.password_secret_ref.as_ref())?;
         wanted.jks = Some(WantedJks { alias, password });
     }

@@ -263,6 +263,7 @@ impl Desk {
             dependents: around.dependents.clone(),
             ca_crl: around.ca_crl.clone(),
             passwords: around.passwords.clone(),
+            temporary_after: None,
             ca_crl_after: around.ca_crl_after,
         }
     }
@@ -341,7 +342,7 @@ impl Desk {
             let pem = key.to_pem(secret.key_encoding.unwrap()).unwrap();
             data.insert(names::TLS_KEY.to_owned(), ByteString(pem.as_bytes().to_vec()));
         }
-        self.secret = Some(SecretRead { forms: secret.forms, ..crate::observe::read(&object) });
+        self.secret = Some(SecretRead { forms: secret.forms, put_elsewhere: secret.put_elsewhere, ..crate::observe::read(&object) });
     }
 
     /// A condition: its status, reason and message.
@@ -401,6 +402,7 @@ pub(crate) fn blank() -> SecretRead {
         chain: ChainText::default(),
         ca_crl: None,
         forms: BTreeMap::new(),
+        put_elsewhere: BTreeSet::new(),
         other_writer: None,
     }
 }

@@ -106,6 +106,11 @@ async fn the_api_server_refuses_a_certificate_that_cannot_be_meant_and_names_the
             json!({"keystores": {"pkcs12": {"create": true, "password": "a", "passwordSecretRef": {"name": "a", "key": "b"}}}}),
             "spec.keystores.pkcs12",
         ),
+        (
+            "a password in the Secret that it locks",
+            json!({"secretName": "own", "keystores": {"jks": {"create": true, "passwordSecretRef": {"name": "own", "key": "a"}}}}),
+            "spec.keystores",
+        ),
         ("an empty password", json!({"keystores": {"jks": {"create": true, "password": ""}}}), "spec.keystores.jks.password"),
         (
             "a profile that is none",
