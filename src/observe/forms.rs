@@ -4,6 +4,7 @@
 
 use std::{collections::BTreeMap, fmt, sync::Arc};
 
+use chancery_pki::keystore::check_password;
 use k8s_openapi::api::core::v1::Secret;
 use kube::{Api, Client, ResourceExt as _};
 use zeroize::Zeroizing;
@@ -89,7 +90,12 @@ pub(super) async fn read(client: &Client, namespace: &str, wanted: &Wanted) -> R
         let object = secret.object();
         passwords.marks.insert(store, mark_of(&object.uid().unwrap_or_default(), &object.resource_version().unwrap_or_default()));
         match object.data.as_ref().and_then(|data| data.get(key)).filter(|value| !value.0.is_empty()) {
-            Some(password) => drop(unlocked.0.insert(store, Arc::new(Zeroizing::new(password.0.clone())))),
+            Some(password) => match check_password(&password.0) {
+                Ok(()) => drop(unlocked.0.insert(store, Arc::new(Zeroizing::new(password.0.clone())))),
+                Err(error) => drop(
+                    passwords.missing.get_or_insert_with(|| format!("Secret {name} has no password of a keystore under {key}: {error}")),
+                ),
+            },
             None => drop(
                 passwords.missing.get_or_insert_with(|| format!("Secret {name} has no key {key} with the password of a keystore: add it")),
             ),

@@ -16,6 +16,8 @@ use std::collections::BTreeSet;
 
 use crate::{Certificate, KeyEncoding, PrivateKey, key_matches};
 
+use password::Password;
+
 pub use error::{ALIAS_MAX, KeystoreError, PASSWORD_MAX};
 pub use jks::{jks, jks_holds, jks_truststore, jks_truststore_holds};
 pub use pkcs12::{Pkcs12Profile, pkcs12, pkcs12_holds, pkcs12_truststore, pkcs12_truststore_holds};
@@ -61,6 +63,14 @@ impl Contents<'_> {
         let certificates = Certificate::bundle_from_pem(fixed::CERTIFICATE.as_bytes()).unwrap();
         (PrivateKey::from_pem(fixed::KEY.as_bytes()).unwrap(), certificates)
     }
+}
+
+/// Whether a store can be locked with this.
+///
+/// # Errors
+/// What is wrong with it: it is empty, no text, or longer than readers take.
+pub fn check_password(octets: &[u8]) -> Result<(), KeystoreError> {
+    Password::new(octets).map(|_| ())
 }
 
 fn check_alias(alias: &str) -> Result<(), KeystoreError> {
