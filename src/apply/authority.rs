@@ -18,12 +18,12 @@ pub(super) fn name_of(key_id: &KeyId) -> String {
     format!("{}{key_id}", names::AUTHORITY_COPY)
 }
 
-/// Copies a CA's new key, and puts both on record in that authority's register. The first line stands before the copy does:
-/// of a process that dies in between, no copy is left that nobody knows of.
+/// Copies a CA's key that has no copy yet, and puts both on record in that authority's register. The first line stands before the
+/// copy does: of a process that dies in between, no copy is left that nobody knows of.
 pub(super) async fn keep(context: &Context, sight: &Sight, key: &PrivateKey) -> Result<(), Fault> {
     let owner = owner(sight);
     let key_id = key.public_key().key_id();
-    context.world.registers.append(RegisterId::Authority(key_id), line(Act::Made, key_id, Some(&owner), "a CA's key was made")).await?;
+    context.world.registers.append(RegisterId::Authority(key_id), line(Act::Made, key_id, Some(&owner), "it is a CA's")).await?;
     copy(context, key, Some(&owner), &sight.name.to_string()).await
 }
 

@@ -32,12 +32,13 @@ pub(super) async fn issue(context: &Context, sight: &Sight, issue: &Issue, now: 
     };
     let authority = authority_of(issuer);
     let key = key(context, sight, issue).await?;
-    if wanted.is_ca && issue.key == KeySource::New {
-        authority::keep(context, sight, &key).await?;
-    }
     let signer = issuer.signer.clone().ok_or(Fault::Stale)?;
     let template = signer.complete(template(context, wanted, issue, authority)?);
     rehearsed(&signer, &template, &key).await?;
+    // Also a key that is kept may have none: a leaf's before, or taken over.
+    if wanted.is_ca && !context.world.registers.index().copy_exists(&key.public_key().key_id()) {
+        authority::keep(context, sight, &key).await?;
+    }
     let register = authority.map_or(RegisterId::Common, |authority| RegisterId::Authority(authority.key_id));
     let recorded = record(context, sight, issue, &template, &key, register).await;
     recorded?;
