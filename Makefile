@@ -124,11 +124,10 @@ $(ZLINT)/bin/zlint: $(ZLINT)/go.mod $(ZLINT)/go.sum
 	@echo "zlint: building, about a minute the first time"
 	@cd $(ZLINT) && CGO_ENABLED=0 go build -mod=readonly -trimpath -o bin/ github.com/zmap/zlint/v3/cmd/zlint && touch bin/zlint
 
-# Go's crypto/x509 alone: nothing is fetched.
 .PHONY: gocheck
 gocheck: $(GOCHECK)/bin/gocheck
 
-$(GOCHECK)/bin/gocheck: $(GOCHECK)/go.mod $(GOCHECK)/main.go
+$(GOCHECK)/bin/gocheck: $(GOCHECK)/go.mod $(GOCHECK)/go.sum $(wildcard $(GOCHECK)/*.go)
 	$(need_go)
 	@cd $(GOCHECK) && CGO_ENABLED=0 go build -mod=readonly -trimpath -o bin/ . && touch bin/gocheck
 

@@ -1,9 +1,10 @@
-// gocheck says what Go's crypto/x509 makes of a revocation list, of a chain, and of a chain under the lists of its authorities. It needs
-// nothing but the standard library, and knows nothing of Kubernetes.
+// gocheck says what Go's crypto/x509 makes of a revocation list, of a chain, and of a chain under the lists of its authorities; and it
+// makes what cert-manager, which is written in Go, leaves behind: manifests and Secrets, printed and not applied.
 //
 //	gocheck list ISSUER CRL            the list, which the issuer must have signed, as JSON
 //	gocheck path TIME ROOTS CHAIN      the subjects of the chain, leaf first, as of a time (RFC 3339)
 //	gocheck chain ROOTS CHAIN CRL...   for each certificate of the chain, leaf first, whether its issuer's list has it
+//	gocheck moved COUNT                so many of cert-manager's Certificates with their issuers and Secrets, as JSON
 //
 // Certificates are PEM, lists DER or PEM with any number of lists. Whatever is not as it should be ends it with an error: a
 // signature, a list that has run out or is not in force yet, a certificate of the chain without a list.
@@ -18,6 +19,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"strconv"
 	"time"
 )
 
@@ -88,8 +90,15 @@ func run(arguments []string) (any, error) {
 		return said, nil
 	case len(arguments) >= 4 && arguments[0] == "chain":
 		return chain(arguments[1], arguments[2], arguments[3:])
+	case len(arguments) == 2 && arguments[0] == "moved":
+		count, err := strconv.Atoi(arguments[1])
+		if err != nil {
+			return nil, err
+		}
+		return moved(count)
 	}
-	return nil, errors.New("usage: gocheck list ISSUER CRL | gocheck path TIME ROOTS CHAIN | gocheck chain ROOTS CHAIN CRL...")
+	return nil, errors.New(
+		"usage: gocheck list ISSUER CRL | gocheck path TIME ROOTS CHAIN | gocheck chain ROOTS CHAIN CRL... | gocheck moved COUNT")
 }
 
 // The chain that Go builds, for whatever purpose.
