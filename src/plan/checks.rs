@@ -237,7 +237,7 @@ pub fn satisfies(
     usages(wanted, certificate, effective(Some(key.algorithm())).as_ref(), &defaulted)?;
     private_key(wanted, key, secret.key_encoding, effective(None).as_ref(), &defaulted)?;
     if matches!(issuer_view.and_then(|issuer| issuer.backing.as_ref().ok()), Some(Backing::SelfSigned)) {
-        signature(wanted, certificate, key.algorithm(), &defaulted)?;
+        signature(wanted, certificate, key.algorithm(), annotations, &defaulted, origin)?;
     }
     duration(wanted, certificate, annotations, effective(None).as_ref(), &defaulted)
 }
@@ -271,7 +271,7 @@ fn subject(wanted: &Wanted, certificate: &X509) -> Result<(), Violation> {
         certificate.subject().has_same_values(&wanted.subject)
     } else {
         // The same values in another form (several of one attribute in one SET, as Go writes them) are the same subject.
-        *certificate.subject() == wanted.subject || certificate.subject().to_parts().as_ref() == Some(&wanted.subject_parts)
+        *certificate.subject() == wanted.subject || certificate.subject().has_parts(&wanted.subject_parts)
     };
     if same {
         return Ok(());
@@ -297,13 +297,22 @@ fn constraints(wanted: &Wanted, certificate: &X509, defaulted: &BTreeSet<Default
 }
 
 /// How a certificate signs itself.
-fn signature(wanted: &Wanted, certificate: &X509, key: KeyAlgorithm, defaulted: &BTreeSet<Defaulted>) -> Result<(), Violation> {
+fn signature(
+    wanted: &Wanted,
+    certificate: &X509,
+    key: KeyAlgorithm,
+    annotations: &BTreeMap<String, String>,
+    defaulted: &BTreeSet<Defaulted>,
+    origin: Origin,
+) -> Result<(), Violation> {
     let asked = match wanted.signature {
         Some(asked) => asked,
         None if defaulted.contains(&Defaulted::Signature) => return Ok(()),
         None => SignatureAlgorithm::usual(key),
     };
-    if certificate.signature_algorithm() == Some(asked) {
+    // cert-manager signs with the key's usual algorithm whatever is asked. What was asked of it is not asked anew by taking it over.
+    let was_asked = || annotations.get(names::REQUESTED_SIGNATURE).map(String::as_str) == Some(asked.as_str());
+    if certificate.signature_algorithm() == Some(asked) || origin == Origin::Found || was_asked() {
         return Ok(());
     }
     Err(Violation::spec(reason::SIGNATURE_CHANGED, format!("the certificate does not sign itself with {asked}, which the spec asks for")))
