@@ -78,6 +78,8 @@ pub const ISSUED_AT: &str = "chancery.dev/issued-at";
 pub const REQUESTED_DURATION: &str = "chancery.dev/requested-duration";
 /// On a Secret: the encoding of the key, `PKCS1` or `PKCS8`.
 pub const REQUESTED_KEY_ENCODING: &str = "chancery.dev/requested-key-encoding";
+/// On a Secret that was taken over, whose certificate does not sign itself as it was asked to: what was asked.
+pub const REQUESTED_SIGNATURE: &str = "chancery.dev/requested-signature-algorithm";
 /// On a Secret: the value of [`RENEW`] that the certificate answers.
 pub const RENEW_HANDLED: &str = "chancery.dev/renew-handled";
 /// On a Secret: which values were defaults when it was issued; a comma-separated list of [`crate::api::Defaulted`] names.
@@ -150,7 +152,7 @@ pub const LIST_PEM: &str = "crl.pem";
 pub const IMPORT_REFUSED: &str = "chancery.dev/refused";
 
 /// All annotations that may stand on a Secret because we put them: those that are not wanted any more are taken off.
-pub const SECRET_ANNOTATIONS: [&str; 27] = [
+pub const SECRET_ANNOTATIONS: [&str; 28] = [
     ISSUER_NAME,
     ISSUER_KIND,
     ISSUER_GROUP,
@@ -170,6 +172,7 @@ pub const SECRET_ANNOTATIONS: [&str; 27] = [
     SERIAL_NUMBER,
     KEY_ID,
     REQUESTED_DURATION,
+    REQUESTED_SIGNATURE,
     RENEW_HANDLED,
     DEFAULTED,
     SECRET_TEMPLATE,

@@ -53,13 +53,18 @@ pub enum Defaulted {
     Encoding,
     /// How many CAs may follow a CA.
     PathLen,
+    /// Which names a CA may certify.
+    NameConstraints,
     /// How it signs itself.
     Signature,
 }
 
 impl Defaulted {
     /// Every such value.
-    pub const ALL: [Self; 6] = [Self::Key, Self::Duration, Self::Usages, Self::Encoding, Self::PathLen, Self::Signature];
+    pub const ALL: [Self; 7] =
+        [Self::Key, Self::Duration, Self::Usages, Self::Encoding, Self::PathLen, Self::NameConstraints, Self::Signature];
+    /// Those that can be other than the default only in what was made elsewhere.
+    pub const OF_OTHERS: [Self; 3] = [Self::PathLen, Self::NameConstraints, Self::Signature];
 
     /// Its name in the annotation `chancery.dev/defaulted`.
     pub const fn as_str(self) -> &'static str {
@@ -69,6 +74,7 @@ impl Defaulted {
             Self::Usages => "usages",
             Self::Encoding => "encoding",
             Self::PathLen => "pathLen",
+            Self::NameConstraints => "nameConstraints",
             Self::Signature => "signatureAlgorithm",
         }
     }
@@ -135,6 +141,7 @@ pub fn unwritten(wanted: &Wanted) -> BTreeSet<Defaulted> {
         Defaulted::Encoding => wanted.encoding.is_none(),
         // Nothing is open there for a certificate that is no CA's.
         Defaulted::PathLen => wanted.is_ca && wanted.path_len.is_none(),
+        Defaulted::NameConstraints => wanted.is_ca && wanted.name_constraints.is_none(),
         Defaulted::Signature => wanted.signature.is_none(),
     };
     Defaulted::ALL.into_iter().filter(open).collect()

@@ -102,7 +102,7 @@ fn read(observed: &Observed<'_>, wanted: &Wanted, secret: &SecretRead, now: Time
     let held = checks::held(leaf, authority);
     let sound = !matches!(basis, Basis::Unproven { known: false });
     let origin = if matches!(basis, Basis::Found) || was_taken_over_halfway(observed, secret) { Origin::Found } else { Origin::Issued };
-    checks::satisfies(wanted, certificates, key, secret, found(observed), origin)
+    checks::satisfies(wanted, certificates, key, secret, found(observed), origin, observed.history.imported)
         .map_err(|violation| Box::new(Lack { violation, held: Some(held.clone()), usable: None, key_is_sound: sound, urgent: false }))?;
     let good = usable(observed, wanted, held, now);
     still_wanted(observed, wanted, &good, record.renew_handled.as_deref(), now)?;

@@ -205,7 +205,7 @@ pub fn not_delivered(certificate: &X509) -> Violation {
     )
 }
 
-/// Whether certificate and annotations are what the spec asks for.
+/// Whether certificate and annotations are what the spec asks for. `taken_over` where the register has it as made elsewhere.
 ///
 /// # Errors
 /// The first check that is violated.
@@ -216,6 +216,7 @@ pub fn satisfies(
     secret: &SecretRead,
     issuer_view: Option<&IssuerView>,
     origin: Origin,
+    taken_over: bool,
 ) -> Result<(), Violation> {
     let annotations = &secret.annotations;
     let Some(certificate) = certificates.first() else {
@@ -224,11 +225,15 @@ pub fn satisfies(
     // What is neither written nor was a default: it was written once, and the default holds again.
     let effective =
         |adopted| issuer_view.and_then(|issuer| issuer.spec.as_ref()).map(|spec| resolve(wanted, &spec.defaults, &spec.allow, adopted));
-    let defaulted = match origin {
+    let mut defaulted = match origin {
         Origin::Issued => Defaulted::from_list(annotations.get(names::DEFAULTED).map_or("", String::as_str)),
         // Nobody wrote down which of its values were defaults; what the spec leaves open is as it is found.
         Origin::Found => Defaulted::ALL.into(),
     };
+    if taken_over {
+        // Versions before this one took them over without a word about these.
+        defaulted.extend(Defaulted::OF_OTHERS);
+    }
     if origin == Origin::Issued {
         issuer(wanted, annotations)?;
     }
@@ -238,7 +243,7 @@ pub fn satisfies(
     usages(wanted, certificate, effective(Some(key.algorithm())).as_ref(), &defaulted)?;
     private_key(wanted, key, secret.key_encoding, effective(None).as_ref(), &defaulted)?;
     if matches!(issuer_view.and_then(|issuer| issuer.backing.as_ref().ok()), Some(Backing::SelfSigned)) {
-        signature(wanted, certificate, key.algorithm(), &defaulted)?;
+        signature(wanted, certificate, key.algorithm(), annotations, &defaulted, origin)?;
     }
     duration(wanted, certificate, annotations, effective(None).as_ref(), &defaulted)
 }
@@ -272,7 +277,7 @@ fn subject(wanted: &Wanted, certificate: &X509) -> Result<(), Violation> {
         certificate.subject().has_same_values(&wanted.subject)
     } else {
         // The same values in another form (several of one attribute in one SET, as Go writes them) are the same subject.
-        *certificate.subject() == wanted.subject || certificate.subject().to_parts().as_ref() == Some(&wanted.subject_parts)
+        *certificate.subject() == wanted.subject || certificate.subject().has_parts(&wanted.subject_parts)
     };
     if same {
         return Ok(());
@@ -286,7 +291,9 @@ fn subject(wanted: &Wanted, certificate: &X509) -> Result<(), Violation> {
 /// What a CA may certify.
 fn constraints(wanted: &Wanted, certificate: &X509, defaulted: &BTreeSet<Defaulted>) -> Result<(), Violation> {
     let changed = |message: String| Err(Violation::spec(reason::CONSTRAINTS_CHANGED, message));
-    if certificate.has_unknown_name_constraints() || certificate.name_constraints() != wanted.name_constraints.as_ref() {
+    let as_found = wanted.name_constraints.is_none() && defaulted.contains(&Defaulted::NameConstraints);
+    let same = !certificate.has_unknown_name_constraints() && certificate.name_constraints() == wanted.name_constraints.as_ref();
+    if !same && !as_found {
         return changed("the certificate's name constraints are not those that the spec asks for".to_owned());
     }
     let Some(ca) = certificate.ca() else { return Ok(()) };
@@ -298,13 +305,22 @@ fn constraints(wanted: &Wanted, certificate: &X509, defaulted: &BTreeSet<Default
 }
 
 /// How a certificate signs itself.
-fn signature(wanted: &Wanted, certificate: &X509, key: KeyAlgorithm, defaulted: &BTreeSet<Defaulted>) -> Result<(), Violation> {
+fn signature(
+    wanted: &Wanted,
+    certificate: &X509,
+    key: KeyAlgorithm,
+    annotations: &BTreeMap<String, String>,
+    defaulted: &BTreeSet<Defaulted>,
+    origin: Origin,
+) -> Result<(), Violation> {
     let asked = match wanted.signature {
         Some(asked) => asked,
         None if defaulted.contains(&Defaulted::Signature) => return Ok(()),
         None => SignatureAlgorithm::usual(key),
     };
-    if certificate.signature_algorithm() == Some(asked) {
+    // cert-manager signs with the key's usual algorithm whatever is asked. What was asked of it is not asked anew by taking it over.
+    let was_asked = || annotations.get(names::REQUESTED_SIGNATURE).map(String::as_str) == Some(asked.as_str());
+    if certificate.signature_algorithm() == Some(asked) || origin == Origin::Found || was_asked() {
         return Ok(());
     }
     Err(Violation::spec(reason::SIGNATURE_CHANGED, format!("the certificate does not sign itself with {asked}, which the spec asks for")))

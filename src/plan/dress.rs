@@ -109,6 +109,8 @@ pub struct Record {
     pub duration: Option<String>,
     /// How the private key is encoded.
     pub encoding: Option<String>,
+    /// The signature that was asked for where the certificate has another.
+    pub signature: Option<String>,
     /// The value of the renew annotation that was acted on.
     pub renew_handled: Option<String>,
     /// Which values were defaults.
@@ -127,6 +129,7 @@ impl Record {
             issued_at: get(names::ISSUED_AT),
             duration: get(names::REQUESTED_DURATION),
             encoding: get(names::REQUESTED_KEY_ENCODING),
+            signature: get(names::REQUESTED_SIGNATURE),
             renew_handled: get(names::RENEW_HANDLED),
             defaulted: Defaulted::from_list(annotations.get(names::DEFAULTED).map_or("", String::as_str)),
             authority: get(names::AUTHORITY),
@@ -140,6 +143,7 @@ impl Record {
             issued_at: Some(second(now)),
             duration: Some(text_of(resolved.duration)),
             encoding: Some(encoding_name(resolved.encoding).to_owned()),
+            signature: None,
             renew_handled: renew_handled.map(ToOwned::to_owned),
             defaulted: resolved.defaulted.clone(),
             authority: issuer.map(|authority| authority.key_id.to_string()),
@@ -183,26 +187,28 @@ pub fn of(
     signer: Option<KeyId>,
     origin: Origin,
 ) -> Dress {
+    let leaf = match &secret.content {
+        Content::Pair { certificates, .. } => certificates.first(),
+        _ => None,
+    };
     let mut record = Record::read(&secret.annotations);
     if origin == Origin::Found {
         record.encoding = secret.key_encoding.map(|encoding| encoding_name(encoding).to_owned());
+        record.signature = leaf.and_then(|leaf| not_shown(wanted, leaf)).map(|asked| asked.as_str().to_owned());
     }
+    // It says no more where something else is asked for now.
+    record.signature = record.signature.filter(|before| wanted.signature.is_some_and(|asked| asked.as_str() == before));
     // What is not written, and satisfies the spec all the same, is a default; also where it was written once, or was found.
     record.defaulted = unwritten(wanted);
     record.authority = signer.map(|key_id| key_id.to_string());
     let mut chain = secret.chain.clone();
-    if let Content::Pair { certificates, .. } = &secret.content
-        && let Some(leaf) = certificates.first()
+    if let Some(leaf) = leaf
         && let Some(Backing::Authority(authority)) = issuer.and_then(|issuer| issuer.backing.as_ref().ok())
         && signer == Some(authority.key_id)
     {
         chain = chain_text(leaf, Some(authority));
         record.chain = Some(authority.fingerprint.clone());
     }
-    let leaf = match &secret.content {
-        Content::Pair { certificates, .. } => certificates.first(),
-        _ => None,
-    };
     let lists = match observed.ca_crl_after {
         Some(_) => Lists::Leave,
         None => Lists::of(wanted, observed.ca_crl.as_ref(), &secret.annotations),
@@ -221,6 +227,11 @@ pub fn of(
 fn has_ca(wanted: &Wanted, chain: &ChainText) -> bool {
     let readable = |ca: &String| X509::bundle_from_pem(ca.as_bytes()).is_ok_and(|certificates| !certificates.is_empty());
     !wanted.keystores.is_empty() && chain.ca.as_ref().is_some_and(readable)
+}
+
+/// The signature that is asked for of a certificate that signs itself, and has another.
+fn not_shown(wanted: &Wanted, leaf: &X509) -> Option<SignatureAlgorithm> {
+    wanted.signature.filter(|asked| leaf.is_self_signed() && leaf.signature_algorithm() != Some(*asked))
 }
 
 /// What a Secret carries around a certificate that was just issued.
@@ -325,6 +336,7 @@ fn compose(
     put(names::ISSUED_AT, record.issued_at.clone());
     put(names::REQUESTED_DURATION, record.duration.clone());
     put(names::REQUESTED_KEY_ENCODING, record.encoding.clone());
+    put(names::REQUESTED_SIGNATURE, record.signature.clone());
     put(names::RENEW_HANDLED, record.renew_handled.clone());
     put(names::DEFAULTED, some(Defaulted::list(&record.defaulted.iter().copied().filter(|value| tells(*value, leaf)).collect())));
     put(names::AUTHORITY, record.authority.clone());
@@ -355,6 +367,7 @@ fn tells(value: Defaulted, leaf: Option<&X509>) -> bool {
     let Some(leaf) = leaf else { return true };
     match value {
         Defaulted::PathLen => leaf.ca().is_some_and(|ca| ca.path_len.is_some()),
+        Defaulted::NameConstraints => leaf.name_constraints().is_some() || leaf.has_unknown_name_constraints(),
         Defaulted::Signature => {
             leaf.is_self_signed() && leaf.signature_algorithm() != leaf.public_key().algorithm().map(SignatureAlgorithm::usual)
         }

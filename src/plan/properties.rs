@@ -1,9 +1,16 @@
 //! What holds of every decision, whatever was observed.
 
+mod asking;
+mod moving;
+mod openssl;
+mod specs;
+
 use chancery_pki::{KeyAlgorithm, KeyId, Reason, Usage};
 use jiff::{SignedDuration, Timestamp};
-use proptest::{collection, option, prelude::*, sample};
+use proptest::{collection, option, prelude::*};
 use serde_json::{Value, json};
+
+use specs::specs;
 
 use super::{
     Act, Helps, KeySource,
@@ -12,59 +19,11 @@ use super::{
     stage::{Desk, Office, Seal, Surroundings, blank, certificate, pool, time},
 };
 use crate::{
-    api::Renewal,
+    api::{Renewal, names},
     register::{Revocation, Standing},
 };
 
 const NOON: &str = "2026-06-01T12:00:00Z";
-
-/// Fields of a spec that may stand beside each other, mostly valid.
-fn specs() -> impl Strategy<Value = Value> {
-    let names = collection::btree_set("[a-z]{1,8}\\.example", 0..4);
-    let key =
-        option::of((sample::select(vec![("ECDSA", 256), ("ECDSA", 384), ("ECDSA", 521), ("Ed25519", 0), ("RSA", 2048)]), 0..3_u8, 0..3_u8));
-    let usages = collection::vec(sample::select(Usage::ALL.to_vec()), 0..5);
-    let subject = option::of((collection::vec("[A-Z][a-z ,]{0,8}[a-z]", 0..3), collection::vec(sample::select(vec!["DE", "FR"]), 0..2)));
-    let renewal = sample::select(vec![
-        Value::Null,
-        Value::Null,
-        json!({"policy": "Disabled"}),
-        json!({"windows": [{"cron": "0 2 * * *", "windowDuration": "1h"}]}),
-        json!({"windows": [{"cron": "@monthly", "windowDuration": "50h", "timezone": "Europe/Berlin"}]}),
-    ]);
-    (names, option::of("[a-z]{1,12}"), key, usages, subject, option::of(1..20_000_i64), 0..100_i64, any::<bool>(), 0..3_u8, renewal)
-        .prop_map(|(names, common_name, key, usages, subject, duration, lead, is_ca, rule, renewal)| {
-            let mut spec = json!({"dnsNames": names, "isCA": is_ca, "usages": usages, "renewal": renewal});
-            if let Some(name) = common_name.or_else(|| (names.is_empty() || is_ca).then(|| "name".to_owned())) {
-                spec["commonName"] = json!(name);
-            }
-            if let Some((organizations, countries)) = subject {
-                spec["subject"] = json!({"organizations": organizations, "countries": countries});
-            }
-            if let Some(((algorithm, size), encoding, rotation)) = key {
-                let mut key = json!({"algorithm": algorithm});
-                if size > 0 {
-                    key["size"] = json!(size);
-                }
-                if encoding > 0 {
-                    key["encoding"] = json!(["PKCS1", "PKCS8"][usize::from(encoding - 1)]);
-                }
-                if rotation > 0 {
-                    key["rotationPolicy"] = json!(["Never", "Always"][usize::from(rotation - 1)]);
-                }
-                spec["privateKey"] = key;
-            }
-            if let Some(hours) = duration {
-                spec["duration"] = json!(format!("{hours}h"));
-            }
-            match rule {
-                1 if lead > 0 => spec["renewBeforePercentage"] = json!(lead),
-                2 => spec["renewBefore"] = json!(format!("{}m", 5 + duration.unwrap_or(1000) * lead / 2)),
-                _ => {}
-            }
-            spec
-        })
-}
 
 fn seal(key: u64, end: Timestamp) -> Seal {
     Seal::root("Root", pool(KeyAlgorithm::EcdsaP256, key), time("2025-01-01T00:00:00Z"), end)
@@ -90,6 +49,8 @@ struct Case {
     order: Option<i64>,
     standings: (u8, u8),
     blocked: bool,
+    /// Whether a temporary certificate is asked for, and a password is missing.
+    bridged: [bool; 2],
     /// Minutes since it was issued, and whether it is then just about due or just about ended instead.
     after: i64,
     edge: u8,
@@ -101,10 +62,10 @@ fn cases() -> impl Strategy<Value = Case> {
         (specs(), option::of(specs()), 0..7_u8, any::<bool>(), 0..9_u8, 0..4_u8, 0..4_u8),
         (0..40_i32, -60_000..60_000_i64, collection::vec(-100..100_i64, 0..13), option::of(-500..500_i64), option::of(-100..1000_i64)),
         (0..4_u8, any::<[bool; 6]>(), minutes.clone(), 0..5_u8),
-        (option::weighted(0.3, minutes), (0..10_u8, 0..10_u8), prop::bool::weighted(0.1)),
+        (option::weighted(0.3, minutes), (0..10_u8, 0..10_u8), prop::bool::weighted(0.1), any::<[bool; 2]>()),
     )
-        .prop_map(|((spec, other_spec, issuer, reissue, secret, lines, status), more, (torn, flags, after, edge), revocation)| {
-            let (order, standings, blocked) = revocation;
+        .prop_map(|((spec, other_spec, issuer, reissue, secret, lines, status), more, (torn, flags, after, edge), last)| {
+            let (order, standings, blocked, bridged) = last;
             let (number, at, again, skew, turn) = more;
             Case {
                 spec,
@@ -123,6 +84,7 @@ fn cases() -> impl Strategy<Value = Case> {
                 order,
                 standings,
                 blocked,
+                bridged,
                 after,
                 edge,
             }
@@ -208,6 +170,11 @@ fn scene(case: &Case) -> Option<Scene> {
         status.last_failure_time = Some(k8s_openapi::apimachinery::pkg::apis::meta::v1::Time(add(now, minutes(case.failures.1))));
     }
     befall(case, &mut desk, noon);
+    if case.bridged[0] {
+        desk.edit(|certificate| {
+            certificate.metadata.annotations.get_or_insert_default().insert(names::TEMPORARY.to_owned(), "true".to_owned());
+        });
+    }
     desk.issuer_changed = case.flags[1];
     if case.flags[2] {
         desk.copies.clear();
@@ -294,6 +261,9 @@ fn around<'a>(case: &Case, office: Option<&'a Office>, other: &'a Office, now: T
         2 => vec![Some(seal(0, time("2036-01-01T00:00:00Z")).view.key_id)],
         _ => Vec::new(),
     };
+    if case.bridged[1] {
+        around.passwords.missing.insert(super::forms::JKS, "Secret stores does not exist".to_owned());
+    }
     around.broken = torn.into_iter().map(|authority| (authority, "it is torn".to_owned())).collect();
     around
 }
@@ -311,9 +281,10 @@ proptest! {
         }));
         let (plan, read) = desk.decide(&around, now);
         prop_assert!(plan.wake.is_none_or(|wake| wake > now), "a wake that is past: {plan:?}");
+        let bridges = matches!(plan.act, Act::Temporary(_));
         let writes = matches!(plan.act, Act::Issue(_) | Act::Import(..) | Act::Dress(_) | Act::Destroy(_));
-        prop_assert!(!(foreign && writes), "a Secret that is not ours is written: {plan:?}");
-        prop_assert!(!(around.rival.is_some() && writes && !matches!(plan.act, Act::Destroy(_))), "{plan:?}");
+        prop_assert!(!(foreign && (writes || bridges)), "a Secret that is not ours is written: {plan:?}");
+        prop_assert!(!(around.rival.is_some() && (writes || bridges) && !matches!(plan.act, Act::Destroy(_))), "{plan:?}");
         if let Some(standing) = &plan.standing {
             prop_assert!(!writes || standing.ready, "it acts and refuses: {plan:?}");
             if let (true, Some(held)) = (standing.ready, &standing.held) {
@@ -330,7 +301,7 @@ proptest! {
             }
             Act::Issue(issue) => {
                 prop_assert!(issue.validity.holds(now));
-                prop_assert!(around.skew.is_none() && plan.standing.is_none());
+                prop_assert!(around.skew.is_none() && around.passwords.missing.is_empty() && plan.standing.is_none());
                 prop_assert!(!desk.is_held(now), "what is on hold is replaced: {plan:?}");
                 let blocked = |key: KeyId| desk.blocked.contains(&key);
                 let spent = desk.current().is_some_and(|line| {
@@ -354,6 +325,12 @@ proptest! {
             Act::Pend(certificates) => {
                 prop_assert!(desk.certificate.metadata.deletion_timestamp.is_some());
                 prop_assert!(certificates.iter().all(|own| own.standing.is_good() && !around.broken.contains_key(&own.authority)));
+            }
+            Act::Temporary(temporary) => {
+                let wanted = desk.wanted.as_ref().unwrap();
+                let usable = desk.secret.as_ref().is_some_and(|secret| secret.immutable || secret.key_algorithm().is_some());
+                prop_assert!(case.bridged[0] && !wanted.is_ca && around.skew.is_none() && !usable, "{plan:?}");
+                prop_assert!(temporary.validity.holds(now) && plan.standing.as_ref().is_some_and(|standing| !standing.ready));
             }
             Act::Import(..) => prop_assert!(!desk.history(&around, now).barred, "a key that was revoked is taken over: {plan:?}"),
             _ => {}
@@ -384,30 +361,5 @@ proptest! {
         let due = renewal::due(validity, rule, &uid, &"0102".parse().unwrap());
         prop_assert!(due > not_before && due <= validity.not_after, "{due}");
         prop_assert!(seconds < 3600 || due >= add(not_before, SignedDuration::from_secs(300 + seconds / 10)), "{due}");
-    }
-}
-
-proptest! {
-    #![proptest_config(ProptestConfig { cases: 150, failure_persistence: None, ..ProptestConfig::default() })]
-
-    #[test]
-    fn whatever_is_asked_for_is_had_once_and_then_left_alone(spec in specs(), own in any::<bool>()) {
-        let seal = (!own).then(|| seal(0, time("2036-01-01T00:00:00Z")));
-        let office = Office::new("ca", seal, json!({"allow": {"usages": Usage::ALL}}));
-        let around = Surroundings::of(&office);
-        let mut desk = Desk::new(certificate(spec));
-        let valid = desk.wanted.is_ok();
-        let now = time(NOON);
-        let done = desk.reconcile(&around, None, now);
-        prop_assert!(!valid || done.issued == ["Created"], "{:?}", desk.certificate.status);
-        desk.assert_quiet(&around, now);
-        desk.through_the_api_server();
-        desk.assert_quiet(&around, now);
-        if let Some(version) = desk.secret.as_mut() {
-            // The Secret is read again, for whatever reason.
-            version.resource_version = "999".to_owned();
-            let done = desk.reconcile(&around, None, now + minutes(1));
-            prop_assert_eq!((done.issued.len(), done.secret_writes, done.status_writes), (0, 0, 1));
-        }
     }
 }

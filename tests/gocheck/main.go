@@ -1,5 +1,6 @@
 // gocheck says what Go's crypto/x509 makes of a revocation list, of a chain, and of a chain under the lists of its authorities, and
-// what Go's readers make of key stores. It knows nothing of Kubernetes.
+// what Go's readers make of key stores; and it makes what cert-manager, which is written in Go, leaves behind: manifests and
+// Secrets, printed and not applied.
 //
 //	gocheck list ISSUER CRL            the list, which the issuer must have signed, as JSON
 //	gocheck path TIME ROOTS CHAIN      the subjects of the chain, leaf first, as of a time (RFC 3339)
@@ -7,6 +8,7 @@
 //	gocheck keystore FILE PASSWORD     a PKCS#12 store: the SHA-256 of the key's public half and of each certificate
 //	gocheck truststore FILE PASSWORD   the same of a store of trusted certificates
 //	gocheck stores KIND KEY CHAIN CA PASSWORD   writes keystore and truststore, JKS or PKCS#12 of a profile
+//	gocheck moved COUNT                so many of cert-manager's Certificates with their issuers and Secrets, as JSON
 //
 // Certificates are PEM, lists DER or PEM with any number of lists. Whatever is not as it should be ends it with an error: a
 // signature, a list that has run out or is not in force yet, a certificate of the chain without a list.
@@ -21,6 +23,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"strconv"
 	"time"
 )
 
@@ -97,8 +100,14 @@ func run(arguments []string) (any, error) {
 		return truststore(arguments[1], arguments[2])
 	case len(arguments) == 6 && arguments[0] == "stores":
 		return stores(arguments[1], arguments[2], arguments[3], arguments[4], arguments[5])
+	case len(arguments) == 2 && arguments[0] == "moved":
+		count, err := strconv.Atoi(arguments[1])
+		if err != nil {
+			return nil, err
+		}
+		return moved(count)
 	}
-	return nil, errors.New("usage: gocheck list ISSUER CRL | path TIME ROOTS CHAIN | chain ROOTS CHAIN CRL... | keystore FILE PASSWORD | truststore FILE PASSWORD | stores KIND KEY CHAIN CA PASSWORD")
+	return nil, errors.New("usage: gocheck list ISSUER CRL | path TIME ROOTS CHAIN | chain ROOTS CHAIN CRL... | keystore FILE PASSWORD | truststore FILE PASSWORD | stores KIND KEY CHAIN CA PASSWORD | moved COUNT")
 }
 
 // The chain that Go builds, for whatever purpose.

@@ -4,6 +4,7 @@ mod authorities;
 mod blocked;
 mod failures;
 mod lists;
+mod moved;
 mod ownership;
 mod reasons;
 mod registers;

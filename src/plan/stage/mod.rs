@@ -4,10 +4,12 @@
 
 mod clerk;
 mod desk;
+mod foreign;
 mod office;
 
 pub(crate) use clerk::{Crash, Done};
 pub(crate) use desk::{Desk, Listed, Surroundings, blank};
+pub(crate) use foreign::{cert_manager_key, cert_manager_template};
 pub(crate) use office::{Office, Seal, pool};
 
 use jiff::Timestamp;

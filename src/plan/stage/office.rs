@@ -4,7 +4,7 @@ use std::{
     collections::HashMap,
     sync::{
         Arc, Mutex, OnceLock,
-        atomic::{AtomicU64, Ordering},
+        atomic::{AtomicU64, AtomicUsize, Ordering},
     },
 };
 
@@ -34,6 +34,7 @@ pub(crate) struct Office {
     pub(crate) seal: Option<Seal>,
     /// It says that it is ready, and signs nothing.
     pub(crate) fails: bool,
+    pub(crate) signed: Arc<AtomicUsize>,
 }
 
 /// A serial number that no other has.
@@ -99,7 +100,7 @@ impl Office {
         let spec = check_issuer(&serde_json::from_value(object).unwrap(), Scope::Namespace).unwrap();
         let key = IssuerKey { kind: IssuerKind::Issuer, namespace: Some("shop".to_owned()), name: name.to_owned() };
         let backing = Ok(seal.as_ref().map_or(Backing::SelfSigned, |seal| Backing::Authority(seal.view.clone())));
-        Self { view: IssuerView { key, generation: 1, spec: Some(spec), backing }, seal, fails: false }
+        Self { view: IssuerView { key, generation: 1, spec: Some(spec), backing }, seal, fails: false, signed: Arc::default() }
     }
 
     /// A CA issuer `shop/ca` that holds for ten years around 2026.
@@ -126,10 +127,16 @@ impl Office {
 
     /// Signs.
     pub(crate) fn sign(&self, template: &Template, key: &PrivateKey) -> X509 {
+        self.signed.fetch_add(1, Ordering::Relaxed);
         match &self.seal {
             Some(seal) => issue(template, key.public_key(), seal.view.chain.leaf(), &*seal.key).unwrap(),
             None => self_sign(template, key).unwrap(),
         }
+    }
+
+    /// How many certificates it has signed.
+    pub(crate) fn signatures(&self) -> usize {
+        self.signed.load(Ordering::Relaxed)
     }
 
     /// The authority, where there is one.

@@ -96,6 +96,30 @@ impl Name {
         parts
     }
 
+    /// Whether the name has these parts and no other. The values of one attribute come in their order; those that stand in one
+    /// relative distinguished name have none, since that is a set: Go's crypto/x509 writes all organizations into one.
+    pub fn has_parts(&self, parts: &SubjectParts) -> bool {
+        let mut left = Attribute::NAMED.map(|attribute| (attribute, parts.values(attribute)));
+        for rdn in self.rdns() {
+            if rdn.iter().any(|value| value.named().is_none() || value.text().is_none()) {
+                return false;
+            }
+            for (attribute, wanted) in &mut left {
+                let mut found: Vec<&str> =
+                    rdn.iter().filter(|value| value.named() == Some(*attribute)).filter_map(read::ParsedAttribute::text).collect();
+                let Some((here, rest)) = wanted.split_at_checked(found.len()) else { return false };
+                let mut here: Vec<&str> = here.iter().map(String::as_str).collect();
+                found.sort_unstable();
+                here.sort_unstable();
+                if found != here {
+                    return false;
+                }
+                *wanted = rest;
+            }
+        }
+        left.iter().all(|(_, rest)| rest.is_empty())
+    }
+
     /// Whether these are the same relative distinguished names in the same order with the same values, whatever string type
     /// each value has: programs differ in which one they choose.
     pub fn has_same_values(&self, other: &Self) -> bool {
@@ -280,6 +304,26 @@ mod tests {
         assert_eq!(Name::from_parts(&parts("a\0b")), Err(NameError::ControlCharacter { attribute: "CN".into(), value: "a\0b".into() }));
         assert_eq!(Name::from_parts(&parts(&"é".repeat(65))), Err(NameError::TooLong { attribute: "CN".into(), characters: 65, most: 64 }));
         assert!(Name::from_parts(&parts(&"é".repeat(64))).is_ok());
+    }
+
+    #[test]
+    fn values_in_one_set_have_no_order_and_all_others_have() {
+        let parts = |organizations: &[&str]| SubjectParts {
+            organizations: organizations.iter().map(|&value| value.into()).collect(),
+            common_name: Some("c".into()),
+            ..SubjectParts::default()
+        };
+        let name = |text: &str| Name::from_rfc4514(text).unwrap();
+        let (set, list) = (name("CN=c,O=One+O=Other+O=Third"), Name::from_parts(&parts(&["Third", "One", "Other"])).unwrap());
+        assert!(set.has_parts(&parts(&["Third", "One", "Other"])) && set.has_parts(&parts(&["One", "Other", "Third"])));
+        assert!(list.has_parts(&parts(&["Third", "One", "Other"])) && !list.has_parts(&parts(&["One", "Third", "Other"])));
+        let both = name("CN=c,O=Third+O=Other,O=One");
+        assert!(both.has_parts(&parts(&["One", "Other", "Third"])) && !both.has_parts(&parts(&["Other", "One", "Third"])));
+        for wrong in [&["One", "Other"][..], &["One", "Other", "Other"], &["One", "Other", "Third", "Third"], &[]] {
+            assert!(!set.has_parts(&parts(wrong)) && !list.has_parts(&parts(wrong)), "{wrong:?}");
+        }
+        assert!(!name("CN=c,O=One,DC=com").has_parts(&parts(&["One"])) && !name("CN=c,O=One,1.2.3=a").has_parts(&parts(&["One"])));
+        assert!(name("").has_parts(&SubjectParts::default()));
     }
 
     #[test]
