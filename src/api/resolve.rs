@@ -111,7 +111,7 @@ impl FromStr for Defaulted {
 pub fn resolve(wanted: &Wanted, defaults: &Defaults, allow: &Allow, adopted: Option<KeyAlgorithm>) -> Resolved {
     let goes = |key: &KeyAlgorithm| wanted.signature.is_none_or(|signature| signature.family() == key.family());
     let by_signature = || wanted.signature.map_or(KeyAlgorithm::EcdsaP256, SignatureAlgorithm::usual_key);
-    let key = wanted.key.or(adopted.filter(goes)).or(defaults.key.filter(goes)).unwrap_or_else(by_signature);
+    let key = wanted.key.or_else(|| adopted.filter(goes)).or_else(|| defaults.key.filter(goes)).unwrap_or_else(by_signature);
     let encoding = match key {
         KeyAlgorithm::Ed25519 => KeyEncoding::Pkcs8,
         _ => wanted.encoding.or(defaults.encoding).unwrap_or(KeyEncoding::Pkcs1),

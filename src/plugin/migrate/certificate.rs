@@ -100,7 +100,7 @@ fn signature(wanted: &Wanted, issuer: Option<Sort>, notes: &mut Notes) {
     match (issuer, unsuited) {
         (Some(Sort::SelfSigned), None) => {}
         (Some(Sort::SelfSigned), Some(key)) => {
-            notes.refuse(FIELD, format!("a certificate with a key of kind {key} does not sign itself so here"))
+            notes.refuse(FIELD, format!("a certificate with a key of kind {key} does not sign itself so here"));
         }
         (_, None) => notes.differs(FIELD, "with a ca issuer it decides only the kind of key: what signs is the CA's key"),
         (_, Some(key)) => {

@@ -117,13 +117,13 @@ fn times() -> Vec<Row> {
             NewCertificate("Revoked"),
         )
         .but_back(Nothing(&["conditions", "revocation"])),
-        row("revocation.reason", revoked(json!({})), revoked(json!({"reason": "superseded"})), Nothing(&[])),
-        row("revocation.invalidityDate", revoked(json!({})), revoked(json!({"invalidityDate": "2019-01-01T00:00:00Z"})), Nothing(&[])),
+        row("revocation.reason", revoked(&json!({})), revoked(&json!({"reason": "superseded"})), Nothing(&[])),
+        row("revocation.invalidityDate", revoked(&json!({})), revoked(&json!({"invalidityDate": "2019-01-01T00:00:00Z"})), Nothing(&[])),
     ]
 }
 
-fn revoked(more: Value) -> Value {
-    json!({"revocation": merged(json!({"issuedBefore": "2020-01-01T00:00:00Z"}), &more)})
+fn revoked(more: &Value) -> Value {
+    json!({"revocation": merged(json!({"issuedBefore": "2020-01-01T00:00:00Z"}), more)})
 }
 
 fn keys() -> Vec<Row> {

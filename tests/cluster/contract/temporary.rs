@@ -180,3 +180,23 @@ async fn no_temporary_certificate_is_for_a_ca_or_takes_the_place_of_what_is_ther
     let message = stage.unready("authority", "InvalidSpec").await;
     assert!(message.contains(ASKED), "{message}");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_temporary_certificate_keeps_up_with_what_is_asked_for() {
+    let stage = Stage::set("keepup").await;
+    let spec = merged(leaf("late", "web"), &json!({"dnsNames": ["old.example.com"]}));
+    asking(&stage, "web", spec).await;
+    let old = stands_in(&stage, "web").await;
+    let store = json!({"keystores": {"jks": {"create": true, "password": "any word"}}});
+    stage.respec("web", merged(store, &json!({"dnsNames": ["web.example.com"]}))).await;
+    let of_now = |secret: &Secret| Content::of(secret).leaf().sans().iter().any(|san| san.to_string().contains("web.example.com"));
+    let new = wait_for(&stage.secrets(), "web", "a temporary certificate for the other name", SOON, of_now).await;
+    is_temporary(&stage, "web", &new).await;
+    assert_ne!(Content::of(&new).serial(), Content::of(&old).serial());
+    let entries = Store::of(&new, "keystore.jks", "any word").entries().await;
+    assert!(entries.len() == 1 && entries[0].key, "{entries:?}");
+    // What does not bear on it makes no other.
+    stage.respec("web", json!({"renewBefore": "100h", "secretTemplate": {"labels": {"a": "b"}}})).await;
+    stage.unready("web", "IssuerNotFound").await;
+    assert_eq!(Content::of(&stage.secret("web").await).serial(), Content::of(&new).serial());
+}
