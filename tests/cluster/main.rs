@@ -29,6 +29,9 @@ mod stage;
 mod main_job;
 
 #[cfg(test)]
+mod moving;
+
+#[cfg(test)]
 mod reissue;
 
 #[cfg(test)]

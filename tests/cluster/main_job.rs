@@ -1,7 +1,6 @@
 //! The main job: a Certificate becomes a Secret that others can use, with three writes, and is then left alone.
 
 use std::collections::BTreeSet;
-use std::time::Duration;
 
 use chancery::api::Certificate;
 use k8s_openapi::api::core::v1::Secret;
@@ -170,7 +169,7 @@ async fn a_certificate_costs_three_writes_and_a_share_of_the_register() {
             Some(body) => record.name == name || body["metadata"]["name"] == name.as_str() || body["regarding"]["name"] == name.as_str(),
             None => false,
         };
-        let mut kinds: Vec<String> = written.iter().filter(of_it).map(kind).collect();
+        let mut kinds: Vec<String> = written.iter().filter(of_it).map(Record::what).collect();
         kinds.sort();
         assert_eq!(kinds, ["create events", "create secrets", "update certificates/status"], "{name}");
     }
@@ -205,19 +204,7 @@ async fn what_is_right_is_left_alone_also_by_an_operator_that_starts_anew() {
     let earlier: BTreeSet<String> = stage.requests().into_iter().map(|record| record.id).collect();
 
     operator.restart().await;
-    let done = |metrics: &str| {
-        metrics.lines().any(|line| {
-            line.strip_prefix("chancery_reconciles_total{controller=\"certificate\"} ")
-                .is_some_and(|count| count.parse().is_ok_and(|count: u64| count >= 4))
-        })
-    };
-    let mut turn = tokio::time::interval(Duration::from_millis(50));
-    let looked = async {
-        while !done(&operator.metrics().await) {
-            turn.tick().await;
-        }
-    };
-    tokio::time::timeout(SOON, looked).await.expect("each Certificate is looked at after a start");
+    operator.looked("certificate", 4, SOON).await;
 
     assert_eq!(self::versions(&stage, &names).await, touched, "nothing was written");
     let secrets = |all: &[String]| all.iter().skip(names.len()).cloned().collect::<Vec<_>>();
@@ -306,11 +293,6 @@ fn keys(secret: &Secret) -> Vec<&str> {
 
 fn columns(table: &str) -> Vec<&str> {
     table.lines().next().unwrap_or_default().split_whitespace().collect()
-}
-
-fn kind(record: &Record) -> String {
-    let slash = if record.subresource.is_empty() { "" } else { "/" };
-    format!("{} {}{slash}{}", record.verb, record.resource, record.subresource)
 }
 
 /// What the operator wrote of the leaves.

@@ -278,7 +278,8 @@ func lasting(made *spec, draw *rand.Rand) {
 	}
 }
 
-// What a user may ask for of a key that signs itself, and cert-manager makes with the usual one all the same.
+// What a user may ask for of a key that signs itself, and cert-manager makes with the usual one all the same. With P-256 and P-384 the
+// usual one is all that Chancery can make, and another is refused.
 func signatureFor(key *keySpec, draw *rand.Rand) string {
 	kind := ""
 	if key != nil {
@@ -287,9 +288,11 @@ func signatureFor(key *keySpec, draw *rand.Rand) string {
 	offered := []string{"", "SHA256WithRSA", "SHA384WithRSA", "SHA512WithRSA"}
 	switch {
 	case kind == "ECDSA" && key.Size == 521:
-		offered = []string{"", "ECDSAWithSHA512"}
+		offered = []string{"", "ECDSAWithSHA256", "ECDSAWithSHA384", "ECDSAWithSHA512"}
+	case kind == "ECDSA" && key.Size == 384:
+		offered = []string{"", "ECDSAWithSHA384"}
 	case kind == "ECDSA":
-		offered = []string{"", "ECDSAWithSHA256", "ECDSAWithSHA384"}
+		offered = []string{"", "ECDSAWithSHA256"}
 	case kind == "Ed25519":
 		offered = []string{"", "PureEd25519"}
 	}

@@ -137,11 +137,16 @@ impl Record {
         }
     }
 
+    /// What was asked for, as in `update certificates/status`.
+    pub(crate) fn what(&self) -> String {
+        let slash = if self.subresource.is_empty() { "" } else { "/" };
+        format!("{} {}{slash}{}", self.verb, self.resource, self.subresource)
+    }
+
     /// In one line, without the body.
     pub(crate) fn summary(&self) -> String {
-        let Self { time, user, verb, resource, subresource, namespace, name, code, .. } = self;
-        let slash = if subresource.is_empty() { "" } else { "/" };
-        format!("{time} {user} {verb} {resource}{slash}{subresource} {namespace}/{name} {code}")
+        let Self { time, user, namespace, name, code, .. } = self;
+        format!("{time} {user} {} {namespace}/{name} {code}", self.what())
     }
 }
 

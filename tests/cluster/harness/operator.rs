@@ -161,6 +161,25 @@ impl Operator {
         self.get("/metrics").await.1
     }
 
+    /// Waits until one of its controllers has looked so often since the last start. That cannot be watched from here: hence the polling.
+    pub(crate) async fn looked(&self, controller: &str, count: usize, limit: Duration) {
+        let label = format!("chancery_reconciles_total{{controller=\"{controller}\"}} ");
+        let mut turn = tokio::time::interval(Duration::from_millis(50));
+        let looked = async {
+            loop {
+                let metrics = self.metrics().await;
+                let so_far = metrics.lines().find_map(|line| line.strip_prefix(&label)?.parse::<usize>().ok());
+                if so_far.is_some_and(|so_far| so_far >= count) {
+                    return;
+                }
+                turn.tick().await;
+            }
+        };
+        if tokio::time::timeout(limit, looked).await.is_err() {
+            panic!("operator {}: {controller} has not looked {count} times within {limit:?}\n{}", self.settings.name, self.metrics().await);
+        }
+    }
+
     /// All that it has logged since its first start.
     pub(crate) fn log(&self) -> String {
         fs::read_to_string(&self.log).unwrap_or_default()
