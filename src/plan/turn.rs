@@ -28,16 +28,6 @@ impl Turn {
     }
 }
 
-/// A window that opens so shortly before the end is no help: there must be time for an attempt that fails, and for whoever serves the
-/// certificate to take up the new one. A tenth of what lies between the desired moment and the end, and at most this.
-const MARGIN: SignedDuration = SignedDuration::from_hours(6);
-
-/// The last moment at which a window may open for a certificate.
-fn latest(desired: Timestamp, not_after: Timestamp) -> Timestamp {
-    let tenth = SignedDuration::from_secs(not_after.duration_since(desired).as_secs().max(0) / 10);
-    add(not_after, -tenth.min(MARGIN))
-}
-
 /// The windows, and what bears on their use by one certificate.
 struct Windows<'a> {
     schedule: &'a Schedule,
@@ -57,7 +47,7 @@ pub fn turn(desired: Timestamp, not_after: Timestamp, schedule: &Schedule, uid: 
     if schedule.windows.is_empty() {
         return Turn::at(desired, now);
     }
-    let windows = Windows { schedule, not_after: latest(desired, not_after), share: spread(uid, serial) };
+    let windows = Windows { schedule, not_after, share: spread(uid, serial) };
     let first = if schedule.is_open(desired) { Some(desired) } else { windows.next(desired) };
     let Some(first) = first else {
         return Turn { outside: true, ..Turn::at(desired, now) };
