@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use chancery_pki::{KeyAlgorithm, Usage};
+use chancery_pki::{KeyAlgorithm, SignatureAlgorithm, Usage};
 use proptest::{prelude::*, sample};
 use serde_json::{Value, json};
 
@@ -36,7 +36,8 @@ fn desk(spec: Value, temporary: bool) -> Desk {
 /// Whether this issuer may give what is wanted: all but a signature that the key cannot make.
 fn may_have(desk: &Desk, own: bool) -> bool {
     desk.wanted.as_ref().is_ok_and(|wanted| {
-        let key = wanted.key.unwrap_or(KeyAlgorithm::EcdsaP256);
+        let by_signature = || wanted.signature.map_or(KeyAlgorithm::EcdsaP256, SignatureAlgorithm::usual_key);
+        let key = wanted.key.unwrap_or_else(by_signature);
         !own || wanted.signature.is_none_or(|signature| signature.suits(key))
     })
 }

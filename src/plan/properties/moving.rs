@@ -24,7 +24,7 @@ proptest! {
         let mut desk = Desk::new(certificate(spec.clone()));
         let Ok(wanted) = desk.wanted.clone() else { return Ok(()) };
         let (algorithm, encoding) = cert_manager_key(&wanted);
-        let algorithm = if modern { wanted.key.unwrap_or(KeyAlgorithm::EcdsaP384) } else { algorithm };
+        let algorithm = if modern && wanted.signature.is_none() { wanted.key.unwrap_or(KeyAlgorithm::EcdsaP384) } else { algorithm };
         prop_assume!(!own || wanted.signature.is_none_or(|signature| signature.suits(algorithm)));
         let lists = [&wanted.subject_parts.organizations, &wanted.subject_parts.organizational_units, &wanted.subject_parts.localities,
             &wanted.subject_parts.provinces, &wanted.subject_parts.street_addresses, &wanted.subject_parts.postal_codes];
@@ -39,6 +39,7 @@ proptest! {
         desk.find(&office, &cert_manager_template(&wanted, 7, now), key, encoding);
         let found = desk.secret.as_mut().unwrap();
         found.forms = forms::ALL.into_iter().zip(forms).filter(|(_, stands)| *stands).map(|(form, _)| (form, false)).collect();
+        found.put_elsewhere = found.forms.keys().copied().collect();
         let theirs = found.annotations.clone();
         let (serial, key_id) = (desk.held_serial(), desk.leaf().unwrap().key_id());
         let signatures = office.signatures();

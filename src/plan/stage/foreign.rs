@@ -4,7 +4,9 @@
 
 use std::sync::Arc;
 
-use chancery_pki::{CaConstraints, KeyAlgorithm, KeyEncoding, Name, PrivateKey, SerialNumber, SubjectParts, Template, Usage};
+use chancery_pki::{
+    CaConstraints, KeyAlgorithm, KeyEncoding, Name, PrivateKey, SerialNumber, SignatureAlgorithm, SubjectParts, Template, Usage,
+};
 use jiff::{SignedDuration, Timestamp};
 
 use super::{Desk, Office, blank};
@@ -49,7 +51,9 @@ pub(crate) fn cert_manager_template(wanted: &Wanted, serial: u8, now: Timestamp)
 
 /// The key that cert-manager makes where the spec says nothing of it.
 pub(crate) fn cert_manager_key(wanted: &Wanted) -> (KeyAlgorithm, KeyEncoding) {
-    let key = wanted.key.unwrap_or(KeyAlgorithm::Rsa { bits: 2048 });
+    // It refuses a signature that does not go with the kind of key.
+    let by_signature = || wanted.signature.map_or(KeyAlgorithm::Rsa { bits: 2048 }, SignatureAlgorithm::usual_key);
+    let key = wanted.key.unwrap_or_else(by_signature);
     let encoding = if key == KeyAlgorithm::Ed25519 { KeyEncoding::Pkcs8 } else { wanted.encoding.unwrap_or(KeyEncoding::Pkcs1) };
     (key, encoding)
 }
