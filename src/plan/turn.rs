@@ -72,13 +72,21 @@ impl Windows<'_> {
 
     /// Its turn after the first, which was at `first`.
     fn again(&self, first: Timestamp, now: Timestamp) -> Turn {
+        let open: Vec<Occurrence> = self.schedule.open(now).collect();
+        // Its moment in a window that is open and was when the other one opened.
+        let in_another = |begin: Timestamp| {
+            let around = open.iter().filter(|other| other.begin > first && other.begin < begin && begin < other.end);
+            around.map(|other| self.moment(*other)).max()
+        };
         let moments = |occurrence: Occurrence| match occurrence {
             Occurrence { begin, .. } if begin <= first => first,
             // It opened while another one was open: nobody has waited for it.
-            Occurrence { begin, .. } if self.schedule.is_open(add(begin, -SignedDuration::from_nanos(1))) => begin,
+            Occurrence { begin, .. } if self.schedule.is_open(add(begin, -SignedDuration::from_nanos(1))) => {
+                in_another(begin).map_or(begin, |moment| moment.max(begin))
+            }
             opened => self.moment(opened),
         };
-        let open: Vec<_> = self.schedule.open(now).map(|occurrence| (moments(occurrence), occurrence.end)).collect();
+        let open: Vec<_> = open.iter().map(|occurrence| (moments(*occurrence), occurrence.end)).collect();
         if let Some(over) = open.iter().filter(|(moment, _)| *moment <= now).map(|(_, end)| *end).max() {
             return Turn { over: Some(over), ..Turn::at(first, now) };
         }
