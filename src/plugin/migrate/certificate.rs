@@ -1,5 +1,6 @@
 //! A Certificate under our group.
 
+use chancery_pki::SignatureAlgorithm;
 use serde_json::Value;
 
 use super::{
@@ -98,7 +99,12 @@ fn signature(wanted: &Wanted, issuer: Option<Sort>, notes: &mut Notes) {
     let Some(signature) = wanted.signature else { return };
     let unsuited = wanted.key.filter(|key| !signature.suits(*key));
     match (issuer, unsuited) {
-        (Some(Sort::SelfSigned), None) => {}
+        (Some(Sort::SelfSigned), None) => {
+            let usual = wanted.key.map(SignatureAlgorithm::usual).unwrap_or(signature);
+            if signature != usual {
+                notes.differs(FIELD, format!("cert-manager signs with {usual} all the same: a new certificate is made at once"));
+            }
+        }
         (Some(Sort::SelfSigned), Some(key)) => {
             notes.refuse(FIELD, format!("a certificate with a key of kind {key} does not sign itself so here"));
         }

@@ -279,6 +279,12 @@ fn a_certificate_that_signs_itself_in_a_way_that_its_key_cannot_here_is_refused(
     let Fate::Refused(notes) = &outcome.objects[0].fate else { panic!("{outcome:?}") };
     assert_eq!(notes[0].field, "spec.signatureAlgorithm");
     assert!(notes[0].text.contains("P-384"), "{notes:?}");
+
+    let mut own = of("Issuer", &json!({"selfSigned": {}}));
+    own["metadata"]["name"] = json!("ca");
+    let outcome = migrate(&[document(own), document(certificate(&json!({"signatureAlgorithm": "SHA512WithRSA"})))], &[]);
+    let Fate::Carried { differences, .. } = &outcome.objects[1].fate else { panic!("{outcome:?}") };
+    assert!(differences[0].text.contains("cert-manager signs with SHA256WithRSA"), "{differences:?}");
 }
 
 #[test]
