@@ -150,10 +150,13 @@ fn keys() -> Vec<Row> {
         row("usages", json!({"usages": ["digital signature"]}), json!({"usages": ["signing"]}), Nothing(&[])),
         // It speaks of who signs, and that is the issuer, but for what signs itself.
         row("signatureAlgorithm", key(p521.clone()), signed(&p521, "ECDSAWithSHA256"), Nothing(&[])),
-        row("signatureAlgorithm", json!({}), json!({"signatureAlgorithm": "ECDSAWithSHA256"}), put_right([DEFAULTED])),
-        row("signatureAlgorithm", json!({}), json!({"signatureAlgorithm": "PureEd25519"}), new.clone()),
-        row("signatureAlgorithm", json!({}), json!({"signatureAlgorithm": "SHA512WithRSA"}), new),
+        row("signatureAlgorithm", json!({}), json!({"signatureAlgorithm": "ECDSAWithSHA384"}), Nothing(&[])),
+        row("signatureAlgorithm", json!({}), json!({"signatureAlgorithm": "PureEd25519"}), new.clone()).but_back(Nothing(&[])),
+        row("signatureAlgorithm", json!({}), json!({"signatureAlgorithm": "SHA512WithRSA"}), new).but_back(Nothing(&[])),
         row("signatureAlgorithm", key(p256.clone()), signed(&p256, "ECDSAWithSHA256"), Nothing(&[])).with(&of_itself),
+        row("signatureAlgorithm", json!({}), json!({"signatureAlgorithm": "ECDSAWithSHA384"}), NewCertificate("SignatureChanged"))
+            .but_back(Nothing(&[]))
+            .with(&of_itself),
         row("signatureAlgorithm", key(p521.clone()), signed(&p521, "ECDSAWithSHA256"), NewCertificate("SignatureChanged")).with(&of_itself),
     ]
 }

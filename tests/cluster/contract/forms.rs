@@ -320,6 +320,19 @@ async fn a_new_start_of_the_operator_writes_nothing() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_password_in_the_secret_of_a_certificate_is_not_taken() {
+    let stage = Stage::set("ownpass").await;
+    stage.authority().await;
+    stage.issued("other", leaf("ca", "other")).await;
+    stage.patch::<Secret>("other", json!({"stringData": {"password": "no place for it"}})).await;
+    let store = json!({"keystores": {"jks": {"create": true, "passwordSecretRef": {"name": "other"}}}});
+    stage.certificate("web", merged(leaf("ca", "web"), &store)).await;
+    let message = stage.unready("web", "KeystorePasswordMissing").await;
+    assert!(message.contains("Secret other") && message.contains("keep the password in another"), "{message}");
+    nobody_is_told(&stage, stage.ground.operator().await, &["no place for it"]).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_password_that_no_store_takes_is_refused_before_anything_is_signed() {
     let stage = Stage::set("badpass").await;
     stage.authority().await;
