@@ -12,6 +12,8 @@ use der::{
 use thiserror::Error;
 use x509_cert::ext::pkix::name::{GeneralName, OtherName};
 
+use crate::tlv;
+
 const DNS_NAME_MAX: usize = 253;
 const DNS_LABEL_MAX: usize = 63;
 const OTHER_NAME_MAX: usize = 1024;
@@ -166,6 +168,9 @@ pub(crate) fn check_email(address: &str) -> Result<(), SanError> {
 /// The object identifier of an otherName (RFC 5280 section 4.2.1.6), written as it would be read back.
 fn check_other(type_id: &str, value: &str) -> Result<ObjectIdentifier, SanError> {
     let refuse = |reason| SanError::Other { type_id: type_id.to_owned(), value: value.to_owned(), reason };
+    if tlv::is_unread_oid(type_id) {
+        return Err(refuse(tlv::UNREAD_OID));
+    }
     let oid = ObjectIdentifier::new(type_id).map_err(|_| refuse("the type is not an object identifier as 1.2.3"))?;
     if oid.to_string() != type_id {
         return Err(refuse("the type is not an object identifier as 1.2.3"));
@@ -274,6 +279,24 @@ mod tests {
         }
         assert_eq!(other("1.2.3", &"a".repeat(1024)).validate(), Ok(()));
         assert!(other("1.2.3", &"a".repeat(1025)).validate().is_err());
+        for (type_id, unread) in [
+            ("2.999", true),
+            ("2.40.1", true),
+            ("2.25.329800735698586629295641978511506172918", true),
+            ("1.40", false),
+            ("3.1", false),
+            ("2", false),
+            ("2.", false),
+            ("2.999.01", false),
+            ("", false),
+        ] {
+            let error = other(type_id, "a").validate().unwrap_err().to_string();
+            assert_eq!(
+                (error.contains("are not supported"), error.contains("is not an object identifier as 1.2.3")),
+                (unread, !unread),
+                "{error}"
+            );
+        }
         for wrong in ["", "a", ":a", "1a:b", "a:", "a://", "a:b c", "a:é", "a:%", "a:%4", "a:%zz", "a:\n", "a:<b>"] {
             assert!(San::Uri(wrong.into()).validate().is_err(), "{wrong:?}");
         }

@@ -185,6 +185,24 @@ pub(crate) fn oid_text(contents: &[u8]) -> String {
     const_oid::ObjectIdentifier::from_bytes(contents).map_or_else(|_| "malformed".to_owned(), |oid| oid.to_string())
 }
 
+/// Why an object identifier is refused of which [`is_unread_oid`] is true.
+pub(crate) const UNREAD_OID: &str =
+    "object identifiers as 2.999, with more than 39 after the 2, and ones with very long numbers are not supported";
+
+/// Whether a text is an object identifier (X.660 section 7.6: below 0 and 1 are the numbers up to 39), but one that const-oid
+/// cannot read.
+pub(crate) fn is_unread_oid(text: &str) -> bool {
+    let is_number = |arc: &str| !arc.is_empty() && arc.bytes().all(|digit| digit.is_ascii_digit()) && (arc == "0" || !arc.starts_with('0'));
+    let below = |second: &str| second.parse::<u8>().is_ok_and(|number| number < 40);
+    text.split('.').all(is_number)
+        && match text.split_once('.') {
+            Some(("0" | "1", rest)) => below(rest.split('.').next().unwrap_or_default()),
+            Some(("2", _)) => true,
+            _ => false,
+        }
+        && const_oid::ObjectIdentifier::new(text).is_err()
+}
+
 /// Writes a value whose contents `body` writes. The length is put in afterwards: contents beyond 127 octets are moved once.
 pub(crate) fn nest<E>(out: &mut Vec<u8>, tag: u8, body: impl FnOnce(&mut Vec<u8>) -> Result<(), E>) -> Result<(), E> {
     let start = out.len();
