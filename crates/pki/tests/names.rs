@@ -32,9 +32,10 @@ fn escaped(value: &str) -> String {
 /// Each relative name's keys and values.
 fn any_rdns() -> impl Strategy<Value = Vec<Vec<(&'static str, String)>>> {
     let value = || prop_oneof!["[A-Za-z0-9 '()+,./:=?-]{1,20}", "[\\PC&&[^\u{fffe}\u{ffff}]]{1,10}"];
-    let text = (prop::sample::select(vec!["CN", "OU", "O", "L", "ST", "C", "UID", "STREET", "SERIALNUMBER", "1.2.3"]), value());
+    let text = (prop::sample::select(vec!["CN", "OU", "O", "L", "ST", "UID", "STREET", "1.2.3"]), value());
+    let printable = prop_oneof![(Just("C"), "[A-Za-z]{2}"), (Just("SERIALNUMBER"), "[A-Za-z0-9 '()+,./:=?-]{1,20}")];
     let ascii = (prop::sample::select(vec!["DC", "EMAILADDRESS"]), "[ -~]{1,20}".prop_map(String::from));
-    vec(vec(prop_oneof![text, ascii], 1..4), 0..5)
+    vec(vec(prop_oneof![text, ascii, printable], 1..4), 0..5)
 }
 
 proptest! {

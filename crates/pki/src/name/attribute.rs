@@ -2,7 +2,7 @@
 //!
 //! Which of them have a field of their own is said by `parts`; what stands in foreign names is read by `read`.
 
-use std::borrow::Cow;
+use std::{borrow::Cow, ops::RangeInclusive};
 
 use const_oid::{
     ObjectIdentifier,
@@ -15,6 +15,9 @@ use der::{
 
 use super::{COMMON_NAME_MAX, NameError};
 use crate::tlv::{self, tag};
+
+/// id-at-dnQualifier (RFC 5280 appendix A.1).
+const DN_QUALIFIER: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.5.4.46");
 
 /// The type of an attribute.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -112,30 +115,23 @@ impl Attribute {
     /// The DER of the `AttributeTypeAndValue` with this text (RFC 5280 section 4.1.2.4): IA5String for domain components and
     /// e-mail addresses, as their definitions say; else PrintableString where it fits, and UTF8String where not.
     pub(super) fn with_text(self, value: &str) -> Result<Vec<u8>, NameError> {
-        self.check(value)?;
+        let printable = PrintableStringRef::new(value).is_ok();
+        self.check(value, printable)?;
         let string = match self {
             Self::DomainComponent | Self::EmailAddress => tag::IA5_STRING,
-            _ if PrintableStringRef::new(value).is_ok() => tag::PRINTABLE_STRING,
+            _ if printable => tag::PRINTABLE_STRING,
             _ => tag::UTF8_STRING,
         };
         Ok(self.with(|out| tlv::write(out, string, value.as_bytes())))
     }
 
-    /// The DER of the `AttributeTypeAndValue` with this DER as its value. A text in it keeps the same rules as any other.
+    /// The DER of the `AttributeTypeAndValue` with this DER as its value: a string, whose text keeps the same rules as any
+    /// other. OpenSSL loads no certificate with a name in which there is a value of another type.
     pub(super) fn with_der(self, value: &[u8]) -> Result<Vec<u8>, NameError> {
         let malformed = || NameError::NotDer { attribute: self.label() };
         let parsed = AnyRef::from_der(value).map_err(|_| malformed())?;
-        let text = match parsed.tag() {
-            Tag::Utf8String => Some(parsed.decode_as::<Utf8StringRef<'_>>().map(|text| text.as_str())),
-            Tag::PrintableString => Some(parsed.decode_as::<PrintableStringRef<'_>>().map(|text| text.as_str())),
-            Tag::Ia5String => Some(parsed.decode_as::<Ia5StringRef<'_>>().map(|text| text.as_str())),
-            // No type for it exists; digits and spaces are ASCII.
-            Tag::NumericString => Some(str::from_utf8(parsed.value()).map_err(|_| Tag::NumericString.value_error().into())),
-            _ => None,
-        };
-        if let Some(text) = text {
-            self.check(text.map_err(|_| malformed())?)?;
-        }
+        let text = text_of(&parsed).ok_or_else(malformed)?;
+        self.check(&text, parsed.tag() == Tag::PrintableString)?;
         Ok(self.with(|out| out.extend_from_slice(value)))
     }
 
@@ -148,21 +144,61 @@ impl Attribute {
         out
     }
 
-    fn check(self, value: &str) -> Result<(), NameError> {
+    /// How many characters a value may have (RFC 5280 appendix A.1).
+    fn length(self) -> RangeInclusive<usize> {
+        match self {
+            Self::Country => 2..=2,
+            Self::CommonName => 1..=COMMON_NAME_MAX,
+            Self::Organization | Self::OrganizationalUnit | Self::SerialNumber => 1..=64,
+            Self::Locality | Self::Province => 1..=128,
+            _ => 1..=usize::MAX,
+        }
+    }
+
+    /// Checks a value, which is to be a PrintableString or one of another type.
+    fn check(self, value: &str, printable: bool) -> Result<(), NameError> {
         if value.is_empty() {
             return Err(NameError::Empty { attribute: self.label() });
         }
         if value.chars().any(char::is_control) {
             return Err(NameError::ControlCharacter { attribute: self.label(), value: value.to_owned() });
         }
-        let characters = value.chars().count();
-        if self == Self::CommonName && characters > COMMON_NAME_MAX {
-            return Err(NameError::TooLong { attribute: self.label(), characters, most: COMMON_NAME_MAX });
+        let (characters, length) = (value.chars().count(), self.length());
+        if characters > *length.end() {
+            return Err(NameError::TooLong { attribute: self.label(), characters, most: *length.end() });
+        }
+        if characters < *length.start() {
+            return Err(NameError::TooShort { attribute: self.label(), characters, least: *length.start() });
+        }
+        if matches!(self, Self::Country | Self::SerialNumber | Self::Other(DN_QUALIFIER)) && !printable {
+            return Err(NameError::NotPrintable { attribute: self.label(), value: value.to_owned() });
         }
         if matches!(self, Self::DomainComponent | Self::EmailAddress) && !value.is_ascii() {
             return Err(NameError::NotAscii { attribute: self.label(), value: value.to_owned() });
         }
         Ok(())
+    }
+}
+
+/// The text of a string of a type that OpenSSL reads in a name, if its octets are of that type. A UniversalString is none: `der`
+/// does not read it.
+fn text_of<'a>(value: &AnyRef<'a>) -> Option<Cow<'a, str>> {
+    let octets = value.value();
+    match value.tag() {
+        Tag::Utf8String => value.decode_as::<Utf8StringRef<'_>>().ok().map(|text| text.as_str().into()),
+        Tag::PrintableString => value.decode_as::<PrintableStringRef<'_>>().ok().map(|text| text.as_str().into()),
+        Tag::Ia5String => value.decode_as::<Ia5StringRef<'_>>().ok().map(|text| text.as_str().into()),
+        Tag::NumericString => {
+            let numeric = octets.iter().all(|octet| octet.is_ascii_digit() || *octet == b' ');
+            str::from_utf8(octets).ok().filter(|_| numeric).map(Cow::Borrowed)
+        }
+        // Nobody writes T.61; it is read as Latin-1.
+        Tag::TeletexString => Some(octets.iter().copied().map(char::from).collect()),
+        Tag::BmpString => {
+            let (units, []) = octets.as_chunks() else { return None };
+            units.iter().map(|unit| char::from_u32(u16::from_be_bytes(*unit).into())).collect()
+        }
+        _ => None,
     }
 }
 

@@ -7,6 +7,7 @@ use std::{borrow::Cow, fmt, sync::Arc};
 
 use thiserror::Error;
 
+use crate::tlv::UNREAD_OID;
 use attribute::Attribute;
 
 mod attribute;
@@ -28,7 +29,7 @@ impl Name {
     /// C, ST, L, STREET, postalCode, O, OU, CN, serialNumber. Values are PrintableString where they fit, else UTF8String.
     ///
     /// # Errors
-    /// When a value is empty, holds a control character, or the common name is too long.
+    /// When a value is empty, holds a control character, or is not what RFC 5280 appendix A.1 says of its attribute.
     pub fn from_parts(parts: &SubjectParts) -> Result<Self, NameError> {
         let mut rdns = Vec::new();
         for attribute in Attribute::NAMED {
@@ -43,13 +44,13 @@ impl Name {
     /// name of the text is the first of the name. The empty text is the empty name.
     ///
     /// Attributes are CN, C, ST, L, STREET, O, OU, SERIALNUMBER, POSTALCODE, DC, UID, EMAILADDRESS (also E, EMAIL) in whatever
-    /// case, and object identifiers in dotted form. A value is text, with RFC 4514's escapes, or `#` and its DER in
-    /// hexadecimal digits. Space around separators is dropped, and `;` parts as `,` does. DC and EMAILADDRESS are IA5String,
+    /// case, and object identifiers in dotted form. A value is text, with RFC 4514's escapes, or `#` and the DER
+    /// of a string in hexadecimal digits. Space around separators is dropped, and `;` parts as `,` does. DC and EMAILADDRESS are IA5String,
     /// all others PrintableString where they fit, else UTF8String.
     ///
     /// # Errors
-    /// When the text is malformed, names an unknown attribute, or a value is empty, holds a control character, or the
-    /// common name is too long.
+    /// When the text is malformed, names an unknown attribute, or a value is empty, holds a control character, or is not
+    /// what RFC 5280 appendix A.1 says of its attribute.
     pub fn from_rfc4514(text: &str) -> Result<Self, NameError> {
         parse_text::parse(text).map(|der| Self(der.into()))
     }
@@ -205,6 +206,24 @@ pub enum NameError {
         /// How many it may have.
         most: usize,
     },
+    /// A value is shorter than RFC 5280 allows.
+    #[error("{attribute} in the subject has {characters} characters, at least {least} are needed")]
+    TooShort {
+        /// The attribute's short name, or its object identifier.
+        attribute: Cow<'static, str>,
+        /// How many characters it has.
+        characters: usize,
+        /// How many it must have.
+        least: usize,
+    },
+    /// A value of an attribute that is a PrintableString by its definition is not.
+    #[error("{attribute} in the subject is no PrintableString, as it must be: {value:?}")]
+    NotPrintable {
+        /// The attribute's short name, or its object identifier.
+        attribute: Cow<'static, str>,
+        /// The value.
+        value: String,
+    },
     /// A value holds a control character.
     #[error("{attribute} in the subject holds a control character: {value:?}")]
     ControlCharacter {
@@ -221,8 +240,11 @@ pub enum NameError {
         /// The value.
         value: String,
     },
-    /// What follows a `#` is no value in DER.
-    #[error("{attribute} in the subject has a # that is not followed by the DER of a value in hexadecimal digits")]
+    /// What follows a `#` is no string in DER, or one of a type that not every program reads.
+    #[error(
+        "{attribute} in the subject has a # that is not followed by hexadecimal digits of a UTF8String, PrintableString, IA5String, \
+         NumericString, T61String or BMPString in DER"
+    )]
     NotDer {
         /// The attribute's short name, or its object identifier.
         attribute: Cow<'static, str>,
@@ -240,6 +262,12 @@ pub enum NameError {
     )]
     UnknownAttribute {
         /// What it says.
+        key: String,
+    },
+    /// A text names an attribute by an object identifier that we cannot read.
+    #[error("{key:?} as an attribute of a subject: {UNREAD_OID}")]
+    UnreadAttribute {
+        /// The object identifier.
         key: String,
     },
     /// A text is not that of a name.
@@ -291,7 +319,7 @@ mod tests {
         const PRINTABLE: u8 = 0x13;
         const UTF8: u8 = 0x0c;
         for (value, tag) in [("DE", PRINTABLE), ("a*b", UTF8), ("é", UTF8), ("x@y", UTF8)] {
-            let name = Name::from_parts(&SubjectParts { countries: vec![value.into()], ..SubjectParts::default() }).unwrap();
+            let name = Name::from_parts(&SubjectParts { organizations: vec![value.into()], ..SubjectParts::default() }).unwrap();
             // SEQUENCE, SET, SEQUENCE, OBJECT IDENTIFIER of five octets, then the value.
             assert_eq!(name.as_der()[11], tag, "{value}");
         }
@@ -324,6 +352,30 @@ mod tests {
         }
         assert!(!name("CN=c,O=One,DC=com").has_parts(&parts(&["One"])) && !name("CN=c,O=One,1.2.3=a").has_parts(&parts(&["One"])));
         assert!(name("").has_parts(&SubjectParts::default()));
+    }
+
+    #[test]
+    fn a_value_is_within_the_bounds_of_its_attribute_however_it_is_written() {
+        let error = |text: &str| Name::from_rfc4514(text).unwrap_err().to_string();
+        for (key, most) in [("C", 2), ("SERIALNUMBER", 64), ("O", 64), ("OU", 64), ("CN", 64), ("L", 128), ("ST", 128)] {
+            let (fits, long) = ("a".repeat(most), "a".repeat(most + 1));
+            assert!(Name::from_rfc4514(&format!("{key}={fits}")).is_ok(), "{key}");
+            let said = format!("{key} in the subject has {} characters, at most {most} are allowed", most + 1);
+            assert_eq!(error(&format!("{key}={long}")), said);
+            assert_eq!(error(&format!("{key}=#13{:02x}{}", most + 1, "61".repeat(most + 1)).replace("#1381", "#138181")), said);
+            // A BMPString, of two octets for each character.
+            if most == 64 && key != "SERIALNUMBER" {
+                assert_eq!(error(&format!("{key}=#1e8182{}", "0061".repeat(most + 1))), said);
+            }
+        }
+        assert_eq!(error("C=D"), "C in the subject has 1 characters, at least 2 are needed");
+        for text in ["C=é!", "C=#0c024445", "SERIALNUMBER=a*", "SERIALNUMBER=#0c0161", "2.5.4.46=a*", "2.5.4.46=#0c0161"] {
+            assert!(error(text).contains("is no PrintableString, as it must be"), "{text}");
+        }
+        assert!(Name::from_rfc4514("C=#13024445,SERIALNUMBER=#130161,2.5.4.46=#130161").is_ok());
+        // What others wrote is taken as it is: here C is the UTF8String "D".
+        let foreign = [0x30, 0x0c, 0x31, 0x0a, 0x30, 0x08, 0x06, 0x03, 0x55, 0x04, 0x06, 0x0c, 0x01, 0x44];
+        assert_eq!(Name::from_der(&foreign).map(|name| name.to_string()).as_deref(), Ok("C=D"));
     }
 
     #[test]

@@ -13,7 +13,7 @@ use super::{
     NameError,
     attribute::{Attribute, name_of},
 };
-use crate::hex;
+use crate::{hex, tlv};
 
 /// The DER of the name: the text's last relative distinguished name is the first of the DER (RFC 4514 section 2.1).
 pub(super) fn parse(text: &str) -> Result<Vec<u8>, NameError> {
@@ -24,7 +24,10 @@ pub(super) fn parse(text: &str) -> Result<Vec<u8>, NameError> {
         let mut rdn: Vec<Vec<u8>> = Vec::new();
         loop {
             let key = rest.key()?;
-            let attribute = Attribute::of_key(&key).ok_or(NameError::UnknownAttribute { key })?;
+            let unknown = |key: String| {
+                if tlv::is_unread_oid(&key) { NameError::UnreadAttribute { key } } else { NameError::UnknownAttribute { key } }
+            };
+            let attribute = Attribute::of_key(&key).ok_or_else(|| unknown(key))?;
             let value = match rest.value(attribute)? {
                 Value::Text(text) => attribute.with_text(&text)?,
                 Value::Der(der) => attribute.with_der(&der)?,
@@ -163,11 +166,11 @@ mod tests {
     #[test]
     fn a_text_of_rfc_4514_is_read_and_shown_again() {
         for (text, shown) in [
-            // The examples of RFC 4514 section 4.
+            // The examples of RFC 4514 section 4; the OCTET STRING in one is a string here.
             ("UID=jsmith,DC=example,DC=net", "UID=jsmith,DC=example,DC=net"),
             ("OU=Sales+CN=J.  Smith,DC=example,DC=net", "OU=Sales+CN=J.  Smith,DC=example,DC=net"),
             (r#"CN=James \"Jim\" Smith\, III,DC=example,DC=net"#, r#"CN=James \"Jim\" Smith\, III,DC=example,DC=net"#),
-            ("1.3.6.1.4.1.1466.0=#04024869", "1.3.6.1.4.1.1466.0=#04024869"),
+            ("1.3.6.1.4.1.1466.0=#0c024869", "1.3.6.1.4.1.1466.0=#0c024869"),
             (r"CN=Lu\C4\8Di\C4\87", "CN=Lučić"),
             // Space, and what parts.
             ("", ""),
@@ -180,13 +183,14 @@ mod tests {
             ("E=a@b.c,email=d@e.f,emailAddress=g@h.i", "EMAILADDRESS=a@b.c,EMAILADDRESS=d@e.f,EMAILADDRESS=g@h.i"),
             ("2.5.4.3=a,2.5.4.17=b", "CN=a,POSTALCODE=b"),
             ("1.2.3=a", "1.2.3=#130161"),
-            ("L=a,ST=b,STREET=c,POSTALCODE=d,C=e", "L=a,ST=b,STREET=c,POSTALCODE=d,C=e"),
+            ("L=a,ST=b,STREET=c,POSTALCODE=d,C=ef", "L=a,ST=b,STREET=c,POSTALCODE=d,C=ef"),
             // Values.
             ("CN=a=b", "CN=a=b"),
             ("CN=<a>", r"CN=\<a\>"),
             (r"CN=\#a\=\+\;\\", r"CN=\#a=\+\;\\"),
             ("CN=a#b", "CN=a#b"),
             ("CN=#1e020061", "CN=#1e020061"),
+            ("CN=#1401e4,O=#120137", "CN=#1401e4,O=7"),
             ("CN=#0C0161 ,O=b", "CN=a,O=b"),
             ("CN=❤️", "CN=❤️"),
         ] {
@@ -236,7 +240,7 @@ mod tests {
             ("CN=#0c00", NameError::Empty { attribute: cn() }),
             (r"CN=Before\0DAfter,DC=example,DC=net", NameError::ControlCharacter { attribute: cn(), value: "Before\rAfter".into() }),
             ("CN=#0c0100", NameError::ControlCharacter { attribute: cn(), value: "\0".into() }),
-            ("CN=#120100", NameError::ControlCharacter { attribute: cn(), value: "\0".into() }),
+            ("CN=#1e020000", NameError::ControlCharacter { attribute: cn(), value: "\0".into() }),
             ("DC=é", NameError::NotAscii { attribute: "DC".into(), value: "é".into() }),
             ("E=é@b", NameError::NotAscii { attribute: "EMAILADDRESS".into(), value: "é@b".into() }),
             (r#"CN="a""#, text(4, "a \" has no backslash before it")),
@@ -252,6 +256,19 @@ mod tests {
             ("CN=#0c0161ff", NameError::NotDer { attribute: cn() }),
             ("CN=#0c01ff", NameError::NotDer { attribute: cn() }),
             ("CN=#130140", NameError::NotDer { attribute: cn() }),
+            // Contents that do not fit their type, and types that OpenSSL does not take; the last one, we do not.
+            ("CN=#120161", NameError::NotDer { attribute: cn() }),
+            ("CN=#160180", NameError::NotDer { attribute: cn() }),
+            ("CN=#1e03006100", NameError::NotDer { attribute: cn() }),
+            ("CN=#1e02d800", NameError::NotDer { attribute: cn() }),
+            ("1.2.3=#0401ff", NameError::NotDer { attribute: "1.2.3".into() }),
+            ("1.2.3=#0101ff", NameError::NotDer { attribute: "1.2.3".into() }),
+            ("1.2.3=#0500", NameError::NotDer { attribute: "1.2.3".into() }),
+            ("1.2.3=#3003020101", NameError::NotDer { attribute: "1.2.3".into() }),
+            ("1.2.3=#300101", NameError::NotDer { attribute: "1.2.3".into() }),
+            ("1.2.3=#1c0400000061", NameError::NotDer { attribute: "1.2.3".into() }),
+            ("2.999=a", NameError::UnreadAttribute { key: "2.999".into() }),
+            ("1.99=a", NameError::UnknownAttribute { key: "1.99".into() }),
             ("CN=a+CN=a", NameError::Twice { attribute: cn() }),
         ] {
             assert_eq!(Name::from_rfc4514(wrong).unwrap_err(), error, "{wrong}");
