@@ -89,7 +89,7 @@ enum Presented<'a> {
 }
 
 impl<'a> Names<'a> {
-    /// The names of a CA on the way to a certificate.
+    /// The names of a CA: nobody takes its common name for a DNS name.
     pub(crate) fn of_authority(subject: &'a Name, sans: impl IntoIterator<Item = &'a San>) -> Self {
         let mut names: Vec<_> = sans.into_iter().map(Presented::San).collect();
         if !subject.is_empty() {
@@ -99,7 +99,7 @@ impl<'a> Names<'a> {
         Self(names)
     }
 
-    /// The names of the certificate at the end of a path.
+    /// The names of a certificate that is no CA's.
     pub(crate) fn of_leaf(subject: &'a Name, sans: impl IntoIterator<Item = &'a San>) -> Self {
         let Self(mut names) = Self::of_authority(subject, sans);
         if !names.iter().any(|name| matches!(name, Presented::San(San::Dns(_)))) {
@@ -249,9 +249,9 @@ fn is_in_domain(name: &str, domain: &str) -> bool {
 /// Whether the name, or one that it stands for, is in the domain. As webpki does, a wildcard of one label is held to touch
 /// what is below the names that it stands for.
 fn touches_domain(name: &str, domain: &str) -> bool {
-    let parent_of = |domain: &str| domain.strip_prefix('.').unwrap_or(domain).split_once('.').map(|(_, parent)| parent.to_owned());
+    let parent = || domain.strip_prefix('.').unwrap_or(domain).split_once('.').map(|(_, parent)| parent);
     is_in_domain(name, domain)
-        || name.strip_prefix("*.").is_some_and(|base| parent_of(domain).is_some_and(|parent| parent.eq_ignore_ascii_case(base)))
+        || name.strip_prefix("*.").is_some_and(|base| parent().is_some_and(|parent| parent.eq_ignore_ascii_case(base)))
 }
 
 /// Whether the host is the one named, or below it where the domain begins with a dot.

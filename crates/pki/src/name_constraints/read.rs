@@ -3,7 +3,7 @@
 //! The octets may be anyone's. What cannot be compared with names is remembered by its form, so that a name of that form is
 //! refused rather than let through.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::{
     IpRange, NameConstraints, NameSubtrees,
@@ -13,6 +13,10 @@ use crate::{
     Name,
     tlv::{self, Malformed, Reader, Value, tag},
 };
+
+/// How many subtrees of one form are read in one certificate; a form with more counts as one that cannot be compared. Each is
+/// compared with every name of its form, of which there may be a thousand.
+const SUBTREES_MAX: usize = 1000;
 
 /// All that a certificate's extension says.
 #[derive(Debug, Default)]
@@ -29,13 +33,13 @@ impl Constraints {
     pub(crate) fn from_der(value: &[u8], critical: bool) -> Result<Self, Malformed> {
         let mut reader = tlv::only(value, tag::SEQUENCE)?.reader();
         let mut read = Self { known: NameConstraints { critical, ..NameConstraints::default() }, ..Self::default() };
+        let Self { known, permitted_directories, excluded_directories, unread } = &mut read;
+        let mut forms = Forms { seen: BTreeMap::new(), unread };
         if let Some(subtrees) = reader.take_if(tag::constructed(0))? {
-            let into = Into { known: &mut read.known.permitted, directories: &mut read.permitted_directories, unread: &mut read.unread };
-            into.read(subtrees.reader())?;
+            Into { known: &mut known.permitted, directories: permitted_directories, forms: &mut forms }.read(subtrees.reader())?;
         }
         if let Some(subtrees) = reader.take_if(tag::constructed(1))? {
-            let into = Into { known: &mut read.known.excluded, directories: &mut read.excluded_directories, unread: &mut read.unread };
-            into.read(subtrees.reader())?;
+            Into { known: &mut known.excluded, directories: excluded_directories, forms: &mut forms }.read(subtrees.reader())?;
         }
         reader.end().map(|()| read)
     }
@@ -51,22 +55,40 @@ impl Constraints {
     }
 }
 
-/// Where subtrees are put.
-struct Into<'a> {
-    known: &'a mut NameSubtrees,
-    directories: &'a mut Vec<Name>,
+/// The forms of the subtrees of a certificate, by their numbers.
+struct Forms<'a> {
+    /// How many subtrees of each there are.
+    seen: BTreeMap<u8, usize>,
     unread: &'a mut BTreeSet<u8>,
 }
 
-impl Into<'_> {
+impl Forms<'_> {
+    /// Whether one more of this form is read.
+    fn takes(&mut self, form: u8) -> bool {
+        let seen = self.seen.entry(form).or_default();
+        *seen += 1;
+        *seen <= SUBTREES_MAX
+    }
+}
+
+/// Where subtrees are put.
+struct Into<'a, 'b> {
+    known: &'a mut NameSubtrees,
+    directories: &'a mut Vec<Name>,
+    forms: &'a mut Forms<'b>,
+}
+
+impl Into<'_, '_> {
     fn read(self, mut subtrees: Reader<'_>) -> Result<(), Malformed> {
         while !subtrees.is_empty() {
             let mut subtree = subtrees.take(tag::SEQUENCE)?.reader();
             let base = subtree.next()?;
             // A minimum or maximum means what nobody knows: both have no place in this profile.
-            let put = if subtree.is_empty() { self.known.add(&base).or_else(|| self.directories.add(&base)) } else { None };
+            let form = base.tag & 0x1f;
+            let read = self.forms.takes(form) && subtree.is_empty();
+            let put = if read { self.known.add(&base).or_else(|| self.directories.add(&base)) } else { None };
             if put.is_none() {
-                self.unread.insert(base.tag & 0x1f);
+                self.forms.unread.insert(form);
             }
         }
         Ok(())
@@ -198,6 +220,19 @@ mod tests {
         }
         let read = Constraints::from_der(&permitted(tag::constructed(DIRECTORY), &[0x30, 0], &[]), false).unwrap();
         assert_eq!((read.permitted_directories.len(), read.unread.len(), read.has_others()), (1, 0, true));
+    }
+
+    #[test]
+    fn a_form_with_more_subtrees_than_are_read_cannot_be_compared() {
+        let read = |count: usize| {
+            let names = |range: std::ops::Range<usize>| range.map(|number| format!("d{number}.example")).collect();
+            let list = |range| NameSubtrees { dns_domains: names(range), uri_domains: names(0..1), ..NameSubtrees::default() };
+            let constraints = NameConstraints { critical: true, permitted: list(0..1), excluded: list(1..count) };
+            Constraints::from_der(&constraints.to_der(), true).unwrap()
+        };
+        assert!(!read(SUBTREES_MAX).has_others());
+        let beyond = read(SUBTREES_MAX + 80_000);
+        assert_eq!((beyond.unread, beyond.known.excluded.dns_domains.len()), ([DNS].into(), SUBTREES_MAX - 1));
     }
 
     proptest! {
