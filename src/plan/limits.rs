@@ -49,7 +49,7 @@ pub fn admits(wanted: &Wanted, resolved: &Resolved, spec: &WantedIssuer, backing
             path_length(wanted, &authority.chain)?;
             authority
                 .chain
-                .permits_names(&wanted.subject, &sans(wanted))
+                .permits_names(&wanted.subject, &sans(wanted), wanted.is_ca)
                 .map_err(|broken| refusal(field(wanted, &broken), broken.to_string()))?;
             for usage in &resolved.usages {
                 authority.chain.permits_purpose(*usage).map_err(|refused| refusal("spec.usages", refused.to_string()))?;

@@ -104,13 +104,13 @@ impl Chain {
     }
 
     /// Whether the name constraints of all certificates of the chain permit these names of a certificate below it (RFC 5280
-    /// sections 4.2.1.10 and 6.1.4 g): the alternative names, the subject, the e-mail addresses in it, and a common name that
-    /// looks like a DNS name where there is none among the alternative names.
+    /// sections 4.2.1.10 and 6.1.4 g): the alternative names, the subject, the e-mail addresses in it, and, unless it is a `ca`,
+    /// a common name that looks like a DNS name where there is none among the alternative names.
     ///
     /// # Errors
     /// Names the CA, the name and the subtree. Constraints that we cannot process refuse every name of their form.
-    pub fn permits_names(&self, subject: &Name, sans: &[San]) -> Result<(), ConstraintBroken> {
-        self.permit(|| Names::of_leaf(subject, sans), 0)
+    pub fn permits_names(&self, subject: &Name, sans: &[San], ca: bool) -> Result<(), ConstraintBroken> {
+        self.permit(|| if ca { Names::of_authority(subject, sans) } else { Names::of_leaf(subject, sans) }, 0)
     }
 
     /// Whether every CA of the chain that has an extended key usage has this purpose, or any purpose (RFC 5280 section

@@ -35,7 +35,7 @@ pub fn verify_leaf(leaf: &Certificate, authority: &Chain, at: Timestamp) -> Resu
     }
     authority.verify_authority(at)?;
     let sans: Vec<_> = leaf.sans().iter().cloned().collect();
-    authority.permits_names(leaf.subject(), &sans)?;
+    authority.permits_names(leaf.subject(), &sans, leaf.ca().is_some())?;
     match leaf.ca() {
         Some(_) if authority.path_len_left() == Some(0) && !leaf.is_self_issued() => Err(ChainError::PathLength { subject: issuer_name() }),
         Some(_) => Ok(()),

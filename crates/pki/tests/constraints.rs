@@ -53,7 +53,7 @@ fn root() -> Certificate {
 #[test]
 fn a_name_that_is_not_permitted_is_named_with_its_ca_and_the_rule() {
     let chain = Chain::order(vec![root()]).unwrap();
-    let refused = |subject: &str, sans: &[San]| chain.permits_names(&name(subject), sans).unwrap_err();
+    let refused = |subject: &str, sans: &[San]| chain.permits_names(&name(subject), sans, false).unwrap_err();
     let error = refused("CN=a", &[dns("a.example.com"), dns("evil.org")]);
     assert_eq!(
         error,
@@ -73,8 +73,8 @@ fn a_name_that_is_not_permitted_is_named_with_its_ca_and_the_rule() {
          section 4.2.1.10)"
     );
     assert_eq!(refused("CN=www.evil.org", &[]).name, "the common name www.evil.org");
-    assert_eq!(chain.permits_names(&name("CN=a"), &[dns("a.example.com")]), Ok(()));
-    assert_eq!(chain.permits_names(&name(""), &[]), Ok(()));
+    assert_eq!(chain.permits_names(&name("CN=a"), &[dns("a.example.com")], false), Ok(()));
+    assert_eq!(chain.permits_names(&name(""), &[], false), Ok(()));
 }
 
 #[test]
@@ -83,7 +83,7 @@ fn an_error_shows_some_of_many_subtrees() {
     let permitted = NameSubtrees { dns_domains: many.into_iter().collect(), ..NameSubtrees::default() };
     let constraints = NameConstraints { permitted, ..NameConstraints::default() };
     let chain = Chain::order(vec![self_sign(&ca("CN=Root", Some(constraints)), &*KEY).unwrap()]).unwrap();
-    let shown = chain.permits_names(&name(""), &[dns("evil.org")]).unwrap_err().to_string();
+    let shown = chain.permits_names(&name(""), &[dns("evil.org")], false).unwrap_err().to_string();
     assert!(shown.contains("\"d10.example\"") && shown.contains("\"d17.example\", .. (RFC"), "{shown}");
 }
 
@@ -98,8 +98,10 @@ fn the_certificate_of_a_ca_is_held_to_the_constraints_above_it() {
     // As an authority it is of no use either.
     let authority = Chain::order(vec![bad, root.clone()]).unwrap();
     assert!(matches!(authority.verify_authority(noon()), Err(ChainError::Name(_))));
-    // Of a CA on the way to a leaf nobody takes the common name for a DNS name.
+    // Of a CA nobody takes the common name for a DNS name.
     let named = issue(&ca("CN=ca.evil.org", None), OTHER_KEY.public_key(), &root, &*KEY).unwrap();
+    assert_eq!(chain.permits_names(&name("CN=ca.evil.org"), &[], true), Ok(()));
+    assert_eq!(verify_leaf(&named, &chain, noon()), Ok(()));
     assert_eq!(Chain::order(vec![named, root]).unwrap().verify_authority(noon()), Ok(()));
 }
 
@@ -111,7 +113,7 @@ fn a_self_issued_ca_on_the_way_to_a_leaf_is_not_held_to_the_constraints() {
     let chain = Chain::order(vec![rolled, root]).unwrap();
     assert_eq!(chain.certificates().len(), 2);
     assert_eq!(chain.verify_authority(noon()), Ok(()));
-    assert!(chain.permits_names(&name("CN=a"), &[dns("evil.org")]).is_err());
+    assert!(chain.permits_names(&name("CN=a"), &[dns("evil.org")], false).is_err());
 }
 
 #[test]

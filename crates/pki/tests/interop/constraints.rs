@@ -232,7 +232,7 @@ fn what_is_permitted_is_permitted_by_openssl_go_and_webpki() {
         directory.write("chain.pem", &(leaf.to_pem() + &below.to_pem()));
         let chain = Chain::order(vec![below, root]).unwrap();
 
-        let said = chain.permits_names(&subject, &sans);
+        let said = chain.permits_names(&subject, &sans, false);
         let verified = verify_leaf(&leaf, &chain, noon());
         let others =
             [("openssl", openssl_accepts(&directory, noon())), ("go", go_accepts(&directory)), ("webpki", webpki_accepts(&leaf, &chain))];
@@ -287,7 +287,7 @@ fn constraints_of_other_forms_are_checked_or_refuse_all_names_of_the_form() {
         let leaf = issue(&leaf, key.public_key(), &root, &key).unwrap();
         directory.write("chain.pem", &leaf.to_pem());
         let chain = Chain::order(vec![root]).unwrap();
-        assert_eq!(chain.permits_names(&subject, &sans).is_ok(), permitted, "{constraints} {subject} {leaf_names}");
+        assert_eq!(chain.permits_names(&subject, &sans, false).is_ok(), permitted, "{constraints} {subject} {leaf_names}");
         assert_eq!(verify_leaf(&leaf, &chain, begin).is_ok(), permitted, "{constraints} {subject} {leaf_names}");
         assert_eq!(openssl_accepts(&directory, begin) == permitted, but.is_empty(), "{constraints} {subject} {leaf_names}");
     }
