@@ -22,7 +22,7 @@ pub fn jks_truststore_holds(store: &[u8], ca: &[Certificate], password: &[u8]) -
     let holds = || {
         let entries = open(store, Password::new(password).ok()?)?;
         let authorities = named_authorities(ca, None);
-        (entries.len() == authorities.len() && holds_authorities(&entries, &authorities)).then_some(())
+        (!authorities.is_empty() && entries.len() == authorities.len() && holds_authorities(&entries, &authorities)).then_some(())
     };
     holds().is_some()
 }
@@ -206,6 +206,7 @@ mod tests {
         assert!(!jks_holds(&with(&key, &["more"], &[]), &contents, PASSWORD));
         assert!(!jks_holds(&with(&key, &[], &[0]), &contents, PASSWORD));
         assert!(!jks_truststore_holds(&with(&key, &["ca"], &[]), &certificates, PASSWORD));
+        assert!(!jks_truststore_holds(&seal(begin(0).unwrap(), password).unwrap(), &[], PASSWORD));
     }
 
     #[test]
