@@ -196,7 +196,9 @@ async fn a_password_that_changes_locks_the_same_certificate_anew_and_one_that_do
 /// Waits until the stores in the Secret `web` are locked with the passwords as they are now.
 async fn follows(stage: &Stage, passwords: &str) -> Secret {
     let version = stage.secret(passwords).await.resource_version().unwrap();
-    let noted = |secret: &Secret| secret.annotations().get("chancery.dev/forms").is_some_and(|forms| forms.contains(&version));
+    // The Secret's uid stands before it, and a quotation mark after it.
+    let mark = format!(".{version}\"");
+    let noted = |secret: &Secret| secret.annotations().get("chancery.dev/forms").is_some_and(|forms| forms.contains(&mark));
     wait_for(&stage.secrets(), "web", &format!("made with version {version} of the passwords"), SOON, noted).await
 }
 

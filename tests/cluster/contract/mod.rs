@@ -7,6 +7,6 @@ mod forms;
 mod kept;
 mod limits;
 mod passwords;
-mod store;
+pub(crate) mod store;
 mod temporary;
 mod versions;

@@ -11,7 +11,7 @@ use crate::harness::{Finished, Program};
 const LIMIT: Duration = Duration::from_mins(2);
 
 /// A store of a Secret, as a file, with a password to open it.
-pub(super) struct Store {
+pub(crate) struct Store {
     folder: tempfile::TempDir,
     file: String,
     password: String,
@@ -19,17 +19,17 @@ pub(super) struct Store {
 
 /// One entry of a store, as keytool lists it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Entry {
-    pub(super) alias: String,
+pub(crate) struct Entry {
+    pub(crate) alias: String,
     /// Whether it holds a key; else it is a certificate that is trusted.
-    pub(super) key: bool,
+    pub(crate) key: bool,
     /// The serial numbers of its certificates, of the key's own first, without leading zeros.
-    pub(super) serials: Vec<String>,
+    pub(crate) serials: Vec<String>,
 }
 
 impl Store {
     /// The store under this key of a Secret.
-    pub(super) fn of(secret: &Secret, key: &str, password: &str) -> Self {
+    pub(crate) fn of(secret: &Secret, key: &str, password: &str) -> Self {
         let folder = tempfile::tempdir().expect("a folder can be made");
         let file = path(&folder, key);
         fs::write(&file, data(secret, key)).expect("it is writable");
@@ -37,7 +37,7 @@ impl Store {
     }
 
     /// What keytool lists.
-    pub(super) async fn entries(&self) -> Vec<Entry> {
+    pub(crate) async fn entries(&self) -> Vec<Entry> {
         let listed = self.list().await;
         assert!(listed.status.success(), "{}: {}", self.file, listed.stdout);
         let mut entries: Vec<Entry> = Vec::new();

@@ -12,6 +12,7 @@ use kube::ResourceExt as _;
 use serde_json::json;
 
 use super::expectation::Expected;
+use crate::contract::store::{Entry, Store};
 use crate::harness::Program;
 use crate::stage::Content;
 
@@ -34,8 +35,8 @@ pub(super) async fn compare(file: &str, expected: &Expected, certificate: &Certi
         certificate,
         secret,
         text: content.printed().await,
-        subject: name(&content, "subject").await,
-        issuer: name(&content, "issuer").await,
+        subject: content.name("subject").await,
+        issuer: content.name("issuer").await,
         content,
     };
     for (what, value) in &expected.rows {
@@ -46,16 +47,6 @@ pub(super) async fn compare(file: &str, expected: &Expected, certificate: &Certi
         let found = seen.fact(what, value);
         assert_eq!(found, *value, "{file}: {what} of Secret {}\n{}", expected.name, seen.text);
     }
-}
-
-/// A distinguished name of the certificate.
-async fn name(content: &Content, which: &str) -> String {
-    let shown = Program::openssl()
-        .args(["x509", "-noout", &format!("-{which}"), "-nameopt", "RFC2253,-esc_msb,utf8"])
-        .stdin(content.leaf().to_pem())
-        .run()
-        .await;
-    shown.trim_end().split_once('=').map(|(_, name)| name.to_owned()).unwrap_or_default()
 }
 
 impl Seen<'_> {
@@ -167,31 +158,24 @@ impl Seen<'_> {
     /// Whether a store opens with its password, as a program that is not ours has it, and holds what belongs into it.
     async fn store(&self, key: &str, value: &str) {
         let (how, password) = value.split_once("password ").unwrap_or_else(|| panic!("{key}: {value:?} has no password"));
-        let folder = tempfile::tempdir().expect("a folder can be made");
-        let path = folder.path().join(key);
-        fs::write(&path, self.octets(key)).expect("it is writable");
         let of_key = key.starts_with("keystore");
         if key.ends_with(".jks") {
             let alias = how.trim_start_matches("alias ").trim_end_matches(", ");
-            self.jks(&path, alias, password, of_key).await;
+            self.jks(&Store::of(self.secret, key, password), alias, of_key).await;
         } else {
+            let folder = tempfile::tempdir().expect("a folder can be made");
+            let path = folder.path().join(key);
+            fs::write(&path, self.octets(key)).expect("it is writable");
             self.pkcs12(&path, how.starts_with("legacy"), password, of_key).await;
         }
     }
 
-    async fn jks(&self, path: &Path, alias: &str, password: &str, of_key: bool) {
-        let shown = Program::new("keytool")
-            .args(["-J-Duser.language=en", "-list", "-v", "-storetype", "JKS", "-storepass", password, "-keystore"])
-            .args([path])
-            .run()
-            .await;
-        let (kind, holds) = if of_key { ("PrivateKeyEntry", self.content.leaf()) } else { ("trustedCertEntry", &self.content.roots[0]) };
-        let serial = holds.serial().to_string();
-        let wanted =
-            [format!("Alias name: {alias}"), format!("Entry type: {kind}"), format!("Serial number: {}", serial.trim_start_matches('0'))];
-        for line in wanted {
-            assert!(shown.contains(&line), "{line} is not in\n{shown}");
-        }
+    async fn jks(&self, store: &Store, alias: &str, of_key: bool) {
+        let held = if of_key { &self.content.chain } else { &self.content.roots };
+        let serials = held.iter().map(|certificate| certificate.serial().to_string().trim_start_matches('0').to_owned()).collect();
+        let wanted = Entry { alias: alias.to_owned(), key: of_key, serials };
+        let entries = store.entries().await;
+        assert!(entries.contains(&wanted), "{wanted:?} is not in {entries:?}");
     }
 
     async fn pkcs12(&self, path: &Path, legacy: bool, password: &str, of_key: bool) {

@@ -92,4 +92,14 @@ impl Content {
     pub(crate) async fn printed(&self) -> String {
         Program::openssl().args(["x509", "-noout", "-text"]).stdin(self.leaf().to_pem()).run().await
     }
+
+    /// The certificate's `subject` or `issuer` as RFC 4514 writes it, by openssl: how `-text` shows it differs between versions.
+    pub(crate) async fn name(&self, which: &str) -> String {
+        let shown = Program::openssl()
+            .args(["x509", "-noout", &format!("-{which}"), "-nameopt", "RFC2253,-esc_msb,utf8"])
+            .stdin(self.leaf().to_pem())
+            .run()
+            .await;
+        shown.trim_end().split_once('=').map(|(_, name)| name.to_owned()).unwrap_or_default()
+    }
 }
