@@ -23,12 +23,12 @@ pub(super) fn migrate(object: &Value, landscape: &Landscape) -> Fate {
     }
     differences(object, &spec, landscape, &mut notes);
     let carried = ours("Certificate", metadata, spec);
-    match serde_json::from_value::<Certificate>(carried.clone()) {
-        Err(error) => notes.refuse("metadata", error.to_string()),
-        Ok(certificate) => match check(&certificate) {
+    if let Some(certificate) = notes.read::<Certificate>(&carried) {
+        match check(&certificate) {
+            Err(error) if certificate.spec.unreadable.is_some() => notes.unreadable(error.field()),
             Err(error) => notes.refuse_too(error.field(), error.problem()),
             Ok(wanted) => signature(&wanted, reference(object).and_then(|issuer| landscape.sort(&issuer)), &mut notes),
-        },
+        }
     }
     notes.fate(carried)
 }

@@ -8,7 +8,7 @@ use super::{
     metadata::{Notes, carry},
     ours,
 };
-use crate::api::{self, ClusterIssuer, Issuer, IssuerSpec, Scope, check_issuer};
+use crate::api::{self, ClusterIssuer, Issuer, Scope, check_issuer};
 
 pub(super) fn migrate(object: &Value, landscape: &Landscape) -> Fate {
     let kind = text(&object["kind"]);
@@ -27,24 +27,17 @@ pub(super) fn migrate(object: &Value, landscape: &Landscape) -> Fate {
     }
     let carried = ours(kind, metadata, spec);
     let scope = if kind == "Issuer" { Scope::Namespace } else { Scope::Cluster };
-    match read(&carried, scope) {
-        Err(error) => notes.refuse("metadata", error.to_string()),
-        // Without acme there may be nothing left.
-        Ok(spec) if notes.refusals.is_empty() => {
-            if let Err(error) = check_issuer(&spec, scope) {
-                notes.refuse_too(error.field(), error.problem());
-            }
-        }
-        Ok(_) => {}
+    let spec = match scope {
+        Scope::Namespace => notes.read(&carried).map(|issuer: Issuer| issuer.spec),
+        Scope::Cluster => notes.read(&carried).map(|issuer: ClusterIssuer| issuer.spec.0),
+    };
+    // Without acme there may be nothing left.
+    if let Some(spec) = spec.filter(|_| notes.refusals.is_empty())
+        && let Err(error) = check_issuer(&spec, scope)
+    {
+        if spec.unreadable.is_some() { notes.unreadable(error.field()) } else { notes.refuse_too(error.field(), error.problem()) }
     }
     notes.fate(carried)
-}
-
-fn read(object: &Value, scope: Scope) -> Result<IssuerSpec, serde_json::Error> {
-    Ok(match scope {
-        Scope::Namespace => serde_json::from_value::<Issuer>(object.clone())?.spec,
-        Scope::Cluster => serde_json::from_value::<ClusterIssuer>(object.clone())?.spec.0,
-    })
 }
 
 /// A CA that serves all namespaces: where its Secret is, and whether it may make other CAs.

@@ -1,5 +1,6 @@
 //! What stands around a spec: metadata that goes along, that the API server sets, and that means something to cert-manager alone.
 
+use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
 use super::{
@@ -46,6 +47,19 @@ impl Notes {
         if !self.refusals.iter().any(|note| note.field == field || note.field.starts_with(&format!("{field}."))) {
             self.refuse(field, text);
         }
+    }
+
+    /// Refuses a field that cannot be read, unless something is refused already, which is why then. What serde says of it is
+    /// left out: it quotes the value, which may be a password.
+    pub(super) fn unreadable(&mut self, field: &str) {
+        if self.refusals.is_empty() {
+            self.refuse(field, "has a value that cannot be read");
+        }
+    }
+
+    /// The object as one of our kinds; refuses the field that cannot be read.
+    pub(super) fn read<T: DeserializeOwned>(&mut self, object: &Value) -> Option<T> {
+        serde_path_to_error::deserialize(object.clone()).map_err(|error| self.unreadable(&error.path().to_string())).ok()
     }
 
     pub(super) fn fate(self, object: Value) -> Fate {

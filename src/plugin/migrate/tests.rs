@@ -223,7 +223,31 @@ fn metadata_that_ties_an_object_to_others_is_left_out_and_said() {
     refused(&object, "metadata.deletionTimestamp", "being deleted");
     let mut object = certificate(&json!({}));
     object["metadata"]["labels"] = json!({"team": 1});
-    refused(&object, "metadata", "expected a string");
+    refused(&object, "metadata.labels.team", "cannot be read");
+}
+
+#[test]
+fn a_value_of_another_type_is_refused_with_its_field_and_never_shown() {
+    let of_password = |password: Value| certificate(&json!({"keystores": {"jks": {"create": true, "password": password}}}));
+    // No schema says how large it may be.
+    let (carried, told) = notes(&certificate(&json!({"revisionHistoryLimit": 4_123_456_789_u32})));
+    assert_eq!((carried, told), (None, vec![("spec.revisionHistoryLimit".to_owned(), "has a value that cannot be read".to_owned())]));
+    for (object, field) in [
+        (of_password(json!(4_123_456_789_u32)), "spec.keystores.jks.password"),
+        (of_password(json!({"is": "4123456789"})), "spec.keystores.jks.password"),
+        (certificate(&json!({"keystores": "4123456789"})), "spec.keystores"),
+        (certificate(&json!({"keystores": ["4123456789"]})), "spec.keystores"),
+        (of("Issuer", &json!({"ca": {"secretName": 4_123_456_789_u32}})), "spec.ca.secretName"),
+        (of("ClusterIssuer", &json!({"ca": "4123456789"})), "spec.ca"),
+    ] {
+        for labels in [json!({}), json!({"team": 4_123_456_789_u32})] {
+            let mut object = object.clone();
+            object["metadata"]["labels"] = labels;
+            let (carried, notes) = notes(&object);
+            assert!(carried.is_none() && notes.len() == 1 && notes[0].0 == field, "{notes:?}");
+            assert!(!notes[0].1.contains("4123456789"), "{notes:?}");
+        }
+    }
 }
 
 #[test]
