@@ -26,7 +26,7 @@ fn definition(kind: &str, scope: &str) -> Value {
     })
 }
 
-fn theirs(stage: &Stage, kind: &str, name: &str, spec: Value) -> Value {
+fn theirs(stage: &Stage, kind: &str, name: &str, spec: &Value) -> Value {
     let mut object = json!({"apiVersion": "cert-manager.io/v1", "kind": kind, "metadata": {"name": name}, "spec": spec});
     if kind != "ClusterIssuer" {
         object["metadata"]["namespace"] = json!(stage.namespace);
@@ -80,14 +80,14 @@ async fn a_namespace_moves_by_the_commands_of_the_guide_and_no_key_changes() {
     root["metadata"]["namespace"] = json!(namespace);
     let objects = [
         root,
-        theirs(&stage, "ClusterIssuer", &public, json!({"acme": {"server": "https://acme.example.org"}})),
-        theirs(&stage, "Issuer", "house", json!({"ca": {"secretName": "house"}})),
-        theirs(&stage, "Certificate", "web", json!({"secretName": "web", "issuerRef": {"name": "house"}, "dnsNames": [dns_name("web")]})),
+        theirs(&stage, "ClusterIssuer", &public, &json!({"acme": {"server": "https://acme.example.org"}})),
+        theirs(&stage, "Issuer", "house", &json!({"ca": {"secretName": "house"}})),
+        theirs(&stage, "Certificate", "web", &json!({"secretName": "web", "issuerRef": {"name": "house"}, "dnsNames": [dns_name("web")]})),
         theirs(
             &stage,
             "Certificate",
             "shop",
-            json!({"secretName": "shop", "issuerRef": {"name": public, "kind": "ClusterIssuer"}, "dnsNames": ["shop.example.org"]}),
+            &json!({"secretName": "shop", "issuerRef": {"name": public, "kind": "ClusterIssuer"}, "dnsNames": ["shop.example.org"]}),
         ),
     ];
     apply_manifests(&stage.ground.client, &objects).await.unwrap();

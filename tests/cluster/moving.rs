@@ -13,7 +13,7 @@ use futures::{StreamExt, stream};
 use k8s_openapi::ByteString;
 use k8s_openapi::api::core::v1::Secret;
 use kube::ResourceExt;
-use kube::api::{DeleteParams, ListParams, PostParams};
+use kube::api::{DeleteParams, ListParams, Patch, PatchParams};
 use kube_runtime::{WatchStreamExt, watcher};
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -95,7 +95,12 @@ async fn what_cert_manager_left_is_taken_over_as_it_is_with_one_write_each_and_c
 /// As a person does who has changed nothing but the `apiVersion`.
 async fn apply(stage: &Stage, left: &Left) {
     let secrets = stage.secrets();
-    let made = left.secrets.iter().map(async |secret| drop(secrets.create(&PostParams::default(), secret).await.expect("a Secret")));
+    let made = left.secrets.iter().map(async |secret| {
+        // As cert-manager writes: by server-side apply, under this name.
+        let writer = if secret.annotations().is_empty() { "kubectl" } else { "cert-manager-certificates-issuing" };
+        let written = secrets.patch(&secret.name_any(), &PatchParams::apply(writer).force(), &Patch::Apply(secret)).await;
+        written.unwrap_or_else(|error| panic!("Secret {}: {error}", secret.name_any()));
+    });
     stream::iter(made).for_each_concurrent(AT_ONCE, |one| one).await;
     for (kind, manifests) in [("Issuer", &left.issuers), ("Certificate", &left.certificates)] {
         let made = manifests.iter().map(async |manifest| {

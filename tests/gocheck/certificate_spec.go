@@ -32,6 +32,7 @@ type spec struct {
 	Keystores               *storesSpec      `json:"keystores,omitempty"`
 	NameConstraints         *nameConstraints `json:"nameConstraints,omitempty"`
 	SecretTemplate          *secretTemplate  `json:"secretTemplate,omitempty"`
+	Renewal                 *renewal         `json:"renewal,omitempty"`
 
 	// What the literal subject says, so that nothing here has to read it.
 	literal pkix.RDNSequence
@@ -107,6 +108,17 @@ type subtrees struct {
 type secretTemplate struct {
 	Annotations map[string]string `json:"annotations,omitempty"`
 	Labels      map[string]string `json:"labels,omitempty"`
+}
+
+type renewal struct {
+	Policy  string   `json:"policy,omitempty"`
+	Windows []window `json:"windows,omitempty"`
+}
+
+type window struct {
+	Cron           string `json:"cron"`
+	WindowDuration string `json:"windowDuration"`
+	Timezone       string `json:"timezone,omitempty"`
 }
 
 type metadata struct {

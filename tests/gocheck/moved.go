@@ -327,6 +327,12 @@ func written(made *spec, number int, draw *rand.Rand) {
 			Labels:      map[string]string{"app": fmt.Sprint("web-", number)},
 		}
 	}
+	switch draw.IntN(10) {
+	case 0:
+		made.Renewal = &renewal{Policy: "Disabled"}
+	case 1:
+		made.Renewal = &renewal{Windows: []window{{Cron: "0 2 * * 6", WindowDuration: "4h", Timezone: "Europe/Berlin"}}}
+	}
 	if draw.IntN(4) == 0 {
 		made.RevisionHistoryLimit = 1 + draw.IntN(3)
 	}

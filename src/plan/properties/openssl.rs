@@ -182,7 +182,7 @@ fn items(text: &str, name: &str) -> (bool, BTreeSet<String>) {
     (critical, set)
 }
 
-fn texts<'a>(list: &'a Value) -> impl Iterator<Item = &'a str> {
+fn texts(list: &Value) -> impl Iterator<Item = &str> {
     list.as_array().into_iter().flatten().filter_map(Value::as_str)
 }
 

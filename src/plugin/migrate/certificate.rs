@@ -100,9 +100,12 @@ fn signature(wanted: &Wanted, issuer: Option<Sort>, notes: &mut Notes) {
     let unsuited = wanted.key.filter(|key| !signature.suits(*key));
     match (issuer, unsuited) {
         (Some(Sort::SelfSigned), None) => {
-            let usual = wanted.key.map(SignatureAlgorithm::usual).unwrap_or(signature);
-            if signature != usual {
-                notes.differs(FIELD, format!("cert-manager signs with {usual} all the same: a new certificate is made at once"));
+            let usual = SignatureAlgorithm::usual(wanted.key.unwrap_or_else(|| signature.usual_key()));
+            if usual != signature {
+                notes.differs(
+                    FIELD,
+                    format!("a new certificate signs itself so; cert-manager's is signed with {usual} all the same, and stays"),
+                );
             }
         }
         (Some(Sort::SelfSigned), Some(key)) => {

@@ -308,7 +308,7 @@ fn a_certificate_that_signs_itself_in_a_way_that_its_key_cannot_here_is_refused(
     own["metadata"]["name"] = json!("ca");
     let outcome = migrate(&[document(own), document(certificate(&json!({"signatureAlgorithm": "SHA512WithRSA"})))], &[]);
     let Fate::Carried { differences, .. } = &outcome.objects[1].fate else { panic!("{outcome:?}") };
-    assert!(differences[0].text.contains("cert-manager signs with SHA256WithRSA"), "{differences:?}");
+    assert!(differences[0].text.contains("cert-manager's is signed with SHA256WithRSA"), "{differences:?}");
 }
 
 #[test]

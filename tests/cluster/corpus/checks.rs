@@ -119,7 +119,7 @@ impl Seen<'_> {
     }
 
     fn constraints(&self) -> String {
-        let mut lists = vec![("permitted", Vec::new()), ("excluded", Vec::new())];
+        let mut lists = [("permitted", Vec::new()), ("excluded", Vec::new())];
         let mut current = 0;
         for line in self.extension("Name Constraints") {
             match line.as_str() {
@@ -159,7 +159,7 @@ impl Seen<'_> {
     async fn store(&self, key: &str, value: &str) {
         let (how, password) = value.split_once("password ").unwrap_or_else(|| panic!("{key}: {value:?} has no password"));
         let of_key = key.starts_with("keystore");
-        if key.ends_with(".jks") {
+        if path.extension().is_some_and(|extension| extension == "jks") {
             let alias = how.trim_start_matches("alias ").trim_end_matches(", ");
             self.jks(&Store::of(self.secret, key, password), alias, of_key).await;
         } else {
