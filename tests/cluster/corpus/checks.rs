@@ -159,7 +159,7 @@ impl Seen<'_> {
     async fn store(&self, key: &str, value: &str) {
         let (how, password) = value.split_once("password ").unwrap_or_else(|| panic!("{key}: {value:?} has no password"));
         let of_key = key.starts_with("keystore");
-        if path.extension().is_some_and(|extension| extension == "jks") {
+        if Path::new(key).extension().is_some_and(|extension| extension == "jks") {
             let alias = how.trim_start_matches("alias ").trim_end_matches(", ");
             self.jks(&Store::of(self.secret, key, password), alias, of_key).await;
         } else {
