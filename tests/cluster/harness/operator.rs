@@ -175,9 +175,13 @@ impl Operator {
                 turn.tick().await;
             }
         };
-        if tokio::time::timeout(limit, looked).await.is_err() {
-            panic!("operator {}: {controller} has not looked {count} times within {limit:?}\n{}", self.settings.name, self.metrics().await);
-        }
+        let in_time = tokio::time::timeout(limit, looked).await.is_ok();
+        assert!(
+            in_time,
+            "operator {}: {controller} has not looked {count} times within {limit:?}\n{}",
+            self.settings.name,
+            self.metrics().await
+        );
     }
 
     /// All that it has logged since its first start.
