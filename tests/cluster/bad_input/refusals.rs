@@ -14,9 +14,9 @@ async fn the_api_server_refuses_a_certificate_that_cannot_be_meant_and_names_the
     let window = |change: Value| json!({"renewal": {"windows": [merged(nightly.clone(), &change)]}});
     let rows: Vec<(&str, Value, &str)> = vec![
         // At least one name.
-        ("no name at all", json!({"dnsNames": null}), "at least one of commonName, dnsNames"),
-        ("an empty common name only", json!({"dnsNames": null, "commonName": ""}), "at least one of commonName, dnsNames"),
-        ("an empty list of names only", json!({"dnsNames": []}), "at least one of commonName, dnsNames"),
+        ("no name at all", json!({"dnsNames": null}), "at least one of commonName, literalSubject, dnsNames"),
+        ("an empty common name only", json!({"dnsNames": null, "commonName": ""}), "at least one of commonName, literalSubject, dnsNames"),
+        ("an empty list of names only", json!({"dnsNames": []}), "at least one of commonName, literalSubject, dnsNames"),
         // References.
         ("bad characters in secretName", json!({"secretName": "My_Secret"}), "spec.secretName"),
         ("no secretName", json!({"secretName": null}), "spec.secretName"),

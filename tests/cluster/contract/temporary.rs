@@ -32,7 +32,7 @@ async fn is_temporary(stage: &Stage, name: &str, secret: &Secret) {
     let content = Content::of(secret);
     let printed = content.printed().await;
     assert!(printed.contains(&format!("DNS:{name}.example.com")), "{printed}");
-    assert_eq!(content.name("issuer").await, "CN=temporary certificate");
+    assert!(content.name("issuer").await.starts_with("CN=temporary certificate"), "{printed}");
     assert!(!printed.contains("CA:TRUE"), "{printed}");
     let of_key = public_key(&content.key_text).await;
     let of_certificate = Program::openssl().args(["x509", "-noout", "-pubkey"]).stdin(content.leaf().to_pem()).run().await;

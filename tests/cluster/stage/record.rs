@@ -40,10 +40,12 @@ impl Stage {
         lines
     }
 
-    /// The reasons of all certificates that were issued or imported for a Certificate, oldest first.
+    /// The reasons of all certificates that were issued or imported for a Certificate and delivered, oldest first. What was taken back
+    /// never was: for example where the Secret was there already and the watch had not shown it yet.
     pub(crate) async fn issuances(&self, certificate: &str) -> Vec<String> {
         let lines = self.lines(certificate).await;
-        let given = lines.iter().filter(|line| line["act"] == "issued" || line["act"] == "imported");
+        let voided = |line: &Value| lines.iter().any(|other| other["act"] == "voided" && other["serial"] == line["serial"]);
+        let given = lines.iter().filter(|line| line["act"] == "imported" || (line["act"] == "issued" && !voided(line)));
         given.map(|line| line["reason"].as_str().unwrap_or_default().to_owned()).collect()
     }
 
