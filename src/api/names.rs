@@ -23,6 +23,8 @@ pub const RENEW: &str = "chancery.dev/renew";
 pub const CA_CRL: &str = "chancery.dev/ca-crl";
 /// On a Certificate: `true` asks for a temporary certificate in its Secret while the issuer cannot give one.
 pub const TEMPORARY: &str = "chancery.dev/issue-temporary-certificate";
+/// cert-manager's annotation of the same meaning as [`TEMPORARY`], for those who change nothing but the `apiVersion`.
+pub const CERT_MANAGER_TEMPORARY: &str = "cert-manager.io/issue-temporary-certificate";
 /// On a RevocationList: its owner has seen that the store went back in time, and lets it go on. The condition says with which value.
 pub const CONFIRM_ROLLBACK: &str = "chancery.dev/confirm-rollback";
 /// On a Secret that is not ours: its owner lets the Certificate of this name write it.

@@ -34,7 +34,7 @@ pub(super) async fn issue(context: &Context, sight: &Sight, issue: &Issue, now: 
     let key = key(context, sight, issue).await?;
     let signer = issuer.signer.clone().ok_or(Fault::Stale)?;
     let template = signer.complete(template(context, wanted, issue, authority)?);
-    rehearsed(&signer, &template, &key).await?;
+    rehearsed(&signer, &template, &key, issue.key == KeySource::New).await?;
     // Also a key that is kept may have none: a leaf's before, or taken over.
     if wanted.is_ca && !context.world.registers.index().copy_exists(&key.public_key().key_id()) {
         authority::keep(context, sight, &key).await?;
@@ -138,9 +138,10 @@ async fn record(
 
 /// Nothing is recorded, and no key of a CA touches anything, before what is to be signed was made once with a key that is thrown
 /// away, and read back by another parser as what was asked for.
-async fn rehearsed(signer: &Arc<dyn Issuer>, template: &Template, key: &Arc<PrivateKey>) -> Result<(), Fault> {
+async fn rehearsed(signer: &Arc<dyn Issuer>, template: &Template, key: &Arc<PrivateKey>, new: bool) -> Result<(), Fault> {
     let (signer, template, key) = (Arc::clone(signer), template.clone(), Arc::clone(key));
-    let rehearsal = move || match key.public_key().weakness() {
+    // The provider makes no weak key.
+    let rehearsal = move || match (!new).then(|| key.public_key().weakness()).flatten() {
         Some(weakness) => Err(format!("the private key is weak: {weakness}")),
         None => rehearse(&template, key.public_key(), signer.certificate()).map_err(|error| error.to_string()),
     };

@@ -208,7 +208,7 @@ pub fn check(certificate: &Certificate) -> Result<Wanted, SpecError> {
         deletion: spec.deletion_policy.unwrap_or_default(),
         renew: renew(certificate)?,
         ca_crl: switch(certificate, names::CA_CRL)?,
-        temporary: switch(certificate, names::TEMPORARY)?,
+        temporary: switch(certificate, names::TEMPORARY)? || switch(certificate, names::CERT_MANAGER_TEMPORARY)?,
         revocation: spec.revocation.as_ref().map(revocation).transpose()?,
     })
 }

@@ -7,7 +7,7 @@
 mod expected;
 mod found;
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::OnceLock};
 
 use thiserror::Error;
 
@@ -30,7 +30,7 @@ const SHOWN: usize = 200;
 /// # Errors
 /// When it cannot be made, cannot be read, or does not say what was asked for; the field is named.
 pub fn rehearse(template: &Template, subject_key: &PublicKey, issuer: Option<&Certificate>) -> Result<(), RehearsalError> {
-    let thrown_away = PrivateKey::generate(KeyAlgorithm::EcdsaP256).map_err(|error| RehearsalError::NoKey(error.to_string()))?;
+    let thrown_away = thrown_away()?;
     let under = match issuer {
         Some(issuer) => {
             issue::may_issue(template, issuer)?;
@@ -38,8 +38,19 @@ pub fn rehearse(template: &Template, subject_key: &PublicKey, issuer: Option<&Ce
         }
         None => Under { name: template.subject.clone(), key_identifier: None },
     };
-    let made = issue::draft(template, subject_key, &under, &thrown_away)?;
+    let made = issue::draft(template, subject_key, &under, thrown_away)?;
     compare(&made, template, subject_key, &under)
+}
+
+/// The key that signs rehearsals. It certifies nothing, stands in no certificate that leaves this module, and goes with the process;
+/// making it anew for each would cost several times the rehearsal itself.
+fn thrown_away() -> Result<&'static PrivateKey, RehearsalError> {
+    static KEY: OnceLock<PrivateKey> = OnceLock::new();
+    if let Some(key) = KEY.get() {
+        return Ok(key);
+    }
+    let key = PrivateKey::generate(KeyAlgorithm::EcdsaP256).map_err(|error| RehearsalError::NoKey(error.to_string()))?;
+    Ok(KEY.get_or_init(|| key))
 }
 
 fn compare(der: &[u8], template: &Template, subject_key: &PublicKey, under: &Under) -> Result<(), RehearsalError> {
