@@ -5,6 +5,7 @@
 
 pub mod import;
 pub mod migrate;
+pub mod output;
 pub mod show;
 
 pub use import::{Import, ImportError, import};

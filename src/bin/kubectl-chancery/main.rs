@@ -1,0 +1,67 @@
+//! The command line of `kubectl chancery`: kubectl finds a program of this name on the PATH.
+//!
+//! A module for each group of commands holds its flags and calls the library (`chancery::plugin`), which does the work. Every
+//! command ends with 0 where all is done and well, 1 where it could not be done, 2 where the command line is wrong, and 3 where it
+//! was done and what it looked at is not as it should be.
+
+use std::{
+    io::{self, Write as _},
+    process::ExitCode,
+};
+
+use clap::{Parser, Subcommand};
+
+mod access;
+mod crl;
+mod input;
+mod migrate;
+
+/// How a command ends that found something not as it should be.
+const NOT_WELL: u8 = 3;
+
+/// Looks after certificates, authorities and revocation lists of Chancery.
+#[derive(Debug, Parser)]
+#[command(name = "kubectl-chancery", bin_name = "kubectl chancery", version, about)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Revocation lists (CRLs).
+    #[command(subcommand)]
+    Crl(crl::Crl),
+    /// Prints cert-manager's Certificates and issuers as manifests of Chancery; what differs is said on standard error.
+    ///
+    /// Nothing in a cluster is changed. Objects that are not cert-manager's are left out, and so are requests, orders and challenges that it
+    /// made for a Certificate. An object that cannot be carried over whole is refused: nothing of it is printed, the report says why, and
+    /// the exit code is 3.
+    Migrate(migrate::Migrate),
+}
+
+fn main() -> ExitCode {
+    let done = match Cli::parse().command {
+        Command::Crl(command) => command.run(),
+        Command::Migrate(command) => command.run(),
+    };
+    match done {
+        Ok(code) => code,
+        Err(error) => {
+            let _ = writeln!(io::stderr(), "kubectl chancery: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_holds_together() {
+        Cli::command().debug_assert();
+    }
+}
