@@ -12,6 +12,8 @@ export RUST_TEST_THREADS ?= 8
 CONTROL_PLANE := tests/controlplane
 ZLINT := tests/zlint
 GOCHECK := tests/gocheck
+HELM := tests/tools/helm
+KUBECONFORM := tests/tools/kubeconform
 AUDIT := audit_log::the_audit_log_of_the_run_shows_only_conditional_writes
 CARGO_DENY_VERSION := 0.20.2
 
@@ -84,7 +86,7 @@ fuzz: ## fuzz what the network sends and what is read back, each target for a mi
 	@fuzz/run
 
 .PHONY: tools
-tools: programs control-plane zlint gocheck ## build what the tests need: a control plane, zlint and gocheck, once (about 12 minutes the first time)
+tools: programs control-plane zlint gocheck helm kubeconform ## build what the tests need: a control plane, Helm, zlint and others, once (about 15 minutes the first time)
 
 .PHONY: deny
 deny: .tools/bin/cargo-deny ## check bans, licences and sources of all dependencies
@@ -136,6 +138,24 @@ gocheck: $(GOCHECK)/bin/gocheck
 $(GOCHECK)/bin/gocheck: $(GOCHECK)/go.mod $(GOCHECK)/go.sum $(wildcard $(GOCHECK)/*.go)
 	$(need_go)
 	@cd $(GOCHECK) && CGO_ENABLED=0 go build -mod=readonly -trimpath -o bin/ . && touch bin/gocheck
+
+# What `helm version` says is stamped at the build; a plain build calls itself v4.3.
+.PHONY: helm
+helm: $(HELM)/bin/helm
+
+$(HELM)/bin/helm: $(HELM)/go.mod $(HELM)/go.sum
+	$(need_go)
+	@echo "helm: building, about 3 minutes the first time"
+	@cd $(HELM) && version=$$(go list -mod=readonly -m -f '{{.Version}}' helm.sh/helm/v4) && \
+	  CGO_ENABLED=0 go build -mod=readonly -trimpath -ldflags "-s -w -X helm.sh/helm/v4/internal/version.version=$$version" -o bin/ helm.sh/helm/v4/cmd/helm && touch bin/helm
+
+.PHONY: kubeconform
+kubeconform: $(KUBECONFORM)/bin/kubeconform
+
+$(KUBECONFORM)/bin/kubeconform: $(KUBECONFORM)/go.mod $(KUBECONFORM)/go.sum
+	$(need_go)
+	@cd $(KUBECONFORM) && version=$$(go list -mod=readonly -m -f '{{.Version}}' github.com/yannh/kubeconform) && \
+	  CGO_ENABLED=0 go build -mod=readonly -trimpath -ldflags "-s -w -X main.version=$$version" -o bin/ github.com/yannh/kubeconform/cmd/kubeconform && touch bin/kubeconform
 
 .tools/bin/cargo-deny:
 	$(need_cargo)
