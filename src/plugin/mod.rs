@@ -6,6 +6,7 @@
 pub mod import;
 pub mod migrate;
 pub mod output;
+pub mod read;
 pub mod show;
 
 pub use import::{Import, ImportError, import};

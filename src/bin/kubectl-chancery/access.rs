@@ -3,12 +3,18 @@
 use std::{path::PathBuf, time::Duration};
 
 use anyhow::Context as _;
-use chancery::api::{GoDuration, names};
+use chancery::{
+    api::{GoDuration, names},
+    plugin::{output::Format, read},
+};
 use clap::Args;
 use kube::{
-    Client, Config,
+    Api, Client, Config, Resource,
+    api::ListParams,
     config::{KubeConfigOptions, Kubeconfig},
+    core::NamespaceResourceScope,
 };
+use serde::de::DeserializeOwned;
 
 /// Which cluster.
 #[derive(Args, Debug)]
@@ -31,6 +37,121 @@ impl Access {
         };
         Client::try_from(config.context("no cluster")?).context("no cluster")
     }
+}
+
+/// For commands about one object, or a few, of one namespace.
+#[derive(Args, Debug)]
+pub(crate) struct OneNamespace {
+    /// The object's namespace. Unset: that of the kubeconfig's context.
+    #[arg(short, long)]
+    namespace: Option<String>,
+    #[command(flatten)]
+    pub(crate) access: Access,
+}
+
+impl OneNamespace {
+    /// Its name.
+    pub(crate) fn name(&self, client: &Client) -> String {
+        self.namespace.clone().unwrap_or_else(|| client.default_namespace().to_owned())
+    }
+}
+
+/// For commands about all objects of a kind, or those with labels, in one namespace or in all.
+#[derive(Args, Debug)]
+pub(crate) struct Extent {
+    /// The objects' namespace. Unset: that of the kubeconfig's context.
+    #[arg(short, long, conflicts_with = "all_namespaces")]
+    namespace: Option<String>,
+    /// The objects of all namespaces.
+    #[arg(short = 'A', long)]
+    pub(crate) all_namespaces: bool,
+    /// The objects with these labels, as kubectl selects: app=web,tier!=test
+    #[arg(short = 'l', long, value_name = "LABELS")]
+    selector: Option<String>,
+    #[command(flatten)]
+    pub(crate) access: Access,
+}
+
+impl Extent {
+    /// The one namespace; none where it is all.
+    pub(crate) fn namespace(&self, client: &Client) -> Option<String> {
+        (!self.all_namespaces).then(|| self.namespace.clone().unwrap_or_else(|| client.default_namespace().to_owned()))
+    }
+
+    /// Where it is, for people: `in namespace team-blue`.
+    pub(crate) fn shown(&self, client: &Client) -> String {
+        self.namespace(client).map_or_else(|| "in any namespace".to_owned(), |namespace| format!("in namespace {namespace}"))
+    }
+
+    /// The objects of a kind there.
+    pub(crate) fn api<K>(&self, client: &Client) -> Api<K>
+    where
+        K: Resource<Scope = NamespaceResourceScope>,
+        K::DynamicType: Default,
+    {
+        read::api(client, self.namespace(client).as_deref())
+    }
+
+    /// What is asked of the API server: the labels.
+    pub(crate) fn params(&self) -> ListParams {
+        self.selector.iter().fold(ListParams::default(), |params, labels| params.labels(labels))
+    }
+}
+
+/// For commands that act on some objects: by name, by labels, or all.
+#[derive(Args, Debug)]
+pub(crate) struct Chosen {
+    /// The objects' names.
+    #[arg(value_name = "NAME", required_unless_present_any = ["selector", "all"], conflicts_with_all = ["selector", "all", "all_namespaces"])]
+    names: Vec<String>,
+    /// All objects of the namespace, or with -A of all namespaces.
+    #[arg(long, conflicts_with = "selector")]
+    all: bool,
+    #[command(flatten)]
+    pub(crate) extent: Extent,
+}
+
+impl Chosen {
+    /// The objects themselves; those that are named in the order of their names here, each once.
+    ///
+    /// # Errors
+    /// When one that is named is not there, none has the labels, or the API server cannot be asked, or refuses.
+    pub(crate) async fn objects<K>(&self, client: &Client) -> anyhow::Result<Vec<K>>
+    where
+        K: Resource<Scope = NamespaceResourceScope> + Clone + std::fmt::Debug + DeserializeOwned,
+        K::DynamicType: Default,
+    {
+        let api: Api<K> = self.extent.api(client);
+        if self.names.is_empty() {
+            let found = read::all(&api, &self.extent.params()).await?;
+            let kinds = K::plural(&K::DynamicType::default()).into_owned();
+            anyhow::ensure!(!found.is_empty(), "no {kinds} found {}", self.extent.shown(client));
+            return Ok(found);
+        }
+        let mut found = Vec::new();
+        for (place, name) in self.names.iter().enumerate() {
+            if !self.names[..place].contains(name) {
+                found.push(read::one(&api, name).await?);
+            }
+        }
+        Ok(found)
+    }
+}
+
+/// The operator's namespace, for commands whose `-n` is another.
+#[derive(Args, Debug)]
+pub(crate) struct Operator {
+    /// The operator's namespace.
+    #[arg(long, value_name = "NAMESPACE", env = "CHANCERY_NAMESPACE", default_value = names::DEFAULT_NAMESPACE)]
+    pub(crate) operator_namespace: String,
+}
+
+/// How a command prints.
+#[derive(Args, Clone, Copy, Debug)]
+pub(crate) struct Printed {
+    /// How it is printed.
+    #[arg(short, long, value_name = "FORMAT", default_value = "table")]
+    pub(crate) output: Format,
 }
 
 /// For commands about what lies in the operator's namespace only: lists and registers.

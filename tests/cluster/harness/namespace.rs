@@ -26,7 +26,15 @@ impl Namespace {
     /// Makes one with labels.
     pub(crate) async fn create_with_labels(ground: &Ground, prefix: &str, labels: &[(&str, &str)]) -> Self {
         static NEXT: AtomicUsize = AtomicUsize::new(1);
-        let name = format!("{prefix}-{}", NEXT.fetch_add(1, Ordering::Relaxed));
+        Self::make(ground, format!("{prefix}-{}", NEXT.fetch_add(1, Ordering::Relaxed)), labels).await
+    }
+
+    /// Makes one of exactly this name, for a test whose output is compared letter by letter. No other test may use it.
+    pub(crate) async fn named(ground: &Ground, name: &str) -> Self {
+        Self::make(ground, name.to_owned(), &[]).await
+    }
+
+    async fn make(ground: &Ground, name: String, labels: &[(&str, &str)]) -> Self {
         let labels = labels.iter().map(|&(key, value)| (key.to_owned(), value.to_owned())).collect();
         let metadata = ObjectMeta { name: Some(name.clone()), labels: Some(labels), ..ObjectMeta::default() };
         let namespace = v1::Namespace { metadata, ..v1::Namespace::default() };

@@ -1,5 +1,5 @@
-//! `kubectl chancery`, run as a program. The operator's part is played: what it does with a list that is handed over is a subject of
-//! `revocation`.
+//! `kubectl chancery crl`, run as a program. The operator's part is played: what it does with a list that is handed over is a
+//! subject of `revocation`.
 
 use std::collections::BTreeMap;
 use std::pin::pin;

@@ -1,0 +1,6 @@
+//! `kubectl chancery`, run as a program against the real API server: a module for each command.
+//!
+//! What it prints is held in snapshots ([`shown::Shown`]); what programs read (JSON, YAML, exit codes) is compared by value.
+
+mod crl;
+mod shown;
