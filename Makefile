@@ -14,8 +14,10 @@ ZLINT := tests/zlint
 GOCHECK := tests/gocheck
 HELM := tests/tools/helm
 KUBECONFORM := tests/tools/kubeconform
+BOOK_LINKS := links::every_link_of_the_built_book_leads_somewhere
 AUDIT := audit_log::the_audit_log_of_the_run_shows_only_conditional_writes
 CARGO_DENY_VERSION := 0.20.2
+MDBOOK_VERSION := 0.5.4
 
 # need PROGRAM,HOW TO GET IT
 need = @command -v $(1) >/dev/null || { echo "make $@: $(1) is missing: $(2)" >&2; exit 1; }
@@ -92,6 +94,11 @@ tools: programs control-plane zlint gocheck helm kubeconform ## build what the t
 deny: .tools/bin/cargo-deny ## check bans, licences and sources of all dependencies
 	.tools/bin/cargo-deny --all-features --locked check --hide-inclusion-graph bans licenses sources
 
+.PHONY: book
+book: .tools/bin/mdbook ## docs/ as a book, its links checked: target/book/index.html
+	.tools/bin/mdbook build docs
+	@$(CARGO) test --quiet --locked --test docs -- --ignored --exact $(BOOK_LINKS)
+
 # --- what tools are made of
 
 BINARIES := $(addprefix $(CONTROL_PLANE)/bin/,kube-apiserver kube-controller-manager kubectl server)
@@ -161,3 +168,9 @@ $(KUBECONFORM)/bin/kubeconform: $(KUBECONFORM)/go.mod $(KUBECONFORM)/go.sum
 	$(need_cargo)
 	@echo "cargo-deny: building $(CARGO_DENY_VERSION) into .tools, some 10 minutes on 2 cores"
 	@$(CARGO) install cargo-deny --version $(CARGO_DENY_VERSION) --locked --root .tools --quiet
+
+# Not optimized: a book is made in a second all the same.
+.tools/bin/mdbook:
+	$(need_cargo)
+	@echo "mdbook: building $(MDBOOK_VERSION) into .tools, some 2 minutes on 2 cores"
+	@CARGO_PROFILE_DEV_DEBUG=0 $(CARGO) install mdbook --version $(MDBOOK_VERSION) --locked --root .tools --debug --no-default-features --features search --quiet
