@@ -3,11 +3,18 @@
 //! It acts as the person who runs it, with that person's rights, and through the same objects that anyone may write: it knows no
 //! way into the operator that a manifest does not have.
 
+pub mod fetch;
 pub mod import;
+pub mod inspect;
+pub mod material;
 pub mod migrate;
+pub mod ocsp;
 pub mod output;
 pub mod read;
+pub mod published;
 pub mod show;
+pub mod span;
+pub mod verify;
 
 pub use import::{Import, ImportError, import};
 pub use migrate::migrate;

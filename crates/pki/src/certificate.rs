@@ -269,6 +269,10 @@ impl Certificate {
         self.0.extensions.ocsp_no_check
     }
 
+    pub(crate) fn has_key_usage(&self) -> bool {
+        self.0.extensions.has_key_usage
+    }
+
     pub(crate) fn purposes(&self) -> &[Box<[u8]>] {
         &self.0.extensions.purposes
     }

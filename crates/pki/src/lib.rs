@@ -24,6 +24,7 @@ mod private_key_info;
 mod public_key;
 mod reason;
 mod rehearse;
+mod relying;
 mod san;
 mod serial;
 mod signature_algorithm;
@@ -53,6 +54,7 @@ pub use private_key::{KeyEncoding, KeyError, PrivateKey, RSA_BITS_MAX, RSA_BITS_
 pub use public_key::{PublicKey, PublicKeyError, VerifyError};
 pub use reason::{Reason, ReasonError};
 pub use rehearse::{RehearsalError, rehearse};
+pub use relying::NameRefused;
 pub use san::{San, SanError};
 pub use serial::{RANDOM_OCTETS, SerialError, SerialNumber};
 pub use signature_algorithm::{SignatureAlgorithm, SignatureAlgorithmError};

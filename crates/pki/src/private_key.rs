@@ -165,7 +165,10 @@ impl PrivateKey {
     }
 
     /// Reads DER of any of the forms of [`PrivateKey::from_pem`]. That the key works is not tried.
-    pub(crate) fn from_der(der: &[u8]) -> Result<Self, KeyError> {
+    ///
+    /// # Errors
+    /// When the octets are no key of these kinds and sizes.
+    pub fn from_der(der: &[u8]) -> Result<Self, KeyError> {
         Self::of_material(&private_key_info::read(der)?)
     }
 

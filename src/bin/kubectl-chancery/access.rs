@@ -20,10 +20,10 @@ use serde::de::DeserializeOwned;
 #[derive(Args, Debug)]
 pub(crate) struct Access {
     /// The kubeconfig to use.
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", global = true)]
     kubeconfig: Option<PathBuf>,
     /// The kubeconfig's context to use.
-    #[arg(long)]
+    #[arg(long, global = true)]
     context: Option<String>,
 }
 

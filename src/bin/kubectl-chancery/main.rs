@@ -14,7 +14,11 @@ use clap::{Parser, Subcommand};
 mod access;
 mod crl;
 mod input;
+mod inspect;
 mod migrate;
+mod ocsp;
+mod source;
+mod verify;
 
 /// How a command ends that found something not as it should be.
 const NOT_WELL: u8 = 3;
@@ -32,6 +36,19 @@ enum Command {
     /// Revocation lists (CRLs).
     #[command(subcommand)]
     Crl(crl::Crl),
+    /// Shows certificates, from a Secret, a file or a TLS server, and what is wrong with them.
+    ///
+    /// Nobody is trusted here, and no key is printed. The exit code is 3 where something is wrong: a certificate has ended or begins later,
+    /// the key is another's or weak, a certificate is not signed by the next one, or something cannot be read.
+    Inspect(inspect::Inspect),
+    /// Says what a relying party would say of a certificate: chain, time, names, purpose, constraints, revocation.
+    ///
+    /// The exit code is 0 where it is valid, 3 where it is not, and 1 where it could not be found out, also with --revocation require.
+    Verify(verify::Verify),
+    /// Asks an OCSP responder about a certificate, and explains its answer.
+    ///
+    /// The exit code is 0 where it is good, 3 where it is revoked or unknown or the answer cannot be relied on, and 1 where there is none.
+    Ocsp(ocsp::Ocsp),
     /// Prints cert-manager's Certificates and issuers as manifests of Chancery; what differs is said on standard error.
     ///
     /// Nothing in a cluster is changed. Objects that are not cert-manager's are left out, and so are requests, orders and challenges that it
@@ -43,6 +60,9 @@ enum Command {
 fn main() -> ExitCode {
     let done = match Cli::parse().command {
         Command::Crl(command) => command.run(),
+        Command::Inspect(command) => command.run(),
+        Command::Verify(command) => command.run(),
+        Command::Ocsp(command) => command.run(),
         Command::Migrate(command) => command.run(),
     };
     match done {

@@ -1,18 +1,21 @@
 //! Key stores and trust stores for programs that do not read PEM: JKS (Java's own format) and PKCS#12 (RFC 7292).
 //!
-//! They are written, and compared with what they should hold. Nothing else is read out of a store: the key and the
-//! certificates have their place elsewhere. PKCS#12 draws its salts from the provider's own generator; JKS is given its
-//! one.
+//! They are written, compared with what they should hold, and opened for people who look at them. Nothing else is read out of a
+//! store: the key and the certificates have their place elsewhere. PKCS#12 draws its salts from the provider's own generator; JKS
+//! is given its one.
 
 mod error;
 #[cfg(test)]
 #[path = "../../tests/keystore/fixed.rs"]
 mod fixed;
 mod jks;
+mod open;
 mod password;
 mod pkcs12;
 
 use std::collections::BTreeSet;
+
+use zeroize::Zeroizing;
 
 use crate::{Certificate, KeyEncoding, PrivateKey, key_matches};
 
@@ -20,7 +23,11 @@ use password::Password;
 
 pub use error::{ALIAS_MAX, KeystoreError, PASSWORD_MAX};
 pub use jks::{jks, jks_holds, jks_truststore, jks_truststore_holds};
+pub use open::{Opened, open};
 pub use pkcs12::{Pkcs12Profile, pkcs12, pkcs12_holds, pkcs12_truststore, pkcs12_truststore_holds};
+
+/// A store's private key (PKCS#8) and its certificates.
+type Listed = (Option<Zeroizing<Vec<u8>>>, Vec<Vec<u8>>);
 
 /// More octets than a Secret can have: what is longer is not looked at.
 const STORE_MAX: usize = 1 << 20;

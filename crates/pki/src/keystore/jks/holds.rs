@@ -1,7 +1,7 @@
 //! Whether a JKS holds what it should. The store is not trusted: whatever is in it, little is done and nothing panics.
 
 use super::{
-    super::{Contents, STORE_MAX, named_authorities, password::Password},
+    super::{Contents, Listed, STORE_MAX, named_authorities, password::Password},
     CERTIFICATE_TYPE, KEY_ENTRY, MAGIC, TRUSTED_ENTRY, VERSION, modified_utf8, protect, seal_of,
 };
 use crate::Certificate;
@@ -45,6 +45,22 @@ fn holds_key(store: &[u8], contents: &Contents<'_>, password: &[u8]) -> Option<(
         return None;
     }
     contents.is_key(&protect::open(protected, password)?).then_some(())
+}
+
+/// The key (PKCS#8) and the certificates of a store.
+pub(in crate::keystore) fn contents(store: &[u8], password: Password<'_>) -> Option<Listed> {
+    let mut key = None;
+    let mut certificates = Vec::new();
+    for entry in open(store, password)? {
+        match entry {
+            Entry::Key { protected, chain, .. } => {
+                key = Some(protect::open(protected, password)?);
+                certificates.extend(chain.into_iter().map(<[u8]>::to_vec));
+            }
+            Entry::Trusted { certificate, .. } => certificates.push(certificate.to_vec()),
+        }
+    }
+    Some((key, certificates))
 }
 
 /// Each is there, under its name. With as many entries as there are names, nothing else is.

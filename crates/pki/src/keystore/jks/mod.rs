@@ -13,6 +13,7 @@ use zeroize::Zeroizing;
 use super::{Contents, KeystoreError, STORE_MAX, named_authorities, password::Password};
 use crate::{Certificate, KeyEncoding};
 
+pub(super) use holds::contents;
 pub use holds::{jks_holds, jks_truststore_holds};
 
 const MAGIC: u32 = 0xfeed_feed;

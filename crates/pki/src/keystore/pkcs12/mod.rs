@@ -16,13 +16,19 @@ use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
 use self::{mac::Mac, pbe::Encryption};
-use super::{Contents, KeystoreError, STORE_MAX, distinct, named_authorities, password::Password};
+use super::{Contents, KeystoreError, Listed, STORE_MAX, distinct, named_authorities, password::Password};
 use crate::{
     Certificate, KeyEncoding,
     tlv::{self, tag},
 };
 
 pub use holds::{pkcs12_holds, pkcs12_truststore_holds};
+
+/// The key (PKCS#8) and the certificates of a store of any profile.
+pub(super) fn contents(store: &[u8], password: Password<'_>) -> Option<Listed> {
+    let opened = Pkcs12Profile::ALL.into_iter().find_map(|profile| read::open(store, profile, password).ok())?;
+    Some((opened.key.map(|(key, _)| key), opened.certificates.into_iter().map(|(der, _)| der).collect()))
+}
 
 /// How often a key is derived from the password. Passwords for these stores should be random: no number that is bearable
 /// saves a guessable one.

@@ -1,0 +1,88 @@
+//! `kubectl chancery ocsp`: asks a responder about a certificate.
+
+use std::{fs, path::PathBuf, process::ExitCode, time::Duration};
+
+use anyhow::{Context as _, bail};
+use chancery::{
+    api::names,
+    cluster::{Clock as _, SystemClock},
+    plugin::{
+        ocsp::{self, Asked, Method, explain, issuer_among},
+        output::{Format, print},
+    },
+};
+use chancery_pki::Certificate;
+use clap::Args;
+
+use crate::access::{duration, runtime};
+use crate::source::{Place, Source};
+use crate::{NOT_WELL, input::read};
+
+#[derive(Args, Debug)]
+pub(crate) struct Ocsp {
+    #[command(subcommand)]
+    source: Source,
+    /// The issuer's certificate (PEM), where it is not with the certificate.
+    #[arg(long, value_name = "FILE", global = true)]
+    issuer: Option<PathBuf>,
+    /// The responder. Unset: the one that the certificate names, else the Service of the responder, through the API server.
+    #[arg(long, global = true)]
+    url: Option<String>,
+    /// Asks by GET instead of POST.
+    #[arg(long, global = true)]
+    get: bool,
+    /// Sends no nonce: the answer may be one that was signed before.
+    #[arg(long, global = true)]
+    no_nonce: bool,
+    /// Where the answer is kept, DER.
+    #[arg(short = 'f', long = "filename", value_name = "FILE", global = true)]
+    keep: Option<PathBuf>,
+    /// How long the responder may take.
+    #[arg(long = "limit", value_name = "DURATION", default_value = "10s", value_parser = duration, global = true)]
+    limit: Duration,
+    /// The operator's namespace, where the responder's Service is.
+    #[arg(long, env = "CHANCERY_NAMESPACE", default_value = names::DEFAULT_NAMESPACE, global = true)]
+    operator_namespace: String,
+    /// The responder's Service.
+    #[arg(long, value_name = "NAME", default_value = "chancery-responder", global = true)]
+    service: String,
+    /// How it is printed.
+    #[arg(short, long, value_name = "FORMAT", default_value = "table", global = true)]
+    output: Format,
+    #[command(flatten)]
+    place: Place,
+}
+
+impl Ocsp {
+    pub(crate) fn run(&self) -> anyhow::Result<ExitCode> {
+        runtime()?.block_on(self.ask())
+    }
+
+    async fn ask(&self) -> anyhow::Result<ExitCode> {
+        let material = self.source.material(&self.place).await?;
+        let Some(leaf) = material.proof().first() else { bail!("{}: there is no certificate in it", material.shown()) };
+        let given = match &self.issuer {
+            Some(path) => Certificate::bundle_from_pem(&read(path)?).with_context(|| path.display().to_string())?,
+            None => material.pieces.iter().flat_map(|piece| piece.certificates.iter().cloned()).collect(),
+        };
+        let issuer = issuer_among(leaf, &given).context("the issuer's certificate is not there: give it with --issuer FILE")?;
+        let nonce = if self.no_nonce { None } else { ocsp::nonce() };
+        let asked = Asked::about(leaf, issuer, nonce)?;
+        let method = if self.get { Method::Get } else { Method::Post };
+        let url = self.url.as_ref().or_else(|| leaf.ocsp_servers().first());
+        let (from, (octets, answer)) = match url {
+            Some(url) => (url.clone(), asked.of_url(url, method, self.limit).await?),
+            None => {
+                let (client, _) = self.place.open().await?;
+                let answer = asked.of_service(&client, &self.operator_namespace, &self.service, self.limit).await?;
+                (format!("Service {}/{}", self.operator_namespace, self.service), answer)
+            }
+        };
+        if let Some(path) = &self.keep {
+            fs::write(path, &octets).with_context(|| path.display().to_string())?;
+        }
+        let explained = explain(&asked, leaf, issuer, &answer, &from, SystemClock.now());
+        print(&explained, self.output)?;
+        Ok(if explained.is_well() { ExitCode::SUCCESS } else { ExitCode::from(NOT_WELL) })
+    }
+}

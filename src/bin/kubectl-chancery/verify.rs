@@ -1,0 +1,149 @@
+//! `kubectl chancery verify`: what a relying party would say of a certificate.
+
+use std::{path::PathBuf, process::ExitCode, time::Duration};
+
+use anyhow::{Context as _, bail};
+use chancery::{
+    api::names,
+    cluster::{Clock as _, SystemClock},
+    plugin::{
+        material::{self, Material, Trusted},
+        output::{Format, print},
+        published::Published,
+        verify::{Path, Question, Sources, evidence, verify},
+    },
+};
+use chancery_pki::{Certificate, Crl, Usage};
+use clap::{Args, ValueEnum};
+use jiff::Timestamp;
+
+use crate::access::{duration, runtime};
+use crate::source::{Place, Source};
+use crate::{NOT_WELL, input::read};
+
+#[derive(Args, Debug)]
+pub(crate) struct Verify {
+    #[command(subcommand)]
+    source: Source,
+    /// A DNS name or IP address that the certificate must be for (repeatable).
+    #[arg(long = "name", value_name = "DNS|IP", global = true)]
+    names: Vec<String>,
+    /// Certificates (PEM) that are trusted. Unset: those of ca.crt in the Secret.
+    #[arg(long, value_name = "FILE", global = true)]
+    ca: Vec<PathBuf>,
+    /// Trusts the CA of an issuer of this cluster: Issuer/name, in the namespace, or ClusterIssuer/name.
+    #[arg(long, value_name = "KIND/NAME", conflicts_with = "ca", global = true)]
+    issuer: Option<String>,
+    /// What the certificate must be for.
+    #[arg(long, value_name = "PURPOSE", global = true)]
+    purpose: Option<Purpose>,
+    /// For when it is to be valid, as 2026-06-01T00:00:00Z. Unset: now.
+    #[arg(long, value_name = "TIME", global = true)]
+    at: Option<Timestamp>,
+    /// Whether revocation is looked at: not at all; where a list or an answer is to be had; or else it is a failure.
+    #[arg(long, value_name = "HOW", default_value = "try", global = true)]
+    revocation: Revocation,
+    /// A revocation list, DER or PEM (repeatable). It is looked at before those that are fetched.
+    #[arg(long, value_name = "FILE", global = true)]
+    crl: Vec<PathBuf>,
+    /// Looks at the lists in the operator's namespace instead of the URLs in the certificates.
+    #[arg(long, global = true)]
+    cluster_lists: bool,
+    /// The operator's namespace, where the lists are.
+    #[arg(long, env = "CHANCERY_NAMESPACE", default_value = names::DEFAULT_NAMESPACE, global = true)]
+    operator_namespace: String,
+    /// How long each list or answer may take.
+    #[arg(long = "limit", value_name = "DURATION", default_value = "10s", value_parser = duration, global = true)]
+    limit: Duration,
+    /// How it is printed.
+    #[arg(short, long, value_name = "FORMAT", default_value = "table", global = true)]
+    output: Format,
+    #[command(flatten)]
+    place: Place,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum Purpose {
+    Server,
+    Client,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Revocation {
+    Skip,
+    Try,
+    Require,
+}
+
+impl Verify {
+    pub(crate) fn run(&self) -> anyhow::Result<ExitCode> {
+        runtime()?.block_on(self.verify())
+    }
+
+    async fn verify(&self) -> anyhow::Result<ExitCode> {
+        let material = self.source.material(&self.place).await?;
+        let Some((leaf, others)) = material.proof().split_first() else { bail!("{}: there is no certificate in it", material.shown()) };
+        let trusted = self.trusted(&material).await?;
+        let path = Path::find(leaf, others, &trusted.certificates);
+        let at = self.at.unwrap_or_else(|| SystemClock.now());
+        let revocation = match self.revocation {
+            Revocation::Skip => Vec::new(),
+            Revocation::Try | Revocation::Require => evidence(&path, &self.sources().await?, at).await,
+        };
+        let question = Question {
+            of: material.name.clone(),
+            trusted_by: trusted.by,
+            names: self.names.clone(),
+            purpose: self.purpose.map(|purpose| match purpose {
+                Purpose::Server => Usage::ServerAuth,
+                Purpose::Client => Usage::ClientAuth,
+            }),
+            at,
+        };
+        let found = verify(&question, &path, revocation);
+        print(&found, self.output)?;
+        Ok(match (found.valid, found.is_partial() && self.revocation == Revocation::Require) {
+            (false, _) => ExitCode::from(NOT_WELL),
+            (true, true) => ExitCode::FAILURE,
+            (true, false) => ExitCode::SUCCESS,
+        })
+    }
+
+    async fn trusted(&self, material: &Material) -> anyhow::Result<Trusted> {
+        if let Some(issuer) = &self.issuer {
+            let (client, namespace) = self.place.open().await?;
+            return Ok(material::issuer(&client, &namespace, &self.operator_namespace, issuer).await?);
+        }
+        if self.ca.is_empty() {
+            let certificates = material.trust();
+            if certificates.is_empty() {
+                bail!("{}: nothing says who is trusted: give --ca FILE, or --issuer KIND/NAME for an issuer of this cluster", material.shown());
+            }
+            return Ok(Trusted { by: format!("ca.crt of {}", material.name), certificates });
+        }
+        let mut certificates = Vec::new();
+        for path in &self.ca {
+            certificates.extend(Certificate::bundle_from_pem(&read(path)?).with_context(|| path.display().to_string())?);
+        }
+        let by = self.ca.iter().map(|path| path.display().to_string()).collect::<Vec<_>>().join(", ");
+        Ok(Trusted { by, certificates })
+    }
+
+    async fn sources(&self) -> anyhow::Result<Sources> {
+        let mut files = Vec::new();
+        for path in &self.crl {
+            let shown = path.display().to_string();
+            let list = Crl::from_pem_or_der(&read(path)?).with_context(|| shown.clone())?;
+            files.push((shown, list));
+        }
+        let cluster = if self.cluster_lists {
+            let client = self.place.access.client().await?;
+            Some(Published::new(client, &self.operator_namespace))
+        } else {
+            None
+        };
+        // What a person gives is what is looked at: nothing else is asked then.
+        let fetch = files.is_empty() && cluster.is_none();
+        Ok(Sources { files, cluster, fetch, limit: self.limit })
+    }
+}

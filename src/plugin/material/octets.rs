@@ -1,0 +1,171 @@
+//! What octets are: PEM of any kind, DER, key stores. They may be anyone's.
+
+use chancery_pki::{Certificate, Crl, PrivateKey, keystore};
+
+use super::{Material, MaterialError, Piece, Role};
+
+const BEGIN: &str = "-----BEGIN ";
+const END: &str = "-----END ";
+const DASHES: &str = "-----";
+
+/// What is in a file, or came on standard input.
+///
+/// # Errors
+/// When there is nothing in it that is known.
+pub fn file(path: &str, octets: &[u8], password: Option<&[u8]>) -> Result<Material, MaterialError> {
+    let found = read(path, octets, password);
+    let locked = found.as_ref().is_some_and(is_locked);
+    match found.filter(|piece| locked || piece.is_something()) {
+        Some(_) if locked => {
+            let why = "it is a key store: give its password with --password-from FILE, or it is locked with another or in another way";
+            Err(MaterialError::Lacks { what: path.to_owned(), why: why.to_owned() })
+        }
+        Some(piece) => {
+            Ok(Material { name: format!("file/{path}"), namespace: None, pieces: vec![piece], notes: Vec::new(), session: None })
+        }
+        None => Err(MaterialError::Nothing { what: path.to_owned(), hint: "" }),
+    }
+}
+
+fn is_locked(piece: &Piece) -> bool {
+    piece.certificates.is_empty() && piece.key.is_none() && piece.trouble.as_deref() == Some(LOCKED)
+}
+
+/// What is said of a key store that is not opened.
+pub(super) const LOCKED: &str = "a key store, which is not opened";
+
+/// What is in a place; none where it is nothing that is known.
+pub(super) fn read(place: &str, octets: &[u8], password: Option<&[u8]>) -> Option<Piece> {
+    let piece = Piece { place: place.to_owned(), role: role(place), ..Piece::default() };
+    if let Ok(text) = str::from_utf8(octets)
+        && text.contains(BEGIN)
+    {
+        return Some(read_pem(piece, text));
+    }
+    if let Ok(certificate) = Certificate::from_der(octets.to_vec()) {
+        return Some(Piece { certificates: vec![certificate], ..piece });
+    }
+    if let Ok(list) = Crl::from_der(octets) {
+        return Some(Piece { lists: vec![list], ..piece });
+    }
+    if let Ok(key) = PrivateKey::from_der(octets) {
+        return Some(Piece { key: Some(key.public_key().clone()), ..piece });
+    }
+    if !looks_like_store(octets) {
+        return None;
+    }
+    Some(match password.and_then(|password| keystore::open(octets, password)) {
+        Some(opened) => Piece { certificates: opened.certificates, key: opened.key, ..piece },
+        None => Piece { trouble: Some(LOCKED.to_owned()), ..piece },
+    })
+}
+
+fn role(place: &str) -> Role {
+    if place == "ca.crt" || place.starts_with("truststore.") { Role::Trust } else { Role::Proof }
+}
+
+/// By their first octets: Java's own format, or the version 3 in a SEQUENCE as PKCS#12 has it.
+fn looks_like_store(octets: &[u8]) -> bool {
+    const JKS: &[u8] = &[0xfe, 0xed, 0xfe, 0xed];
+    const VERSION_3: &[u8] = &[2, 1, 3];
+    octets.starts_with(JKS) || octets.first() == Some(&0x30) && octets.iter().take(10).count() == 10 && {
+        octets[..10].windows(VERSION_3.len()).any(|window| window == VERSION_3)
+    }
+}
+
+fn read_pem(mut piece: Piece, text: &str) -> Piece {
+    let mut troubles = Vec::new();
+    for (label, block) in blocks(text) {
+        let read = match label {
+            "CERTIFICATE" => Certificate::bundle_from_pem(block.as_bytes())
+                .map(|certificates| piece.certificates.extend(certificates))
+                .map_err(|error| error.to_string()),
+            "X509 CRL" => Crl::from_pem_or_der(block.as_bytes()).map(|list| piece.lists.push(list)).map_err(|error| error.to_string()),
+            "EC PARAMETERS" => Ok(()),
+            _ if label.ends_with("PRIVATE KEY") => PrivateKey::from_pem(block.as_bytes())
+                .map(|key| piece.key = Some(key.public_key().clone()))
+                .map_err(|error| format!("the private key: {error}")),
+            _ => Err(format!("a block {label:?}, which is not looked at")),
+        };
+        troubles.extend(read.err());
+    }
+    if piece.certificates.is_empty() && piece.key.is_none() && piece.lists.is_empty() && troubles.is_empty() {
+        troubles.push("a block is begun and not ended".to_owned());
+    }
+    piece.trouble = Some(troubles.join("; ")).filter(|trouble| !trouble.is_empty());
+    piece
+}
+
+/// The blocks of a PEM text, each with its label. What is not ended is left out.
+fn blocks(text: &str) -> Vec<(&str, &str)> {
+    let mut found = Vec::new();
+    let mut rest = text;
+    while let Some(start) = rest.find(BEGIN) {
+        let begun = &rest[start..];
+        let label = begun[BEGIN.len()..].split(DASHES).next().unwrap_or_default();
+        let ending = format!("{END}{label}{DASHES}");
+        let Some(end) = begun.find(&ending).map(|end| end + ending.len()) else { break };
+        found.push((label, &begun[..end]));
+        rest = &begun[end..];
+    }
+    found
+}
+
+impl Piece {
+    pub(super) fn is_something(&self) -> bool {
+        !self.certificates.is_empty() || self.key.is_some() || !self.lists.is_empty()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use chancery_pki::{KeyAlgorithm, KeyEncoding, Name, SerialNumber, SubjectParts, Template, keystore, self_sign};
+
+    use super::*;
+
+    fn pair() -> (Certificate, PrivateKey) {
+        let parts = SubjectParts { common_name: Some("octets".to_owned()), ..SubjectParts::default() };
+        let template = Template::new(
+            SerialNumber::from_octets(&[1]).unwrap(),
+            Name::from_parts(&parts).unwrap(),
+            "2026-01-01T00:00:00Z".parse().unwrap(),
+            "2026-02-01T00:00:00Z".parse().unwrap(),
+        );
+        let key = PrivateKey::generate(KeyAlgorithm::EcdsaP256).unwrap();
+        (self_sign(&template, &key).unwrap(), key)
+    }
+
+    #[test]
+    fn certificates_and_keys_are_found_in_whatever_form_they_come() {
+        let (certificate, key) = pair();
+        let pem = format!("# mine\n{}{}", key.to_pem(KeyEncoding::Pkcs1).unwrap().as_str(), certificate.to_pem());
+        let der = key.to_der(KeyEncoding::Pkcs8).unwrap();
+        let contents = keystore::Contents { key: &key, chain: std::slice::from_ref(&certificate), ca: &[], alias: "a" };
+        let jks = keystore::jks(&contents, b"secret", [1; 20]).unwrap();
+        let p12 = keystore::pkcs12(&contents, keystore::Pkcs12Profile::Modern2023, b"secret").unwrap();
+        let public = Some(key.public_key().clone());
+        let rows: [(&[u8], usize, _); 5] = [
+            (pem.as_bytes(), 1, public.clone()),
+            (certificate.as_der(), 1, None),
+            (&der, 0, public.clone()),
+            (&jks, 1, public.clone()),
+            (&p12, 1, public),
+        ];
+        for (octets, certificates, key) in rows {
+            let piece = read("x", octets, Some(b"secret")).unwrap();
+            assert_eq!((piece.certificates.len(), &piece.key, &piece.trouble), (certificates, &key, &None));
+        }
+        for store in [&jks, &p12] {
+            assert!(is_locked(&read("x", store, None).unwrap()) && is_locked(&read("x", store, Some(b"other")).unwrap()));
+        }
+    }
+
+    #[test]
+    fn what_is_damaged_is_told_and_what_is_nothing_is_nothing() {
+        let (certificate, _) = pair();
+        let damaged = certificate.to_pem().replacen("MI", "!!", 1);
+        assert!(read("x", damaged.as_bytes(), None).unwrap().trouble.is_some());
+        assert!(read("x", b"-----BEGIN CERTIFICATE-----\nMII", None).unwrap().trouble.unwrap().contains("not ended"));
+        assert!(read("x", b"hello", None).is_none() && read("x", &[0x30, 3, 2], None).is_none() && read("x", b"", None).is_none());
+    }
+}
