@@ -174,3 +174,22 @@ $(KUBECONFORM)/bin/kubeconform: $(KUBECONFORM)/go.mod $(KUBECONFORM)/go.sum
 	$(need_cargo)
 	@echo "mdbook: building $(MDBOOK_VERSION) into .tools, some 2 minutes on 2 cores"
 	@CARGO_PROFILE_DEV_DEBUG=0 $(CARGO) install mdbook --version $(MDBOOK_VERSION) --locked --root .tools --debug --no-default-features --features search --quiet
+
+# --- GitOps: Flux's kustomize-controller, Argo CD's own checks, and the CRDs of both
+
+FLUX := tests/tools/flux
+ARGO := tests/tools/argo
+
+tools: flux argo
+
+.PHONY: flux argo
+flux: $(FLUX)/bin/kustomize-controller
+argo: $(ARGO)/bin/argo
+
+$(FLUX)/bin/kustomize-controller: $(FLUX)/build $(FLUX)/go.mod $(FLUX)/go.sum
+	$(need_go)
+	@$(FLUX)/build
+
+$(ARGO)/bin/argo: $(ARGO)/build $(ARGO)/go.mod $(ARGO)/go.sum $(wildcard $(ARGO)/*.go)
+	$(need_go)
+	@$(ARGO)/build

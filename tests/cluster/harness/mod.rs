@@ -19,6 +19,7 @@
 mod access;
 mod audit;
 mod control_plane;
+mod flux;
 mod ground;
 mod manifests;
 mod namespace;
@@ -35,6 +36,7 @@ mod wait;
 
 pub(crate) use access::Access;
 pub(crate) use audit::{Audit, Record};
+pub(crate) use flux::{Flux, definitions};
 pub(crate) use ground::{Ground, SHARED_SYSTEM, SHARED_USER};
 pub(crate) use manifests::{apply_manifests, kustomization, parse_manifests};
 pub(crate) use namespace::Namespace;
