@@ -6,6 +6,7 @@ SHELL := /bin/bash
 
 CARGO ?= cargo
 CRDS ?= crds
+CHART_CRDS := charts/chancery/files/crds
 # A test mostly waits for the API server: more of them at once than there are cores.
 export RUST_TEST_THREADS ?= 8
 
@@ -64,7 +65,7 @@ fmt: ## format the code
 	$(CARGO) fmt --all
 
 .PHONY: crds
-crds: ## write crds/ anew from the kinds (CRDS=folder writes elsewhere)
+crds: ## write crds/ and the chart's copies anew from the kinds (CRDS=folder writes elsewhere)
 	$(need_cargo)
 	@mkdir -p "$(CRDS)"
 	@$(CARGO) build --quiet --locked --bin chancery
@@ -75,6 +76,7 @@ crds: ## write crds/ anew from the kinds (CRDS=folder writes elsewhere)
 	  { text = text $$0 "\n" } \
 	  /^  name: / && !name { name = $$2 } \
 	  END { flush_document(); if (!count) { print "chancery crds printed no CRD" > "/dev/stderr"; exit 1 } }'
+	@if [ "$(CRDS)" = crds ]; then mkdir -p $(CHART_CRDS) && rm -f $(CHART_CRDS)/* && cp crds/chancery.dev_*.yaml $(CHART_CRDS)/; fi
 	@ls "$(CRDS)"/*.yaml
 
 .PHONY: bench

@@ -30,7 +30,7 @@ use tokio::{
 };
 
 use crate::{
-    manifests::{apply_manifests, kustomization, parse_manifests},
+    manifests::{apply_manifests, kustomization, parse_manifests, retain_identities},
     say,
 };
 
@@ -170,14 +170,12 @@ impl Place {
     /// Makes the namespaces and gives the operator its rights there; returns what was applied.
     pub(crate) async fn prepare(&mut self) -> Result<Vec<Value>> {
         self.brought.namespaces = true;
-        let folder = if self.shared { "deploy/namespaced" } else { "deploy/base" };
+        let folder = if self.shared { "deploy/overlays/namespaced" } else { "deploy/base" };
         let mut documents = kustomization(&source().join("deploy/samples"))?;
         documents.retain(|document| document["kind"] == "Namespace");
         documents.extend(kustomization(&source().join(folder))?);
-        if self.shared {
-            // It needs no more rights than in its own namespace, and so is the same in both modes.
-            documents.extend(parse_manifests(&fs::read_to_string(source().join("deploy/base/responder.yaml"))?)?);
-        }
+        // The operator and the responder run beside this program, not as pods.
+        retain_identities(&mut documents);
         let documents = documents.into_iter().map(|document| self.at_home(&document)).collect::<Result<Vec<_>>>()?;
         apply_manifests(&self.client, &documents).await?;
         Ok(documents)

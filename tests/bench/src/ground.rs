@@ -169,13 +169,15 @@ impl Ground {
     async fn prepare(&self) -> Result<()> {
         let mut files: Vec<PathBuf> =
             fs::read_dir(source().join("crds"))?.map(|entry| entry.map(|entry| entry.path())).collect::<Result<_, _>>()?;
+        files.retain(|file| file.extension().is_some_and(|extension| extension == "yaml"));
         files.sort();
         for file in files {
             let text = fs::read_to_string(&file).with_context(|| format!("cannot read {}", file.display()))?;
             let documents = manifests::parse_manifests(&text)?;
             manifests::apply_manifests(&self.client, &documents).await.with_context(|| file.display().to_string())?;
         }
-        let base = manifests::kustomization(&source().join("deploy/base"))?;
+        let mut base = manifests::kustomization(&source().join("deploy/base"))?;
+        manifests::retain_identities(&mut base);
         manifests::apply_manifests(&self.client, &base).await.context("deploy/base")?;
         rights::wait_for_rights(&self.client, &base).await?;
         let namespaces: Vec<Value> = (0..NAMESPACES)

@@ -27,20 +27,25 @@ pub(crate) fn parse_manifests(text: &str) -> Result<Vec<Value>> {
     Ok(documents)
 }
 
-/// The documents of a kustomization's resources, in their order. Ours name plain files and nothing else.
+/// The documents of a kustomization's resources, in their order, and those of the kustomizations among them. Patches are passed over.
 pub(crate) fn kustomization(folder: &Path) -> Result<Vec<Value>> {
-    let read = |name: &str| {
-        let file = folder.join(name);
-        let text = fs::read_to_string(&file).with_context(|| format!("cannot read {}", file.display()))?;
+    let read = |file: &Path| {
+        let text = fs::read_to_string(file).with_context(|| format!("cannot read {}", file.display()))?;
         parse_manifests(&text).with_context(|| file.display().to_string())
     };
-    let list = read("kustomization.yaml")?;
+    let list = read(&folder.join("kustomization.yaml"))?;
     let resources = list.first().and_then(|list| list["resources"].as_array()).context("a kustomization without resources")?;
     let mut documents = Vec::new();
-    for file in resources.iter().filter_map(Value::as_str) {
-        documents.extend(read(file)?);
+    for resource in resources.iter().filter_map(Value::as_str).map(|name| folder.join(name)) {
+        documents.extend(if resource.is_dir() { kustomization(&resource)? } else { read(&resource)? });
     }
     Ok(documents)
+}
+
+/// Leaves the namespaces, the ServiceAccounts and what these may do: all that a process outside the cluster needs of an installation.
+pub(crate) fn retain_identities(documents: &mut Vec<Value>) {
+    const KINDS: [&str; 6] = ["Namespace", "ServiceAccount", "Role", "RoleBinding", "ClusterRole", "ClusterRoleBinding"];
+    documents.retain(|document| document["kind"].as_str().is_some_and(|kind| KINDS.contains(&kind)));
 }
 
 /// Applies the documents in their order; returns when every CRD among them is established.
