@@ -31,7 +31,7 @@ need_keytool = $(call need,keytool,apt-get install default-jdk-headless)
 .PHONY: help
 help: ## this list
 	@echo "Chancery: make TARGET"
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 .PHONY: demo
 demo: programs $(if $(DEMO_KUBECONFIG),,control-plane) ## a guided tour on a real API server (DEMO_KUBECONFIG=file: on your cluster, in namespaces of its own)
@@ -176,6 +176,60 @@ $(KUBECONFORM)/bin/kubeconform: $(KUBECONFORM)/go.mod $(KUBECONFORM)/go.sum
 	$(need_cargo)
 	@echo "mdbook: building $(MDBOOK_VERSION) into .tools, some 2 minutes on 2 cores"
 	@CARGO_PROFILE_DEV_DEBUG=0 $(CARGO) install mdbook --version $(MDBOOK_VERSION) --locked --root .tools --debug --no-default-features --features search --quiet
+
+# --- images, releases, and real pods
+
+NODE := tests/node
+PROBE := $(NODE)/bin/probe.tar
+ZIG_VERSION := 0.15.2
+CARGO_ZIGBUILD_VERSION := 0.24.0
+CARGO_CYCLONEDX_VERSION := 0.5.9
+
+.PHONY: image
+image: ## a small static image, made without a daemon: dist/ (PLATFORMS=linux/amd64,linux/arm64; PROFILE=dev is quicker)
+	$(need_cargo)
+	@packaging/image
+
+.PHONY: release
+release: helm .tools/bin/cargo-cyclonedx ## what is published: image, programs, chart, CRDs, SBOM, checksums: dist/ (PLATFORMS as above)
+	$(need_cargo)
+	$(call need,jq,apt-get install jq)
+	@packaging/release
+
+# First what the machine must have, before anything long begins.
+.PHONY: e2e
+e2e: node-machine programs control-plane node-tools helm $(if $(E2E_IMAGE),,image) ## the image in real pods, from helm install to uninstall, on a node of its own (needs root; E2E_IMAGE=file: that image)
+	@$(CARGO) build --quiet --locked --bin kubectl-chancery
+	@tests/e2e/run
+
+.PHONY: node-machine
+node-machine:
+	@$(NODE)/up --check
+
+.PHONY: node-tools
+node-tools: $(addprefix $(NODE)/bin/,kubelet kube-proxy kube-scheduler) $(PROBE) ## build what `make e2e` needs besides: a node's programs (about 3 minutes the first time)
+
+$(addprefix $(NODE)/bin/,kubelet kube-proxy kube-scheduler) &: $(CONTROL_PLANE)/go.mod $(CONTROL_PLANE)/go.sum
+	$(need_go)
+	@$(CONTROL_PLANE)/build node
+
+$(PROBE): $(NODE)/build-probe packaging/pack $(addprefix $(NODE)/probe/,go.mod go.sum Containerfile) $(wildcard $(NODE)/probe/*.go)
+	$(need_go)
+	@$(NODE)/build-probe
+
+.PHONY: cross
+cross: .tools/cross/bin/cargo-zigbuild ## a C compiler for other platforms' images and programs (zig, from PyPI), into .tools/cross
+
+.tools/cross/bin/cargo-zigbuild:
+	$(call need,python3,apt-get install python3 python3-venv)
+	python3 -m venv .tools/cross
+	.tools/cross/bin/pip install --quiet --disable-pip-version-check ziglang==$(ZIG_VERSION) cargo-zigbuild==$(CARGO_ZIGBUILD_VERSION)
+
+# Not optimized: it runs for a second.
+.tools/bin/cargo-cyclonedx:
+	$(need_cargo)
+	@echo "cargo-cyclonedx: building $(CARGO_CYCLONEDX_VERSION) into .tools, some 3 minutes on 2 cores"
+	@CARGO_PROFILE_DEV_DEBUG=0 $(CARGO) install cargo-cyclonedx --version $(CARGO_CYCLONEDX_VERSION) --locked --root .tools --debug --quiet
 
 # --- GitOps: Flux's kustomize-controller, Argo CD's own checks, and the CRDs of both
 

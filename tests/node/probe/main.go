@@ -13,8 +13,10 @@ const usage = `probe pause                     until it is told to end
 probe serve FOLDER              TLS on :8443 with FOLDER/tls.crt and tls.key, read anew for each connection
 probe get URL CA                a GET over TLS; CA is the file of who is trusted. Prints the serial number that was served
 probe changed URL CA SERIAL     the same, again and again for at most two minutes, until the serial number is another
-probe watch URL CA              a connection of its own each 50 ms until it is told to end: prints each serial number and each failure
-probe revocation URL CA         what the list and the OCSP responder that the served certificate names say of it
+probe watch URL CA              a connection of its own each 50 ms until it is told to end: prints each serial number, and each failure after
+                                the first answer
+probe revocation CA STATUS      reads a certificate that CA issued, and asks the list and the OCSP responder that it names for at most a
+                                minute, until both say STATUS: good or revoked
 `
 
 func main() {

@@ -3,9 +3,12 @@ package main
 import (
 	"bytes"
 	"crypto/x509"
+	"encoding/pem"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
+	"os"
 	"time"
 
 	"golang.org/x/crypto/ocsp"
@@ -13,26 +16,48 @@ import (
 
 var plain = &http.Client{Timeout: 10 * time.Second}
 
-// revocation follows the addresses in the certificate that is served, and prints `ocsp STATUS` and `crl STATUS`.
-func revocation(url, trusted string) error {
-	chain, err := ask(url, trusted)
+// revocation follows the addresses in the certificate that it reads from its standard input, until the list and the OCSP
+// responder both say `wanted` of it. What it knows of Services is where they are.
+func revocation(trusted, wanted string) error {
+	leaf, err := certificate(io.ReadAll(os.Stdin))
 	if err != nil {
-		return err
+		return fmt.Errorf("standard input: %w", err)
 	}
-	if len(chain) < 2 || len(chain[0].OCSPServer) == 0 || len(chain[0].CRLDistributionPoints) == 0 {
-		return fmt.Errorf("the certificate of %s does not name a list and an OCSP responder", url)
-	}
-	leaf, issuer := chain[0], chain[1]
-	answer, err := askOCSP(leaf, issuer)
+	issuer, err := certificate(os.ReadFile(trusted))
 	if err != nil {
-		return fmt.Errorf("OCSP at %s: %w", leaf.OCSPServer[0], err)
+		return fmt.Errorf("%s: %w", trusted, err)
 	}
-	listed, err := askList(leaf, issuer)
+	if len(leaf.OCSPServer) == 0 || len(leaf.CRLDistributionPoints) == 0 {
+		return errors.New("the certificate does not name a list and an OCSP responder")
+	}
+	for end := time.Now().Add(time.Minute); ; time.Sleep(50 * time.Millisecond) {
+		answer, err := askOCSP(leaf, issuer)
+		if err != nil {
+			return fmt.Errorf("OCSP at %s: %w", leaf.OCSPServer[0], err)
+		}
+		listed, err := askList(leaf, issuer)
+		if err != nil {
+			return fmt.Errorf("list at %s: %w", leaf.CRLDistributionPoints[0], err)
+		}
+		if answer == wanted && listed == wanted {
+			return nil
+		}
+		if time.Now().After(end) {
+			return fmt.Errorf("after a minute OCSP says %s and the list %s", answer, listed)
+		}
+	}
+}
+
+// certificate is the first of a file in PEM.
+func certificate(text []byte, err error) (*x509.Certificate, error) {
 	if err != nil {
-		return fmt.Errorf("list at %s: %w", leaf.CRLDistributionPoints[0], err)
+		return nil, err
 	}
-	fmt.Printf("ocsp %s\ncrl %s\n", answer, listed)
-	return nil
+	block, _ := pem.Decode(text)
+	if block == nil {
+		return nil, errors.New("no PEM")
+	}
+	return x509.ParseCertificate(block.Bytes)
 }
 
 // askOCSP verifies the answer's signature by the issuer, or by a delegate that the issuer certified.

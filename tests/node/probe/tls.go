@@ -104,8 +104,11 @@ func watch(url, trusted string) error {
 		}
 		chain, err := ask(url, trusted)
 		if err != nil {
-			failed++
-			fmt.Println("FAILED:", err)
+			// What it asks may start after it; once it has answered, it has to go on.
+			if last != "" {
+				failed++
+				fmt.Println("FAILED:", err)
+			}
 		} else if now := serial(chain[0]); now != last {
 			last = now
 			fmt.Println("serial", now)
