@@ -80,7 +80,7 @@ async fn the_secret_of_a_certificate_is_shown_with_all_its_forms_and_without_its
 async fn what_is_wrong_with_a_secret_is_said_and_ends_with_3() {
     let ground = Ground::prepared().await;
     let namespace = Namespace::create(&ground, "inspect").await;
-    let (authority, other) = (ForeignCa::of_years("Somebody", 2020, 2045), ForeignCa::make("Somebody else"));
+    let (authority, other) = (ForeignCa::of_years("Somebody", 2020, 2045), ForeignCa::of_years("Somebody else", 2020, 2045));
     let (certificate, _) = authority.sign("web.example.com");
     let (_, key) = other.sign("web.example.com");
     let chain = format!("{certificate}{}", other.certificate);

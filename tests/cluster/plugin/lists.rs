@@ -13,7 +13,7 @@ async fn lists_are_listed_fetched_and_explained_as_the_responder_serves_them() {
     let stage = Stage::of_own(&ground, &own.ground);
     let responder = own.ground.responder(&ground).await;
     let status = stage.covered_by(&responder, json!({"shards": 2})).await;
-    let authority = authority_of(&status);
+    let authority = authority_of(&status).to_owned();
     let first = stage.issued("web", leaf("ca", "web")).await;
     let consumer = Consumer::of(&stage.content("web").await);
     consumer.fetch().await;
