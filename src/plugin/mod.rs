@@ -3,6 +3,7 @@
 //! It acts as the person who runs it, with that person's rights, and through the same objects that anyone may write: it knows no
 //! way into the operator that a manifest does not have.
 
+pub mod crl;
 pub mod fetch;
 pub mod import;
 pub mod inspect;
@@ -10,8 +11,8 @@ pub mod material;
 pub mod migrate;
 pub mod ocsp;
 pub mod output;
-pub mod read;
 pub mod published;
+pub mod read;
 pub mod show;
 pub mod span;
 pub mod verify;

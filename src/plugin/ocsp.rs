@@ -24,7 +24,7 @@ use super::{
     fetch::{FetchError, Posted, fetch},
     inspect::shown,
     output::{Report, Tone, plain},
-    span::{relative, span},
+    span::{span, when},
     verify::Outcome,
 };
 
@@ -284,7 +284,7 @@ impl Report for Explained {
         field("Status", &status)?;
         if let (Some(this), Some(next)) = (self.this_update, self.next_update) {
             field("Known at", &format!("{this} ({} old)", span(self.at.duration_since(this))))?;
-            field("Good until", &format!("{next} ({})", relative(next, self.at)))?;
+            field("Good until", &format!("{next} ({})", when(next, self.at)))?;
         }
         field("Signed at", &self.produced_at.to_string())?;
         field("Signed by", &plain(&self.signed_by))?;

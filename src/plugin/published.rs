@@ -2,7 +2,7 @@
 
 use std::{collections::HashMap, fmt};
 
-use chancery_pki::{Crl, KeyId};
+use chancery_pki::{Crl, KeyId, SerialNumber};
 use futures::{StreamExt as _, TryStreamExt as _, stream};
 use k8s_openapi::api::core::v1::ConfigMap;
 use kube::{Api, Client, ResourceExt as _, api::ListParams};
@@ -10,8 +10,10 @@ use thiserror::Error;
 
 use crate::{
     api::{ClusterIssuer, Issuer, RevocationList, names},
+    cluster::CallError,
     lists::{self, Head, Kind, Part, ReadError},
-    register::Document,
+    plugin::read,
+    register::{self, Document, Line, RegisterId},
 };
 
 /// How many chunks are asked for at once.
@@ -49,7 +51,7 @@ impl Published {
     pub async fn authorities(&self) -> Result<Vec<KeyId>, PublishedError> {
         // Chunks have the same label, and up to 1 MiB each: only names are asked for.
         let named = self.maps.list_metadata(&ListParams::default().labels(names::LIST)).await;
-        let named = named.map_err(|source| self.refused("ConfigMaps".to_owned(), source))?;
+        let named = named.map_err(CallError::of("list", "ConfigMaps", Some(&self.namespace), ""))?;
         let head = |name: String| lists::part_of(&name).filter(|(_, part)| *part == Part::Head).map(|(authority, _)| authority);
         let mut authorities: Vec<_> = named.items.iter().filter_map(|map| head(map.name_any())).collect();
         authorities.sort_unstable();
@@ -62,7 +64,7 @@ impl Published {
     /// When the API server does not give it, or it is damaged.
     pub async fn head(&self, authority: &KeyId) -> Result<Option<Head>, PublishedError> {
         let name = lists::head_name(authority);
-        let found = self.maps.get_opt(&name).await.map_err(|source| self.refused(format!("ConfigMap {name}"), source))?;
+        let found = self.maps.get_opt(&name).await.map_err(CallError::of("get", "ConfigMap", Some(&self.namespace), &name))?;
         let Some(found) = found else { return Ok(None) };
         let head = Head::from_document(&Document::from(found));
         head.map(Some).map_err(|why| PublishedError::Damaged { what: format!("ConfigMap {}/{name}", self.namespace), why })
@@ -81,7 +83,7 @@ impl Published {
         let wanted = [Kind::Full, Kind::Delta].into_iter().flat_map(|kind| head.chunk_names(shard, kind));
         let fetched = stream::iter(wanted)
             .map(|name| async move {
-                let found = self.maps.get_opt(&name).await.map_err(|source| self.refused(format!("ConfigMap {name}"), source))?;
+                let found = self.maps.get_opt(&name).await.map_err(CallError::of("get", "ConfigMap", Some(&self.namespace), &name))?;
                 let octets = found.and_then(|map| map.binary_data?.remove(names::LIST_DER)).map(|octets| octets.0);
                 Ok::<_, PublishedError>((name, octets))
             })
@@ -95,31 +97,46 @@ impl Published {
         }
     }
 
-    /// The authority that a person means: a key id (or its first 8 digits at least, where only one begins so), `Issuer/name`,
-    /// `ClusterIssuer/name` or `RevocationList/name`, the first and the last in `namespace`.
+    /// The authority that a person means: a key id (or its first 8 digits at least, where only one begins so), `ClusterIssuer/name`,
+    /// `Issuer/namespace/name` or `RevocationList/namespace/name`.
     ///
     /// # Errors
     /// When there is none, or more than one.
-    pub async fn authority(&self, namespace: &str, text: &str) -> Result<KeyId, PublishedError> {
-        let Some((kind, name)) = text.split_once('/') else { return self.by_key(text).await };
-        let refused = |source| self.refused(text.to_owned(), source);
-        let authority = match kind {
-            "Issuer" => {
-                let found = Api::<Issuer>::namespaced(self.client.clone(), namespace).get(name).await.map_err(refused)?;
-                found.status.and_then(|status| status.authority)
+    pub async fn authority(&self, text: &str) -> Result<KeyId, PublishedError> {
+        let client = self.client.clone();
+        let authority = match text.split('/').collect::<Vec<_>>().as_slice() {
+            [_] => return self.by_key(text).await,
+            ["ClusterIssuer", name] => {
+                let found = Api::<ClusterIssuer>::all(client).get(name).await;
+                found.map_err(CallError::of("get", "ClusterIssuer", None, name))?.status.and_then(|status| status.authority)
             }
-            "ClusterIssuer" => {
-                let found = Api::<ClusterIssuer>::all(self.client.clone()).get(name).await.map_err(refused)?;
-                found.status.and_then(|status| status.authority)
+            ["Issuer", namespace, name] => {
+                read::one(&Api::<Issuer>::namespaced(client, namespace), name).await?.status.and_then(|status| status.authority)
             }
-            "RevocationList" => {
-                let found = Api::<RevocationList>::namespaced(self.client.clone(), namespace).get(name).await.map_err(refused)?;
-                found.status.and_then(|status| status.authority)
+            ["RevocationList", namespace, name] => {
+                read::one(&Api::<RevocationList>::namespaced(client, namespace), name).await?.status.and_then(|status| status.authority)
             }
             _ => return Err(PublishedError::Unclear { text: text.to_owned() }),
         };
         let authority = authority.and_then(|authority| authority.parse().ok());
         authority.ok_or_else(|| PublishedError::NoAuthority { what: text.to_owned() })
+    }
+
+    /// The lines of an authority's register about a certificate, as they stand: that they were not changed is verified elsewhere.
+    ///
+    /// # Errors
+    /// When the API server does not give them.
+    pub async fn lines(&self, authority: &KeyId, serial: &SerialNumber) -> Result<Vec<Line>, CallError> {
+        let id = RegisterId::Authority(*authority);
+        let params = ListParams::default().labels(&format!("{}={}", register::LABEL, id.label()));
+        let documents = read::all(&self.maps, &params).await?;
+        let documents = documents.into_iter().map(Document::from).filter(|document| document.name.starts_with(&id.name()));
+        let mut lines: Vec<Line> = documents
+            .flat_map(|document| document.lines().lines().filter_map(|line| serde_json::from_str::<Line>(line).ok()).collect::<Vec<_>>())
+            .filter(|line| line.entry.serial.as_ref() == Some(serial))
+            .collect();
+        lines.sort_by_key(|line| line.sequence);
+        Ok(lines)
     }
 
     async fn by_key(&self, text: &str) -> Result<KeyId, PublishedError> {
@@ -136,23 +153,14 @@ impl Published {
             found => Err(PublishedError::Several { text: text.to_owned(), authorities: found.len(), namespace: self.namespace.clone() }),
         }
     }
-
-    fn refused(&self, what: String, source: kube::Error) -> PublishedError {
-        PublishedError::Cluster { what: format!("{what} in {}", self.namespace), source }
-    }
 }
 
 /// Why a published list is not read.
 #[derive(Debug, Error)]
 pub enum PublishedError {
     /// The API server was asked and did not give it.
-    #[error("{what}: {source}")]
-    Cluster {
-        /// What was asked for.
-        what: String,
-        /// What it said.
-        source: kube::Error,
-    },
+    #[error(transparent)]
+    Call(#[from] CallError),
     /// What lies there is not worth anything.
     #[error("{what}: {why}")]
     Damaged {
@@ -162,7 +170,7 @@ pub enum PublishedError {
         why: ReadError,
     },
     /// It is not known which authority is meant.
-    #[error("{text:?} names no authority: write its key id, Issuer/name, ClusterIssuer/name or RevocationList/name")]
+    #[error("{text:?} names no authority: write its key id, ClusterIssuer/name, Issuer/namespace/name or RevocationList/namespace/name")]
     Unclear {
         /// What was given.
         text: String,

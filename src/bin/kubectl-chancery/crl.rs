@@ -7,13 +7,27 @@ use std::{
     time::Duration,
 };
 
-use anyhow::Context as _;
-use chancery::plugin::{self, Import, output};
+use anyhow::{Context as _, bail};
+use chancery::{
+    api,
+    cluster::{Clock as _, SystemClock},
+    lists::{Head, Kind, shard_of},
+    plugin::{
+        self, Import,
+        crl::{Listing, Wanted, explain, wanted},
+        fetch,
+        ocsp::serial,
+        output::{self, print},
+        published::Published,
+        read::one,
+    },
+};
 use chancery_pki::Certificate;
 use clap::Subcommand;
+use kube::Api;
 
-use crate::access::{OperatorNamespace, duration, namespaced, runtime};
-use crate::input::read;
+use crate::access::{OperatorNamespace, Printed, duration, namespaced, runtime};
+use crate::{NOT_WELL, input::read};
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Crl {
@@ -24,6 +38,61 @@ pub(crate) enum Crl {
         /// Certificates (PEM) of those who may have signed it: the signature is checked.
         #[arg(long, value_name = "FILE")]
         ca: Option<PathBuf>,
+    },
+    /// Lists what is published: authorities, numbers, ages, entries.
+    ///
+    /// The exit code is 3 where a list is overdue or cannot be read.
+    List {
+        /// Reads every list whole, and verifies it as the responder does.
+        #[arg(long)]
+        verify: bool,
+        #[command(flatten)]
+        printed: Printed,
+        #[command(flatten)]
+        cluster: OperatorNamespace,
+    },
+    /// Fetches a list, from the cluster or from a URL, and verifies who signed it.
+    ///
+    /// It is written only where the signature is good; else the exit code is 3.
+    Fetch {
+        /// Whose: a key id or its first digits, ClusterIssuer/name, Issuer/namespace/name, RevocationList/namespace/name; or an http URL.
+        #[arg(value_name = "AUTHORITY|URL")]
+        from: String,
+        /// Which of the authority's lists.
+        #[arg(long, value_name = "NUMBER", default_value_t = 0)]
+        shard: u16,
+        /// The delta instead of the complete list.
+        #[arg(long)]
+        delta: bool,
+        /// Certificates (PEM) of those who may have signed what a URL gives. Unset: the authorities of the cluster.
+        #[arg(long, value_name = "FILE")]
+        ca: Option<PathBuf>,
+        /// Where the list is kept; - for standard output.
+        #[arg(short = 'f', long = "filename", value_name = "FILE", default_value = "-")]
+        keep: PathBuf,
+        /// Writes DER instead of PEM.
+        #[arg(long)]
+        der: bool,
+        /// How long a URL may take.
+        #[arg(long, default_value = "30s", value_parser = duration)]
+        timeout: Duration,
+        #[command(flatten)]
+        cluster: OperatorNamespace,
+    },
+    /// Explains how a certificate stands: whether it is on its list, since when, why, and what clients see.
+    ///
+    /// The exit code is 3 where the list is overdue, or lacks what the register says.
+    Explain {
+        /// A serial number; or the word certificate, and then namespace/name.
+        #[arg(value_name = "SERIAL|certificate NAMESPACE/NAME", num_args = 1..=2, required = true)]
+        target: Vec<String>,
+        /// The authority, as for fetch. Unset: every authority that has it on record or on its list.
+        #[arg(long)]
+        authority: Option<String>,
+        #[command(flatten)]
+        printed: Printed,
+        #[command(flatten)]
+        cluster: OperatorNamespace,
     },
     /// Takes a signed list into the register of the authority that signed it: all that is on it is revoked here too.
     Import {
@@ -44,6 +113,19 @@ impl Crl {
     pub(crate) fn run(self) -> anyhow::Result<ExitCode> {
         match self {
             Self::Show { file, ca } => show(&file, ca.as_deref()),
+            Self::List { verify, printed, cluster } => runtime()?.block_on(all(verify, printed, &cluster)),
+            Self::Fetch { from, shard, delta, ca, keep, der, timeout, cluster } => {
+                let kind = if delta { Kind::Delta } else { Kind::Full };
+                let keep = Keep { file: keep, der };
+                if from.contains("://") {
+                    runtime()?.block_on(fetch_url(&from, ca.as_deref(), timeout, &keep, &cluster))
+                } else {
+                    runtime()?.block_on(fetch_published(&from, shard, kind, &keep, &cluster))
+                }
+            }
+            Self::Explain { target, authority, printed, cluster } => {
+                runtime()?.block_on(explained(&target, authority.as_deref(), printed, &cluster))
+            }
             Self::Import { file, list, timeout, cluster } => import(&file, list.as_ref(), timeout, &cluster),
         }
     }
@@ -75,4 +157,132 @@ fn import(file: &Path, into: Option<&(String, String)>, limit: Duration, cluster
 
 fn list(file: &Path) -> anyhow::Result<chancery_pki::Crl> {
     chancery_pki::Crl::from_pem_or_der(&read(file)?).with_context(|| file.display().to_string())
+}
+
+/// How a command ends that found all well, or not.
+fn ended(well: bool) -> ExitCode {
+    if well { ExitCode::SUCCESS } else { ExitCode::from(NOT_WELL) }
+}
+
+async fn published(cluster: &OperatorNamespace) -> anyhow::Result<Published> {
+    Ok(Published::new(cluster.access.client().await?, &cluster.namespace))
+}
+
+async fn all(verify: bool, printed: Printed, cluster: &OperatorNamespace) -> anyhow::Result<ExitCode> {
+    let published = published(cluster).await?;
+    let mut listing = Listing::new(SystemClock.now());
+    for authority in published.authorities().await? {
+        let head = match published.head(&authority).await {
+            Ok(Some(head)) => head,
+            Ok(None) => continue,
+            Err(error) => {
+                listing.damaged.push(error.to_string());
+                continue;
+            }
+        };
+        for (&shard, named) in &head.shards {
+            for kind in [Some(Kind::Full), named.delta.as_ref().map(|_| Kind::Delta)].into_iter().flatten() {
+                let read = if verify { Some(published.list(&head, shard, kind).await.map_err(|error| error.to_string())) } else { None };
+                listing.add(&head, shard, kind, read);
+            }
+        }
+    }
+    print(&listing, printed.output)?;
+    Ok(ended(listing.is_well()))
+}
+
+/// Where a list goes, and how.
+struct Keep {
+    file: PathBuf,
+    der: bool,
+}
+
+impl Keep {
+    fn write(&self, list: &chancery_pki::Crl, signer: &Certificate) -> anyhow::Result<ExitCode> {
+        let octets = if self.der { list.as_der().to_vec() } else { list.to_pem().into_bytes() };
+        if self.file == Path::new("-") {
+            output::written(io::stdout().write_all(&octets))?;
+        } else {
+            std::fs::write(&self.file, &octets).with_context(|| self.file.display().to_string())?;
+        }
+        let number = list.number().map_or_else(|| "without a number".to_owned(), |number| format!("number {number}"));
+        let (entries, subject) = (list.len(), output::plain(&signer.subject().to_string()));
+        let _ = writeln!(io::stderr(), "list {number}, {entries} entries, signed by {subject} (key {})", signer.key_id());
+        Ok(ExitCode::SUCCESS)
+    }
+}
+
+async fn fetch_published(from: &str, shard: u16, kind: Kind, keep: &Keep, cluster: &OperatorNamespace) -> anyhow::Result<ExitCode> {
+    let published = published(cluster).await?;
+    let authority = published.authority(from).await?;
+    let head = head_of(&published, &authority).await?;
+    let list = published.list(&head, shard, kind).await?;
+    keep.write(&list, head.issuer()?)
+}
+
+async fn head_of(published: &Published, authority: &chancery_pki::KeyId) -> anyhow::Result<Head> {
+    let head = published.head(authority).await?;
+    head.with_context(|| format!("authority {authority} publishes no list in namespace {}", published.namespace()))
+}
+
+async fn fetch_url(url: &str, ca: Option<&Path>, limit: Duration, keep: &Keep, cluster: &OperatorNamespace) -> anyhow::Result<ExitCode> {
+    let octets = fetch::fetch(url, None, limit).await?;
+    let list = chancery_pki::Crl::from_pem_or_der(&octets).with_context(|| url.to_owned())?;
+    let signers = match ca {
+        Some(path) => Certificate::bundle_from_pem(&read(path)?).with_context(|| path.display().to_string())?,
+        None => {
+            let published = published(cluster).await?;
+            let mut signers = Vec::new();
+            for authority in published.authorities().await? {
+                signers.extend(published.head(&authority).await.ok().flatten().and_then(|head| head.issuer().ok().cloned()));
+            }
+            signers
+        }
+    };
+    let signed = |signer: &&Certificate| list.issuer() == signer.subject() && list.is_signed_by(signer.public_key());
+    match signers.iter().find(signed) {
+        Some(signer) => keep.write(&list, signer),
+        None => {
+            let issuer = output::plain(&list.issuer().to_string());
+            let _ = writeln!(io::stderr(), "{url}: the list of {issuer} is signed by none of the {} certificates that may sign it", signers.len());
+            Ok(ExitCode::from(NOT_WELL))
+        }
+    }
+}
+
+async fn explained(target: &[String], authority: Option<&str>, printed: Printed, cluster: &OperatorNamespace) -> anyhow::Result<ExitCode> {
+    let published = published(cluster).await?;
+    let mut asked = match target {
+        [word, name] if word == "certificate" => {
+            let (namespace, name) = namespaced(name).map_err(anyhow::Error::msg)?;
+            let certificates: Api<api::Certificate> = Api::namespaced(cluster.access.client().await?, &namespace);
+            wanted(&one(&certificates, &name).await?).map_err(|why| anyhow::anyhow!("Certificate {namespace}/{name}: {why}"))?
+        }
+        [text] => Wanted { serial: serial(text).map_err(|why| anyhow::anyhow!("{text:?} is no serial number: {why}"))?, authority: None },
+        _ => bail!("write a serial number, or certificate and then namespace/name"),
+    };
+    if let Some(authority) = authority {
+        asked.authority = Some(published.authority(authority).await?);
+    }
+    let candidates = match asked.authority {
+        Some(authority) => vec![authority],
+        None => published.authorities().await?,
+    };
+    let (mut well, mut found) = (true, 0);
+    for authority in &candidates {
+        let head = head_of(&published, authority).await?;
+        let list = published.list(&head, shard_of(&asked.serial, head.settings.shards), Kind::Full).await?;
+        let lines = published.lines(authority, &asked.serial).await.map_err(|error| error.to_string());
+        let explanation = explain(&head, &list, &asked.serial, lines, SystemClock.now())?;
+        if asked.authority.is_none() && !explanation.listed && explanation.register.is_empty() {
+            continue;
+        }
+        found += 1;
+        well &= explanation.is_well();
+        print(&explanation, printed.output)?;
+    }
+    if found == 0 {
+        bail!("serial number {} is neither on record nor on the list of one of {} authorities in namespace {}", asked.serial, candidates.len(), published.namespace());
+    }
+    Ok(ended(well))
 }

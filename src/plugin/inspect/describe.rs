@@ -4,7 +4,7 @@ use chancery_pki::{Certificate, Hexadecimal, NameSubtrees, PublicKey};
 use jiff::Timestamp;
 use serde::Serialize;
 
-use crate::plugin::span::{relative, span};
+use crate::plugin::span::{span, when};
 
 /// A certificate in words. The names of its fields are an interface.
 #[derive(Clone, Debug, Serialize)]
@@ -185,11 +185,11 @@ impl Described {
 
     fn validity(&self, now: Timestamp) -> String {
         if now < self.not_before {
-            format!("begins {}", relative(self.not_before, now))
+            format!("begins {}", when(self.not_before, now))
         } else if now.as_second() > self.not_after.as_second() {
-            format!("ended {}", relative(self.not_after, now))
+            format!("ended {}", when(self.not_after, now))
         } else {
-            format!("of {}, ends {}", span(self.not_after.duration_since(self.not_before)), relative(self.not_after, now))
+            format!("of {}, ends {}", span(self.not_after.duration_since(self.not_before)), when(self.not_after, now))
         }
     }
 }

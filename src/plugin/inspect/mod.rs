@@ -11,7 +11,7 @@ use serde::Serialize;
 use super::{
     material::{Material, Piece, Role},
     output::{Report, Tone, plain},
-    span::relative,
+    span::when,
 };
 
 mod describe;
@@ -166,9 +166,9 @@ impl Findings<'_> {
         let mut described = Described::of(certificate);
         described.signed_by = Some(self.signer(piece, index, certificate));
         if self.now.as_second() > certificate.not_after().as_second() {
-            self.problems.push(format!("{which} ended {}", relative(certificate.not_after(), self.now)));
+            self.problems.push(format!("{which} ended {}", when(certificate.not_after(), self.now)));
         } else if !certificate.is_valid_at(self.now) {
-            self.problems.push(format!("{which} is not valid yet: it begins {}", relative(certificate.not_before(), self.now)));
+            self.problems.push(format!("{which} is not valid yet: it begins {}", when(certificate.not_before(), self.now)));
         }
         if let Some(weakness) = &described.key.weakness {
             self.problems.push(format!("{which} has a weak key: {weakness}"));
@@ -206,7 +206,7 @@ impl Findings<'_> {
 
     fn list(&mut self, place: &str, list: &chancery_pki::Crl) -> Listed {
         if let Some(overdue) = list.next_update().filter(|next| *next < self.now) {
-            self.problems.push(format!("{place}: the list of {} was due to be replaced {}", list.issuer(), relative(overdue, self.now)));
+            self.problems.push(format!("{place}: the list of {} was due to be replaced {}", list.issuer(), when(overdue, self.now)));
         }
         Listed {
             issuer: list.issuer().to_string(),
@@ -287,7 +287,7 @@ impl Place {
         }
         for list in &self.lists {
             let number = list.number.as_deref().unwrap_or("none");
-            let next = list.next_update.map_or_else(|| "never".to_owned(), |next| relative(next, now));
+            let next = list.next_update.map_or_else(|| "never".to_owned(), |next| when(next, now));
             let place = plain(&self.place);
             writeln!(out, "\n{place}: a revocation list of {}, number {number}, {} entries, due {next}", plain(&list.issuer), list.entries)?;
         }

@@ -10,7 +10,9 @@ use super::{
 };
 use crate::{
     api::{Certificate, ClusterIssuer, Issuer, IssuerStatus, names},
+    cluster::CallError,
     lists,
+    plugin::read,
 };
 
 /// What is in a Secret. Passwords of key stores are tried on all of them.
@@ -19,9 +21,7 @@ use crate::{
 /// When it is not there, cannot be read, or has nothing that is known.
 pub async fn secret(client: &Client, namespace: &str, name: &str, password: Option<&[u8]>) -> Result<Material, MaterialError> {
     let what = format!("Secret {namespace}/{name}");
-    let found = Api::<Secret>::namespaced(client.clone(), namespace).get_opt(name).await;
-    let found = found.map_err(|source| MaterialError::Cluster { what: what.clone(), source })?;
-    let found = found.ok_or_else(|| MaterialError::NotThere { what: what.clone(), hint: "" })?;
+    let found = read::one(&Api::<Secret>::namespaced(client.clone(), namespace), name).await?;
     let mut data: Vec<_> = found.data.unwrap_or_default().into_iter().collect();
     data.sort_by_key(|(key, _)| (place_of(key), key.clone()));
     let mut material =
@@ -41,7 +41,7 @@ pub async fn secret(client: &Client, namespace: &str, name: &str, password: Opti
         }
     }
     if material.pieces.is_empty() && material.notes.is_empty() {
-        return Err(MaterialError::Nothing { what, hint: "" });
+        return Err(MaterialError::Nothing { what });
     }
     Ok(material)
 }
@@ -58,13 +58,14 @@ fn place_of(key: &str) -> usize {
 /// # Errors
 /// As [`secret`], and when there is no such Certificate.
 pub async fn certificate(client: &Client, namespace: &str, name: &str, password: Option<&[u8]>) -> Result<Material, MaterialError> {
-    let what = format!("Certificate {namespace}/{name}");
-    let found = Api::<Certificate>::namespaced(client.clone(), namespace).get_opt(name).await;
-    let found = found.map_err(|source| MaterialError::Cluster { what: what.clone(), source })?;
-    let found = found.ok_or_else(|| MaterialError::NotThere { what: what.clone(), hint: "" })?;
-    let kept = secret(client, namespace, &found.spec.secret_name, password).await;
+    let found = read::one(&Api::<Certificate>::namespaced(client.clone(), namespace), name).await?;
+    let secret_name = &found.spec.secret_name;
+    let kept = secret(client, namespace, secret_name, password).await;
     let mut material = kept.map_err(|error| match error {
-        MaterialError::NotThere { what, .. } => MaterialError::NotThere { what, hint: ": kubectl chancery status says what the Certificate waits for" },
+        MaterialError::Call(error) if error.is_not_found() => {
+            let why = format!("its Secret {secret_name} is not there: see what `kubectl chancery status {name}` says");
+            MaterialError::Lacks { what: format!("Certificate {namespace}/{name}"), why }
+        }
         other => other,
     })?;
     let said = found.status.and_then(|status| status.serial_number);
@@ -95,15 +96,13 @@ pub struct Trusted {
 pub async fn issuer(client: &Client, namespace: &str, operator: &str, name: &str) -> Result<Trusted, MaterialError> {
     let (kind, name) = name.split_once('/').unwrap_or(("Issuer", name));
     let what = if kind == "Issuer" { format!("Issuer {namespace}/{name}") } else { format!("{kind} {name}") };
-    let refused = |source| MaterialError::Cluster { what: what.clone(), source };
-    let not_there = || MaterialError::NotThere { what: what.clone(), hint: "" };
     let (spec, status, secrets) = match kind {
         "Issuer" => {
-            let found = Api::<Issuer>::namespaced(client.clone(), namespace).get_opt(name).await.map_err(refused)?.ok_or_else(not_there)?;
+            let found = read::one(&Api::<Issuer>::namespaced(client.clone(), namespace), name).await?;
             (found.spec, found.status, namespace)
         }
         "ClusterIssuer" => {
-            let found = Api::<ClusterIssuer>::all(client.clone()).get_opt(name).await.map_err(refused)?.ok_or_else(not_there)?;
+            let found = Api::<ClusterIssuer>::all(client.clone()).get(name).await.map_err(CallError::of("get", kind, None, name))?;
             (found.spec.0, found.status, operator)
         }
         _ => {

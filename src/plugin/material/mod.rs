@@ -6,6 +6,8 @@
 use chancery_pki::{Certificate, Crl, PublicKey};
 use thiserror::Error;
 
+use crate::cluster::CallError;
+
 mod cluster;
 mod octets;
 mod tls;
@@ -93,22 +95,9 @@ impl Material {
 /// Why there is nothing to look at.
 #[derive(Debug, Error)]
 pub enum MaterialError {
-    /// There is no such object.
-    #[error("{what} is not there{hint}")]
-    NotThere {
-        /// Which.
-        what: String,
-        /// What to do, after a colon.
-        hint: &'static str,
-    },
     /// The API server was asked and did not give it.
-    #[error("{what}: {source}")]
-    Cluster {
-        /// What was asked for.
-        what: String,
-        /// What it said.
-        source: kube::Error,
-    },
+    #[error(transparent)]
+    Call(#[from] CallError),
     /// An object lacks something.
     #[error("{what}: {why}")]
     Lacks {
@@ -118,12 +107,10 @@ pub enum MaterialError {
         why: String,
     },
     /// There is no certificate, key or list in it.
-    #[error("{what}: there is neither a certificate nor a key nor a list in it{hint}")]
+    #[error("{what}: there is neither a certificate nor a key nor a list in it")]
     Nothing {
         /// Which.
         what: String,
-        /// What to do, after a colon.
-        hint: &'static str,
     },
     /// No certificate came from a server.
     #[error("{what}: {why}")]

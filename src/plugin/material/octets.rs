@@ -23,7 +23,7 @@ pub fn file(path: &str, octets: &[u8], password: Option<&[u8]>) -> Result<Materi
         Some(piece) => {
             Ok(Material { name: format!("file/{path}"), namespace: None, pieces: vec![piece], notes: Vec::new(), session: None })
         }
-        None => Err(MaterialError::Nothing { what: path.to_owned(), hint: "" }),
+        None => Err(MaterialError::Nothing { what: path.to_owned() }),
     }
 }
 

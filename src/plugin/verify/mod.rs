@@ -12,7 +12,7 @@ use serde::Serialize;
 use super::{
     inspect::shown,
     output::{Cell, Report, Table, Tone, plain},
-    span::relative,
+    span::when,
 };
 
 mod evidence;
@@ -140,11 +140,11 @@ fn time(question: &Question, path: &Path) -> Step {
     let at = question.at;
     let wrong = path.certificates.iter().find(|certificate| !certificate.is_valid_at(at));
     let held = match wrong {
-        Some(late) if at > late.not_before() => Err(format!("{} ended at {}, {}", shown(late), late.not_after(), relative(late.not_after(), at))),
-        Some(early) => Err(format!("{} begins at {}, {}", shown(early), early.not_before(), relative(early.not_before(), at))),
+        Some(late) if at > late.not_before() => Err(format!("{} ended at {}, {}", shown(late), late.not_after(), when(late.not_after(), at))),
+        Some(early) => Err(format!("{} begins at {}, {}", shown(early), early.not_before(), when(early.not_before(), at))),
         None => {
             let end = path.certificates.iter().map(Certificate::not_after).min().unwrap_or(at);
-            Ok(format!("all are valid at {at:.0}, and until {end} ({})", relative(end, at)))
+            Ok(format!("all are valid at {at:.0}, and until {end} ({})", when(end, at)))
         }
     };
     Step::of("time", held)

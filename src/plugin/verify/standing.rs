@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use super::{Outcome, Step};
 use crate::plugin::{
     inspect::shown,
-    span::{relative, span},
+    span::{span, when},
 };
 
 const CHECK: &str = "revocation";
@@ -47,8 +47,8 @@ pub fn by_list(certificate: &Certificate, issuer: &Certificate, list: &Crl, from
     }
     match list.next_update() {
         None => unusable("does not say until when it may be relied on".to_owned()),
-        Some(next) if next < at => unusable(format!("ended at {next}, {}", relative(next, at))),
-        Some(next) => Step::new(CHECK, Outcome::Ok, format!("{who}: not on list{number}, {age} old, the next {} ({from})", relative(next, at))),
+        Some(next) if next < at => unusable(format!("ended at {next}, {}", when(next, at))),
+        Some(next) => Step::new(CHECK, Outcome::Ok, format!("{who}: not on list{number}, {age} old, the next {} ({from})", when(next, at))),
     }
 }
 
@@ -74,7 +74,7 @@ pub fn by_ocsp(certificate: &Certificate, issuer: &Certificate, answer: &OcspRes
     let age = span(at.duration_since(said.this_update));
     match said.status {
         OcspStatus::Good => {
-            let next = relative(said.next_update, at);
+            let next = when(said.next_update, at);
             Step::new(CHECK, Outcome::Ok, format!("{who}: good by OCSP, {age} old, the next {next} ({from})"))
         }
         OcspStatus::Revoked { time, reason } => {

@@ -3,4 +3,8 @@
 //! What it prints is held in snapshots ([`shown::Shown`]); what programs read (JSON, YAML, exit codes) is compared by value.
 
 mod crl;
+mod inspect;
+mod lists;
+mod ocsp;
 mod shown;
+mod verify;
