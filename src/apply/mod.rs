@@ -10,6 +10,7 @@ mod issue;
 mod issuer;
 mod lane;
 mod lists;
+mod refuse;
 mod revoke;
 mod temporary;
 mod writer;
