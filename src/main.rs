@@ -55,6 +55,9 @@ struct Controller {
     /// Where /livez, /readyz and /metrics are served.
     #[arg(long, default_value = "0.0.0.0:9402")]
     http_address: SocketAddr,
+    /// How long after a change at the latest there is a signed checkpoint of the registers; 0s for none.
+    #[arg(long, default_value = "10m", value_parser = duration)]
+    checkpoint_interval: Duration,
     /// How many Certificates get metrics of their own.
     #[arg(long, default_value_t = 10_000)]
     metrics_certificates: usize,
@@ -124,6 +127,7 @@ fn control(controller: Controller) -> anyhow::Result<()> {
             lease_duration: controller.lease_duration,
             http: controller.http_address,
             host: host(),
+            checkpoint_interval: controller.checkpoint_interval,
             certificate_series: controller.metrics_certificates,
         };
         controllers::run(settings, Arc::new(SystemClock), stop).await.map_err(anyhow::Error::from)

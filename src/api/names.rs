@@ -153,6 +153,29 @@ pub const LIST_PEM: &str = "crl.pem";
 /// On such a ConfigMap: why it was not taken in.
 pub const IMPORT_REFUSED: &str = "chancery.dev/refused";
 
+/// The ConfigMap with the signed checkpoint of the registers.
+pub const CHECKPOINT: &str = "chancery-register-checkpoint";
+/// In it (`data`): the text that is signed.
+pub const CHECKPOINT_TEXT: &str = "checkpoint";
+/// In it (`binaryData`): the signature, ECDSA over SHA-256, DER.
+pub const CHECKPOINT_SIGNATURE: &str = "signature";
+/// In it (`data`), and in the Secret: the public key, PEM.
+pub const CHECKPOINT_PUBLIC: &str = "public.pem";
+/// The Secret with the key that signs checkpoints, and nothing else.
+pub const CHECKPOINT_KEY: &str = "chancery-checkpoint-key";
+/// In it: the key, PKCS#8 in PEM.
+pub const CHECKPOINT_PRIVATE: &str = "private.pem";
+/// Label of a ConfigMap in the operator's namespace with a copy of a register, which is to have back what it has lost.
+pub const REGISTER_IMPORT: &str = "chancery.dev/register-import";
+/// In such a ConfigMap (`data`): the copy, as `kubectl chancery register export` writes it, or a part of it.
+pub const REGISTER_EXPORT: &str = "export";
+/// On such a ConfigMap: which others belong to it. Without it it is one by itself.
+pub const IMPORT_REQUEST: &str = "chancery.dev/request";
+/// On such a ConfigMap: how many ConfigMaps that are.
+pub const IMPORT_PARTS: &str = "chancery.dev/parts";
+/// On such a ConfigMap: "true" where the register as it stands was begun anew, and has no line in common with the copy.
+pub const IMPORT_BEGUN_ANEW: &str = "chancery.dev/begun-anew";
+
 /// All annotations that may stand on a Secret because we put them: those that are not wanted any more are taken off.
 pub const SECRET_ANNOTATIONS: [&str; 28] = [
     ISSUER_NAME,

@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use jiff::Timestamp;
 
-use super::{Context, Fault, authority, event, issue, revoke, temporary};
+use super::{Context, Fault, authority, event, issue, refuse, revoke, temporary};
 use crate::{
     api::{Certificate, CertificateStatus, Resolved, condition, names},
     cluster::CallErrorKind,
@@ -271,6 +271,9 @@ async fn conclude(
     let Some(standing) = &plan.standing else {
         return Ok(plan.wake);
     };
+    if let (None, Some(pending)) = (failure, &standing.pending) {
+        refuse::record(context, sight, pending).await?;
+    }
     let observed = sight.observed();
     let said = Said {
         standing,

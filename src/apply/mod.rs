@@ -5,11 +5,14 @@
 
 mod authority;
 mod certificate;
+mod checkpoint;
 mod event;
 mod issue;
 mod issuer;
 mod lane;
 mod lists;
+mod refuse;
+mod restore;
 mod revoke;
 mod temporary;
 mod writer;
@@ -18,19 +21,22 @@ use std::sync::Arc;
 
 use crate::{
     cluster::{CallError, CallErrorKind, Recorder},
-    observe::{Name, World},
+    observe::{Name, Wiped, World},
     plan::status::Failure,
     register::RegisterError,
 };
 use chancery_pki::KeyId;
-use kube::Client;
+use k8s_openapi::api::core::v1::Secret;
+use kube::{Api, Client};
 
 pub use authority::destroy_copy;
 pub use certificate::reconcile;
+pub use checkpoint::{Checkpoints, keep as keep_checkpoint, signed as signed_checkpoint};
 pub(crate) use certificate::slim;
 pub use issuer::reconcile as reconcile_issuer;
 pub use lane::RsaLane;
 pub use lists::{Press, keep_published, read_publications, reconcile as reconcile_list};
+pub use restore::{Taken, take as take_copies};
 pub use writer::Writer;
 
 /// Who acts, on the register's lines.
@@ -55,6 +61,8 @@ pub struct Context {
     pub rsa: RsaLane,
     /// Where lists are published.
     pub press: Press,
+    /// What is remembered of checkpoints.
+    pub checkpoints: Checkpoints,
     /// Told of each Secret that we wrote or deleted: no watch will show it as a change any more.
     pub wrote_secret: Box<dyn Fn(&Name) + Send + Sync>,
     /// Told of each authority for whose list something was put on record.
@@ -72,6 +80,13 @@ impl std::fmt::Debug for Context {
 /// Runs what needs a processor for long off the async threads.
 pub(crate) async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T, Fault> {
     tokio::task::spawn_blocking(work).await.map_err(|error| failed(format!("the work was broken off: {error}")))
+}
+
+/// A Secret as it stands; none where there is none.
+pub(crate) async fn read_secret(context: &Context, name: &Name) -> Result<Option<Wiped>, Fault> {
+    let api = Api::<Secret>::namespaced(context.client.clone(), &name.namespace);
+    let found = api.get_opt(&name.name).await.map(|secret| secret.map(Wiped::new));
+    found.map_err(|error| Fault::from(CallError::of("get", "Secret", Some(&name.namespace), &name.name)(error)))
 }
 
 /// What did not work, for people.

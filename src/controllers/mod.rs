@@ -1,5 +1,6 @@
 //! Wiring: streams, fairness, backoff and shutdown. What to do is decided elsewhere.
 
+mod checkpoints;
 mod housekeeping;
 mod operator;
 pub mod queue;
@@ -31,6 +32,8 @@ pub(crate) enum Key {
     List(Name),
     /// What is published of an authority that no RevocationList covers any more.
     Publication(KeyId),
+    /// Copies of registers that were handed in.
+    Copies,
 }
 
 impl Key {
@@ -42,6 +45,7 @@ impl Key {
             Self::Issuer(key) => format!("{}/issuers", key.namespace.as_deref().unwrap_or_default()),
             Self::List(name) => format!("{}/lists", name.namespace),
             Self::Publication(_) => "/lists".to_owned(),
+            Self::Copies => "/registers".to_owned(),
         }
     }
 }

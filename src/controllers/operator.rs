@@ -18,7 +18,7 @@ use super::{
 };
 use crate::{
     api::{Certificate, ClusterIssuer, Issuer, RevocationList, names},
-    apply::{Context, Press, RsaLane, Writer, slim},
+    apply::{Checkpoints, Context, Press, RsaLane, Writer, slim},
     cluster::{Clock, Cluster, ConnectError, MAX_SKEW, Options, Recorder},
     lease::{self, Elector, TermsError},
     lists::{self, Publisher},
@@ -48,6 +48,8 @@ pub struct Settings {
     pub http: SocketAddr,
     /// The pod or host.
     pub host: String,
+    /// How long after a change at the latest there is a checkpoint of the registers; zero for none.
+    pub checkpoint_interval: Duration,
     /// How many Certificates get metrics of their own.
     pub certificate_series: usize,
 }
@@ -71,6 +73,7 @@ pub enum OperatorError {
 /// # Errors
 /// When it cannot start.
 pub async fn run(settings: Settings, clock: Arc<dyn Clock>, stop: CancellationToken) -> Result<(), OperatorError> {
+    let checkpoint_interval = settings.checkpoint_interval;
     let metrics = Metrics::new(settings.certificate_series);
     let health = Health::default();
     let cluster = Cluster::connect(Options::new(Arc::clone(&clock), metrics.clone())).await?;
@@ -107,6 +110,7 @@ pub async fn run(settings: Settings, clock: Arc<dyn Clock>, stop: CancellationTo
     let context = Arc::new(Context {
         world,
         client: cluster.client.clone(),
+        checkpoints: Checkpoints::default(),
         press: Press::new(Publisher::new(Arc::new(store), Arc::clone(&fence))),
         writer: Writer::new(cluster.client.clone(), fence),
         recorder,
@@ -159,7 +163,7 @@ pub async fn run(settings: Settings, clock: Arc<dyn Clock>, stop: CancellationTo
             }
             lost.cancel();
         });
-        term::serve(&context, &reactor, &beat, &over).await;
+        term::serve(&context, &reactor, &beat, checkpoint_interval, &over).await;
         guard.abort();
         health.set_role(Role::Standby);
         metrics.leader(false);
@@ -270,8 +274,13 @@ async fn watch(settings: Settings, cluster: Cluster, reactor: Reactor, context: 
         };
         feeds.push(Box::pin(watched.feed(&world.revocation_lists, |list| list, |change| reactor.list(&change), Arc::clone(&done))));
     }
-    // What is published, and lists that are handed in: only that they change, not what they hold.
-    for (label, cache, gate) in [(names::LIST, &world.list_parts, "lists"), (names::IMPORT, &world.imports, "imports")] {
+    // What is published, and lists and copies of registers that are handed in: only that they change, not what they hold.
+    let parts = [
+        (names::LIST, &world.list_parts, "lists"),
+        (names::IMPORT, &world.imports, "imports"),
+        (names::REGISTER_IMPORT, &world.register_imports, "registerimports"),
+    ];
+    for (label, cache, gate) in parts {
         let watched = Watched {
             api: Api::<PartialObjectMeta<ConfigMap>>::namespaced(client.clone(), &settings.namespace),
             config: watcher::Config::default().labels(label),
@@ -334,7 +343,11 @@ fn list_part(context: &Context, reactor: &Reactor, label: &str, change: &Change<
         Change::Applied { now, .. } => (now.name(), Some(now.resource_version())),
         Change::Deleted(mark) => (mark.name(), None),
     };
-    if label == names::IMPORT {
+    if label == names::REGISTER_IMPORT {
+        if stands.is_some() {
+            reactor.copies();
+        }
+    } else if label == names::IMPORT {
         reactor.list_part(&name);
     } else if let Some((authority, part)) = lists::part_of(&name.name)
         && context.press.is_news(&authority, part, &name.name, stands)

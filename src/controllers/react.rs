@@ -168,6 +168,22 @@ impl Reactor {
         }
     }
 
+    /// A copy of a register was handed in.
+    pub(crate) fn copies(&self) {
+        self.work.push(Key::Copies, 0);
+    }
+
+    /// All that is published, all lists and all Certificates have something to look at.
+    pub(crate) fn everything(&self) {
+        for authority in self.world.lists.all().iter().map(|coverage| coverage.head.authority) {
+            self.revoked(&authority);
+        }
+        self.all_lists();
+        for certificate in self.world.certificates.all() {
+            self.push_certificate(&certificate.name());
+        }
+    }
+
     /// Something of an authority was recorded that belongs on its list.
     pub(crate) fn revoked(&self, authority: &KeyId) {
         match self.world.lists.coverage(authority) {

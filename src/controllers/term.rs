@@ -7,7 +7,7 @@ use jiff::{SignedDuration, Timestamp};
 use tokio::{sync::Semaphore, task::JoinSet};
 use tokio_util::sync::CancellationToken;
 
-use super::{Key, housekeeping, queue::Queue, react::Reactor};
+use super::{Key, checkpoints, housekeeping, queue::Queue, react::Reactor};
 use crate::{
     apply::{self, Context, Fault},
     plan::{budget, renewal::add},
@@ -32,7 +32,13 @@ const KEY_PENDING: SignedDuration = SignedDuration::from_mins(10);
 const PANICKED: SignedDuration = SignedDuration::from_mins(1);
 
 /// Works until `over`, then ends what runs.
-pub(super) async fn serve(context: &Arc<Context>, reactor: &Reactor, beat: &Heartbeat, over: &CancellationToken) {
+pub(super) async fn serve(
+    context: &Arc<Context>,
+    reactor: &Reactor,
+    beat: &Heartbeat,
+    checkpoint_interval: Duration,
+    over: &CancellationToken,
+) {
     let world = &context.world;
     if !unless_over(open(context), beat, over).await {
         end(context, reactor);
@@ -54,20 +60,18 @@ pub(super) async fn serve(context: &Arc<Context>, reactor: &Reactor, beat: &Hear
         end(context, reactor);
         return;
     }
-    for authority in world.lists.all().iter().map(|coverage| coverage.head.authority) {
-        reactor.revoked(&authority);
+    // What a register has lost comes back before anything is decided or published by it.
+    if !unless_over(copies(context, reactor), beat, over).await {
+        end(context, reactor);
+        return;
     }
-    for list in world.revocation_lists.all() {
-        reactor.work.push(Key::List(crate::observe::Cached::name(&*list)), 0);
-    }
-    for certificate in world.certificates.all() {
-        reactor.push_certificate(&crate::observe::Cached::name(&*certificate));
-    }
+    reactor.everything();
     tracing::info!(certificates = world.certificates.len(), issuers = world.issuers.len(), "leading");
 
     let slots = Arc::new(Semaphore::new(AT_ONCE));
     let mut running = JoinSet::new();
     let mut housekeeping = std::pin::pin!(housekeeping::run(context));
+    let mut checkpoints = std::pin::pin!(checkpoints::run(context, checkpoint_interval));
     let mut keys = std::pin::pin!(context.rsa.run(|certificate| reactor.push_certificate(certificate)));
     loop {
         while running.try_join_next().is_some() {}
@@ -79,6 +83,7 @@ pub(super) async fn serve(context: &Arc<Context>, reactor: &Reactor, beat: &Hear
             biased;
             () = over.cancelled() => break,
             () = &mut housekeeping => {}
+            () = &mut checkpoints => {}
             () = &mut keys => {}
             () = pulse(beat) => {}
             next = work => {
@@ -112,6 +117,7 @@ fn end(context: &Context, reactor: &Reactor) {
     context.world.book.clear();
     context.world.lists.clear();
     context.press.clear();
+    context.checkpoints.clear();
     context.world.vouch_for_none();
     context.rsa.clear();
     context.world.registers.reset();
@@ -144,6 +150,11 @@ async fn work_on(context: &Context, reactor: &Reactor, key: &Key) {
             let done = apply::keep_published(context, authority).boxed().await;
             of_lists(context, reactor, key, &authority.to_string(), begun, done);
         }
+        Key::Copies => {
+            if copies(context, reactor).await {
+                reactor.everything();
+            }
+        }
     }
 }
 
@@ -171,6 +182,23 @@ async fn publications(context: &Context) {
         tokio::time::sleep(pause).await;
         pause = (pause * 2).min(Duration::from_secs(30));
     }
+}
+
+/// Takes in copies of registers that were handed in; whether something came back by it.
+async fn copies(context: &Context, reactor: &Reactor) -> bool {
+    let now = context.world.now();
+    let (changed, again) = match apply::take_copies(context).await {
+        Ok(taken) => (taken.changed, taken.again),
+        Err(Fault::NotLeading) => (false, Some(add(now, FENCED))),
+        Err(fault) => {
+            tracing::warn!(?fault, "what was handed in for the registers could not be taken in, and is tried again");
+            (false, Some(add(now, FENCED)))
+        }
+    };
+    if let Some(at) = again {
+        reactor.work.push_at(Key::Copies, 0, at);
+    }
+    changed
 }
 
 async fn certificate(context: &Context, reactor: &Reactor, name: &crate::observe::Name) {

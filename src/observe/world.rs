@@ -57,6 +57,8 @@ pub struct World {
     pub list_parts: Cache<PartMark>,
     /// The ConfigMaps with lists that were handed in.
     pub imports: Cache<PartMark>,
+    /// The ConfigMaps with copies of registers that were handed in.
+    pub register_imports: Cache<PartMark>,
     /// What is published of which authority.
     pub lists: Coverages,
     /// The issuers as they were looked at.
@@ -104,6 +106,7 @@ impl World {
             revocation_lists: Cache::default(),
             list_parts: Cache::default(),
             imports: Cache::default(),
+            register_imports: Cache::default(),
             lists: Coverages::default(),
             book: Book::default(),
             registers,

@@ -10,6 +10,8 @@ use super::renewal::{TOLERANCE, add};
 pub const PER_CERTIFICATE: usize = 10;
 /// Successful re-issuances in one namespace within an hour.
 pub const PER_NAMESPACE: usize = 600;
+/// Refusals that go on record for one namespace within an hour: some 4 MB in the eight days that they stay.
+pub const REFUSALS_PER_NAMESPACE: usize = 30;
 /// The time over which the budgets count.
 pub const WINDOW: SignedDuration = SignedDuration::from_hours(1);
 

@@ -12,7 +12,7 @@ use super::{
     revocation::Revoke,
     temporary::Temporary,
 };
-use crate::api::{Resolved, Wanted};
+use crate::api::{Resolved, Wanted, reason::certificate as reason};
 
 /// What is done, said and waited for.
 #[derive(Debug)]
@@ -149,6 +149,13 @@ pub struct Pending {
     pub message: String,
     /// Whether waiting helps, and how.
     pub helps: Helps,
+}
+
+impl Pending {
+    /// Whether a rule denies what is asked for: not a thing that is not ready, and not a spec that means nothing.
+    pub fn is_denied(&self) -> bool {
+        self.helps == Helps::Change && [reason::NOT_ALLOWED, reason::KEY_BLOCKED, reason::KEY_WEAK].contains(&self.reason)
+    }
 }
 
 /// Whether waiting helps.

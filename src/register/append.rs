@@ -16,7 +16,7 @@ use tokio::{
 use super::{
     RegisterError,
     layout::HEAD_BYTES,
-    line::{Entry, LINE_BYTES, Line},
+    line::{Entry, LINE_BYTES, Line, Position, Written},
     trim,
     writer::Writer,
 };
@@ -39,12 +39,21 @@ pub(super) struct Waiting {
     pub(super) answer: oneshot::Sender<Result<Line, RegisterError>>,
 }
 
+/// Lines of before that are to stand again, word for word, after a place.
+pub(super) struct Former {
+    pub(super) after: Position,
+    pub(super) lines: Vec<Written>,
+    pub(super) answer: oneshot::Sender<Result<(), RegisterError>>,
+}
+
 /// What a worker is asked for.
 enum Asked {
     /// To append a line.
     Line(Box<Waiting>),
     /// To read what others may have written.
     Look(oneshot::Sender<Result<(), RegisterError>>),
+    /// To bring back what was lost.
+    Restore(Former),
 }
 
 /// The way to a register's worker.
@@ -73,6 +82,11 @@ impl Queue {
         self.sender.send(Asked::Look(answer)).is_ok()
     }
 
+    /// Has lines of before brought back; false when the worker is gone.
+    pub(super) fn restore(&self, former: Former) -> bool {
+        self.sender.send(Asked::Restore(former)).is_ok()
+    }
+
     /// Why the last write found the register broken; none when it did not.
     pub(super) fn broken(&self) -> Option<String> {
         self.broken.lock().unwrap_or_else(PoisonError::into_inner).clone()
@@ -83,14 +97,11 @@ async fn work(mut writer: Writer, mut receiver: mpsc::UnboundedReceiver<Asked>, 
     let mut queue = Batches::default();
     let mut next_start = Instant::now();
     while let Some(first) = receiver.recv().await {
-        let mut looks = Vec::new();
-        queue.take_in(first, &mut looks);
-        while !queue.is_empty() || !looks.is_empty() {
+        let mut asides = Asides::default();
+        queue.take_in(first, &mut asides);
+        while !queue.is_empty() || !asides.is_empty() {
             if queue.is_empty() {
-                let outcome = writer.look().await;
-                note(&broken, &outcome);
-                // Who no longer waits has dropped its end.
-                looks.drain(..).for_each(|answer| drop(answer.send(outcome.clone())));
+                asides.answer(&mut writer, &broken).await;
                 continue;
             }
             // A full write gains nothing by waiting.
@@ -98,7 +109,7 @@ async fn work(mut writer: Writer, mut receiver: mpsc::UnboundedReceiver<Asked>, 
                 sleep_until(next_start).await;
             }
             while let Ok(asked) = receiver.try_recv() {
-                queue.take_in(asked, &mut looks);
+                queue.take_in(asked, &mut asides);
             }
             next_start = Instant::now() + GAP;
             let (entries, answers) = queue.take(writer.room());
@@ -127,6 +138,32 @@ fn answer(outcome: Result<Vec<Line>, RegisterError>, answers: Answers) {
     }
 }
 
+/// What is asked for beside lines; it waits until these stand.
+#[derive(Default)]
+struct Asides {
+    looks: Vec<oneshot::Sender<Result<(), RegisterError>>>,
+    former: VecDeque<Former>,
+}
+
+impl Asides {
+    fn is_empty(&self) -> bool {
+        self.looks.is_empty() && self.former.is_empty()
+    }
+
+    // Who no longer waits has dropped its end.
+    async fn answer(&mut self, writer: &mut Writer, broken: &Mutex<Option<String>>) {
+        if let Some(former) = self.former.pop_front() {
+            let outcome = writer.restore(&former.after, &former.lines).await;
+            note(broken, &outcome);
+            drop(former.answer.send(outcome));
+        } else {
+            let outcome = writer.look().await;
+            note(broken, &outcome);
+            self.looks.drain(..).for_each(|answer| drop(answer.send(outcome.clone())));
+        }
+    }
+}
+
 /// What waits, and how many octets its lines will have at most.
 #[derive(Debug, Default)]
 struct Batches {
@@ -135,10 +172,11 @@ struct Batches {
 }
 
 impl Batches {
-    fn take_in(&mut self, asked: Asked, looks: &mut Vec<oneshot::Sender<Result<(), RegisterError>>>) {
+    fn take_in(&mut self, asked: Asked, asides: &mut Asides) {
         match asked {
             Asked::Line(waiting) => self.push(*waiting),
-            Asked::Look(answer) => looks.push(answer),
+            Asked::Look(answer) => asides.looks.push(answer),
+            Asked::Restore(former) => asides.former.push_back(former),
         }
     }
 

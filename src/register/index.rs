@@ -3,7 +3,10 @@
 //! Filled by replay and by each line that stands; it decides nothing and writes nothing. What it says does not depend on
 //! the order in which registers were replayed.
 
-use std::sync::{PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+use std::{
+    collections::BTreeMap,
+    sync::{PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard},
+};
 
 use chancery_pki::{KeyId, SerialNumber};
 use jiff::Timestamp;
@@ -14,6 +17,7 @@ use super::{
 };
 
 mod ledger;
+mod refusals;
 mod state;
 mod trail;
 
@@ -23,7 +27,7 @@ pub use ledger::{Known, Ledger, Revocation, Standing, UNASKED};
 pub use trail::Stands;
 
 pub(super) use state::State;
-pub use state::{Current, ISSUANCES, KeyRecord, REISSUE_WINDOW};
+pub use state::{Current, End, ISSUANCES, KeyRecord, REISSUE_WINDOW};
 
 /// The registers' contents, shared by all who ask.
 #[derive(Debug, Default)]
@@ -70,6 +74,21 @@ impl Index {
         self.read().state.namespace(namespace).map_or(0, |namespace| namespace.reissues().since(since).count())
     }
 
+    /// Whether this was refused to this Certificate, as it is now, and is on record.
+    pub fn is_refused(&self, owner: &Owner, generation: i64, reason: &str) -> bool {
+        self.read().state.namespace(&owner.namespace).is_some_and(|namespace| namespace.refusals().has(owner, generation, reason))
+    }
+
+    /// How many refusals went on record for this namespace from `since` on, at most an hour back.
+    pub fn refusals_in_namespace_since(&self, namespace: &str, since: Timestamp) -> usize {
+        self.read().state.namespace(namespace).map_or(0, |namespace| namespace.refusals().since(since))
+    }
+
+    /// Forgets what was refused to Certificates that are gone: `stands` says of a namespace and name whether there is one.
+    pub fn forget_refusals(&self, stands: &dyn Fn(&str, &str) -> bool) {
+        self.write().state.forget_refusals(stands);
+    }
+
     /// What an authority has issued and revoked, while `read` looks at it; empty for a register without lines.
     pub fn ledger<R>(&self, register: &RegisterId, read: impl FnOnce(&Ledger) -> R) -> R {
         let inner = self.read();
@@ -87,6 +106,19 @@ impl Index {
     /// The last line of a register that is known here.
     pub fn position(&self, register: &RegisterId) -> Position {
         self.read().state.position(register)
+    }
+
+    /// The last line of each register that has one.
+    pub fn ends(&self) -> BTreeMap<RegisterId, End> {
+        self.read().state.ends()
+    }
+
+    /// Takes in from which line on a register is kept.
+    pub(super) fn keep_from(&self, generation: u64, register: RegisterId, kept_from: u64) {
+        let mut inner = self.write();
+        if inner.generation == generation {
+            inner.state.keep_from(register, kept_from);
+        }
     }
 
     /// Whether a line that was seen once still stands in its place.

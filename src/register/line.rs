@@ -130,6 +130,12 @@ pub struct Entry {
     /// Of a published list: its number.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub number: Option<CrlNumber>,
+    /// Of a refusal: the generation of the Certificate that was refused.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub generation: Option<i64>,
+    /// Of what was lost and is on record again, in a register that had gone on meanwhile: when it was recorded first.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub recorded: Option<Timestamp>,
 }
 
 impl Entry {
@@ -148,6 +154,8 @@ impl Entry {
             from: None,
             before: None,
             number: None,
+            generation: None,
+            recorded: None,
         }
     }
 
@@ -173,7 +181,8 @@ impl Entry {
                 return missing("serial");
             }
             Act::Published if self.number.is_none() => return missing("number"),
-            Act::Issued | Act::Imported | Act::Voided if self.owner.is_none() => return missing("owner"),
+            Act::Issued | Act::Imported | Act::Voided | Act::Refused if self.owner.is_none() => return missing("owner"),
+            Act::Refused if self.generation.is_none() => return missing("generation"),
             _ => {}
         }
         match self.longest_line() {
@@ -229,6 +238,11 @@ impl Line {
     /// The line as it is written, without its newline.
     pub fn to_text(&self) -> String {
         serde_json::to_string(self).expect("a line has only text, numbers and times, which JSON can always hold")
+    }
+
+    /// When that happened: when the line was written, or, where it had been lost, when it was written first.
+    pub fn happened(&self) -> Timestamp {
+        self.entry.recorded.unwrap_or(self.time)
     }
 
     /// The line for a person: place, time, act, serial, owner or key, reason.

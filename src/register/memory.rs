@@ -103,6 +103,12 @@ impl Memory {
         document.resource_version = Some(self.version());
     }
 
+    /// A document as a backup has it.
+    pub(crate) fn put_back(&self, document: Document) {
+        let document = Document { resource_version: Some(self.version()), ..document };
+        self.documents.lock().unwrap().insert(document.name.clone(), document);
+    }
+
     pub(crate) fn remove(&self, name: &str) {
         self.documents.lock().unwrap().remove(name).unwrap();
     }

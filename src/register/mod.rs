@@ -24,10 +24,14 @@ use tokio::{sync::oneshot, time::timeout};
 use crate::lease::Fence;
 
 mod append;
+pub mod checkpoint;
+pub mod examine;
+pub mod export;
 mod follow;
 mod index;
 mod layout;
 mod line;
+pub mod recover;
 mod replay;
 mod store;
 mod trim;
@@ -41,13 +45,14 @@ mod tests;
 pub use follow::{Follower, Look};
 #[cfg(test)]
 pub(crate) use index::test_ledger;
-pub use index::{Current, ISSUANCES, Index, KeyRecord, Known, Ledger, REISSUE_WINDOW, Revocation, Standing, Stands, UNASKED};
+pub use index::{Current, End, ISSUANCES, Index, KeyRecord, Known, Ledger, REISSUE_WINDOW, Revocation, Standing, Stands, UNASKED};
 pub use layout::{HEAD_BYTES, LABEL, RegisterId};
 pub use line::{Act, BrokenAt, Entry, EntryError, LINE_BYTES, Line, NO_LINE, Owner, Position, Written, hash, read, verify};
 pub use store::{Document, KubeStore, Selector, Store, StoreError};
 pub use trim::KEPT;
+pub use writer::LOG_TARGET;
 
-use append::{Queue, Waiting};
+use append::{Former, Queue, Waiting};
 use index::State;
 use layout::part_of;
 use replay::{Replayed, replay};
@@ -168,7 +173,10 @@ impl Registers {
         let mut registers = HashMap::new();
         for (id, documents) in by_register(documents) {
             let slot = match replay(&id, &documents, &mut |written| state.apply(id, written)) {
-                Ok(replayed) => Slot::Idle(Box::new(self.writer(id, generation, replayed))),
+                Ok(replayed) => {
+                    state.keep_from(id, replayed.head.link.kept_from);
+                    Slot::Idle(Box::new(self.writer(id, generation, replayed)))
+                }
                 Err(why) => {
                     tracing::error!(register = %id, why, "a register does not hold together and takes no more lines");
                     Slot::Broken(why)
@@ -240,6 +248,18 @@ impl Registers {
     pub async fn look(&self, id: RegisterId) -> Result<(), RegisterError> {
         let (answer, done) = oneshot::channel();
         self.with_queue(id, |queue| queue.look(answer))?;
+        done.await.unwrap_or(Err(RegisterError::Closed))
+    }
+
+    /// Brings back lines that once stood after a place, word for word, where that place is the register's end. Where there is no
+    /// register they are its beginning.
+    ///
+    /// # Errors
+    /// [`RegisterError::NotNext`] where they do not follow the last line: another may have been written meanwhile. Else as for an append;
+    /// the first of the lines may stand then.
+    pub async fn restore(&self, id: RegisterId, after: Position, lines: Vec<Written>) -> Result<(), RegisterError> {
+        let (answer, done) = oneshot::channel();
+        self.with_queue(id, |queue| queue.restore(Former { after, lines, answer }))?;
         done.await.unwrap_or(Err(RegisterError::Closed))
     }
 
@@ -338,6 +358,14 @@ pub enum RegisterError {
         /// What is wrong with it.
         why: String,
     },
+    /// Lines of before do not follow the last one.
+    #[error("register {register}: the lines do not follow line {last}, which is the last one")]
+    NotNext {
+        /// The register.
+        register: RegisterId,
+        /// The last line's sequence.
+        last: u64,
+    },
     /// The API server will not take the line.
     #[error("register {register}: the API server refuses the line: {why}")]
     Refused {
@@ -361,7 +389,7 @@ impl RegisterError {
     pub fn waiting_helps(&self) -> bool {
         match self {
             Self::Closed | Self::Unreadable { .. } | Self::NotLeading | Self::Unavailable { .. } => true,
-            Self::Invalid { .. } | Self::Broken { .. } | Self::Refused { .. } => false,
+            Self::Invalid { .. } | Self::Broken { .. } | Self::NotNext { .. } | Self::Refused { .. } => false,
         }
     }
 }

@@ -16,6 +16,7 @@ use super::{
 use crate::lease::NotLeading;
 
 mod interleaved;
+mod restored;
 
 const ID: RegisterId = RegisterId::Common;
 

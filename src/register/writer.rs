@@ -18,6 +18,9 @@ use super::{
     trim,
 };
 
+/// The target of the log's lines about lines.
+pub const LOG_TARGET: &str = "chancery::register::line";
+
 /// How long one call to the API server may take.
 const CALL: Duration = Duration::from_secs(10);
 
@@ -41,6 +44,15 @@ pub(super) struct Writer {
     last_time: Timestamp,
     /// The last write's outcome is unknown, or another has written: read before writing.
     doubtful: bool,
+}
+
+/// What a write brings.
+#[derive(Clone, Copy)]
+enum Wanted<'a> {
+    /// What happened, to be chained after the last line.
+    Entries(&'a [Entry]),
+    /// Lines of before, which follow the last line as they are.
+    Former(&'a [Written]),
 }
 
 /// Lines that were or will be written after a place.
@@ -76,10 +88,43 @@ impl Writer {
     /// Brings the entries into the register, all together, and answers with their lines once they stand.
     /// Together they must fit into an empty head, beside the lines that a seal carries forward.
     pub(super) async fn commit(&mut self, entries: &[Entry]) -> Result<Vec<Line>, RegisterError> {
+        self.write(Wanted::Entries(entries)).await
+    }
+
+    /// Brings back lines that once stood here, as they were. They must follow the last line; where there is none, and no
+    /// register, they may begin anywhere, since what came before them may have been given up.
+    pub(super) async fn restore(&mut self, after: &Position, lines: &[Written]) -> Result<(), RegisterError> {
+        let begins = self.end.sequence == 0 && self.head.resource_version.is_none() && self.segments.is_empty();
+        if begins && after.sequence > 0 {
+            self.head.link = Link {
+                segment: String::new(),
+                sequence: after.sequence,
+                hash: after.hash.clone(),
+                kept_from: after.sequence + 1,
+            };
+            self.end = after.clone();
+        }
+        let mut left = lines;
+        while !left.is_empty() {
+            // At least one line, since a head has room for any.
+            let room = if self.room() < HEAD_BYTES / 4 { HEAD_BYTES } else { self.room() };
+            let mut bytes = 0;
+            let fits = left.iter().take_while(|line| {
+                bytes += line.text.len() + 1;
+                bytes <= room
+            });
+            let (now, later) = left.split_at(fits.count().max(1));
+            self.write(Wanted::Former(now)).await?;
+            left = later;
+        }
+        Ok(())
+    }
+
+    async fn write(&mut self, wanted: Wanted<'_>) -> Result<Vec<Line>, RegisterError> {
         let mut attempt: Option<Attempt> = None;
         let (mut silences, mut conflicts) = (0, 0);
         loop {
-            match self.step(entries, &mut attempt).await {
+            match self.step(wanted, &mut attempt).await {
                 Ok(lines) => return Ok(lines),
                 Err(Setback::Final(error)) => return Err(error),
                 Err(Setback::Late) if conflicts < CONFLICTS => {
@@ -109,7 +154,7 @@ impl Writer {
         }
     }
 
-    async fn step(&mut self, entries: &[Entry], attempt: &mut Option<Attempt>) -> Result<Vec<Line>, Setback> {
+    async fn step(&mut self, wanted: Wanted<'_>, attempt: &mut Option<Attempt>) -> Result<Vec<Line>, Setback> {
         if self.doubtful {
             let known = self.end.sequence;
             let news = self.read_again().await?;
@@ -120,15 +165,19 @@ impl Writer {
                 ));
             }
             if let Some(attempt) = attempt.take_if(|attempt| news.starts_with(&attempt.lines)) {
+                self.tell(&attempt.lines);
                 return Ok(own_lines(attempt));
             }
         }
         let current = match attempt.take().filter(|attempt| attempt.after == self.end) {
             Some(current) => current,
-            None => self.prepare(entries).await?,
+            None => self.prepare(wanted).await?,
         };
         match self.write_head(&current).await {
-            Ok(()) => Ok(own_lines(current)),
+            Ok(()) => {
+                self.tell(&current.lines);
+                Ok(own_lines(current))
+            }
             Err(setback) => {
                 self.doubtful = true;
                 *attempt = Some(current);
@@ -138,9 +187,12 @@ impl Writer {
     }
 
     /// Chains the entries after the last line, and seals the head first where they do not fit into it.
-    async fn prepare(&mut self, entries: &[Entry]) -> Result<Attempt, Setback> {
-        let mut attempt =
-            Attempt { after: self.end.clone(), lines: self.chained(entries.iter()), carried: 0, kept_from: self.head.link.kept_from };
+    async fn prepare(&mut self, wanted: Wanted<'_>) -> Result<Attempt, Setback> {
+        let lines = match wanted {
+            Wanted::Entries(entries) => self.chained(entries.iter()),
+            Wanted::Former(lines) => self.following(lines)?,
+        };
+        let mut attempt = Attempt { after: self.end.clone(), lines, carried: 0, kept_from: self.head.link.kept_from };
         let mut sealed = false;
         while layout::bytes(&attempt.lines) > self.room() && !self.unsealed().is_empty() {
             if let Err(setback) = self.seal().await {
@@ -149,7 +201,8 @@ impl Writer {
             }
             sealed = true;
         }
-        if sealed {
+        // Nothing comes before lines that must follow the last one.
+        if let (true, Wanted::Entries(entries)) = (sealed, wanted) {
             self.trim(&mut attempt, entries);
         }
         Ok(attempt)
@@ -182,6 +235,22 @@ impl Writer {
                 written
             })
             .collect()
+    }
+
+    /// Lines of before, if they follow the last one.
+    fn following(&self, lines: &[Written]) -> Result<Vec<Written>, Setback> {
+        let first = lines.first().map(|first| &first.line);
+        if first.is_none_or(|first| first.sequence != self.end.sequence + 1 || first.previous != self.end.hash || first.time < self.last_time) {
+            return Err(Setback::Final(RegisterError::NotNext { register: self.id, last: self.end.sequence }));
+        }
+        Ok(lines.to_vec())
+    }
+
+    /// Each line that came to stand goes to the log, by whoever wrote it: a log store keeps it longer than a cluster does.
+    fn tell(&self, lines: &[Written]) {
+        for line in lines {
+            tracing::info!(target: LOG_TARGET, register = %self.id, line = %line.text);
+        }
     }
 
     /// The time to the millisecond: enough to tell lines apart, and short enough to read.
@@ -245,6 +314,7 @@ impl Writer {
         let bytes = attempt.lines.iter().map(|line| line.text.len() + 1).sum();
         self.shared.observer.appended(&self.id, Batch { lines: attempt.lines.len(), bytes, took: sent.elapsed() });
         self.stand(&attempt.lines);
+        self.shared.index.keep_from(self.generation, self.id, self.head.link.kept_from);
         self.delete_given_up().await;
         Ok(())
     }
@@ -271,6 +341,7 @@ impl Writer {
         }
         self.head = head;
         self.stand(&news);
+        self.shared.index.keep_from(self.generation, self.id, self.head.link.kept_from);
         Ok(news)
     }
 
@@ -293,6 +364,7 @@ impl Writer {
         self.segments = replayed.segments;
         self.sealed = replayed.sealed;
         self.stand(&news);
+        self.shared.index.keep_from(self.generation, self.id, self.head.link.kept_from);
         Ok(news)
     }
 

@@ -11,9 +11,12 @@ use spki::{AlgorithmIdentifierOwned, AlgorithmIdentifierRef, SubjectPublicKeyInf
 use thiserror::Error;
 
 use crate::{
-    KeyAlgorithm, KeyId,
+    KeyAlgorithm, KeyId, SignatureAlgorithm,
     algorithm::{EC_PUBLIC_KEY, ED25519, RSA_ENCRYPTION},
+    pem,
 };
+
+const PUBLIC_KEY: &str = "PUBLIC KEY";
 
 /// A public key (RFC 5280 section 4.1.2.7). Cheap to clone.
 #[derive(Clone, PartialEq, Eq)]
@@ -53,6 +56,32 @@ impl PublicKey {
     /// The DER SubjectPublicKeyInfo.
     pub fn spki_der(&self) -> &[u8] {
         &self.0.spki
+    }
+
+    /// The key as PEM, `PUBLIC KEY` (RFC 7468 section 13).
+    pub fn to_pem(&self) -> String {
+        // The label is a good one, and octets of any kind can be encoded.
+        pem::encode(PUBLIC_KEY, self.spki_der()).unwrap_or_default()
+    }
+
+    /// The one key in a PEM text, `PUBLIC KEY`.
+    ///
+    /// # Errors
+    /// When there is none, or another thing, or more than one.
+    pub fn from_pem(text: &[u8]) -> Result<Self, PublicKeyError> {
+        let found = pem::decode(text).map_err(|_| PublicKeyError::Malformed)?;
+        match found.blocks.as_slice() {
+            [block] if block.label == PUBLIC_KEY => Self::from_spki_der(&block.contents),
+            _ => Err(PublicKeyError::Malformed),
+        }
+    }
+
+    /// Checks a signature over `message` that was made with this algorithm.
+    ///
+    /// # Errors
+    /// As [`PublicKey::verify`].
+    pub fn verify_with(&self, algorithm: SignatureAlgorithm, message: &[u8], signature: &[u8]) -> Result<(), VerifyError> {
+        self.verify(&algorithm.identifier(), message, signature)
     }
 
     /// The key's own octets: the value of its BIT STRING, without the octet of unused bits.
@@ -183,6 +212,18 @@ mod tests {
     fn octets_that_are_no_key_are_refused() {
         for octets in [&[][..], &[0x30, 0x00], &[0x30, 0x80, 0, 0], b"-----BEGIN PUBLIC KEY-----"] {
             assert_eq!(PublicKey::from_spki_der(octets).map(|_| ()), Err(PublicKeyError::Malformed));
+        }
+    }
+
+    #[test]
+    fn a_key_reads_back_from_its_pem() {
+        let text = "302a300506032b657003210019bf44096984cdfe8541bac167dc3b96c85086aa30b6b6cb0c5c38ad703166e1";
+        let key = PublicKey::from_spki_der(&crate::hex::decode(text).unwrap()).unwrap();
+        let pem = key.to_pem();
+        assert!(pem.starts_with("-----BEGIN PUBLIC KEY-----\n"));
+        assert!(PublicKey::from_pem(pem.as_bytes()).unwrap() == key);
+        for other in [pem.repeat(2), pem.replace("PUBLIC", "PRIVATE"), String::new()] {
+            assert!(PublicKey::from_pem(other.as_bytes()).is_err());
         }
     }
 

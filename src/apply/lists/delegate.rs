@@ -7,15 +7,13 @@
 use chancery_pki::{Certificate as X509, KeyAlgorithm, KeyEncoding, KeyId, PrivateKey, SerialNumber, issue};
 use jiff::Timestamp;
 use k8s_openapi::{ByteString, api::core::v1::Secret};
-use kube::Api;
 
 use super::{
-    super::{failed, issue::serial},
+    super::{failed, issue::serial, read_secret},
     Context, Fault,
 };
 use crate::{
     api::names,
-    cluster::CallError,
     observe::{Cached as _, Mark, Name, Wiped},
     plan::delegate,
     register::{Act, Entry, Owner, Register as _, RegisterId},
@@ -65,7 +63,7 @@ pub(super) async fn ensure(
     {
         return Ok(known.due);
     }
-    let mut present = read(context, &name).await?;
+    let mut present = read_secret(context, &name).await?;
     let held = present.as_ref().and_then(|secret| held(secret.object(), authority));
     if let (Some(due), Some(secret)) = (held.map(|held| delegate::due(&held, issuer)).filter(|due| *due > now), &present) {
         let version = secret.object().metadata.resource_version.clone().unwrap_or_default();
@@ -113,7 +111,7 @@ pub(super) async fn remove(context: &Context, authority: &KeyId) -> Result<(), F
     if context.world.secrets.get(&name).is_none() {
         return Ok(());
     }
-    let Some(mut secret) = read(context, &name).await? else { return Ok(()) };
+    let Some(mut secret) = read_secret(context, &name).await? else { return Ok(()) };
     let (certificate, key) = (certificate_key(authority), private_key(authority));
     let data = secret.object_mut().data.get_or_insert_default();
     if data.remove(&certificate).is_none() & data.remove(&key).is_none() {
@@ -126,17 +124,6 @@ pub(super) async fn remove(context: &Context, authority: &KeyId) -> Result<(), F
 
 fn took(context: &Context, written: &Wiped) {
     context.world.secrets.wrote(Mark::of_metadata(&written.object().metadata));
-}
-
-async fn read(context: &Context, name: &Name) -> Result<Option<Wiped>, Fault> {
-    let api = Api::<Secret>::namespaced(context.client.clone(), &name.namespace);
-    match api.get(&name.name).await {
-        Ok(secret) => Ok(Some(Wiped::new(secret))),
-        Err(error) => {
-            let error = CallError::of("get", "Secret", Some(&name.namespace), &name.name)(error);
-            if error.is_not_found() { Ok(None) } else { Err(Fault::from(error)) }
-        }
-    }
 }
 
 /// The delegate's certificate in the Secret, where it stands there with its key.

@@ -6,6 +6,7 @@ mod copies;
 mod cover;
 mod delegate;
 mod edition;
+mod healed;
 mod import;
 mod keys;
 mod note;
@@ -39,6 +40,7 @@ use crate::{
     register::{Act, Entry, Ledger, Register as _, RegisterId},
 };
 
+pub(super) use healed::healed;
 pub use press::Press;
 pub use publication::{keep as keep_published, read as read_publications};
 

@@ -79,7 +79,7 @@ pub(super) fn last_end(ledger: &Ledger, chain: &[X509]) -> Option<Timestamp> {
 }
 
 /// What a status says of the authority's lists: the newest list, and the line of the register that it was made from.
-fn said(list: &RevocationList, authority: &KeyId) -> (Option<Noted>, Option<Position>) {
+pub(super) fn said(list: &RevocationList, authority: &KeyId) -> (Option<Noted>, Option<Position>) {
     let Some(status) = list.status.as_ref().filter(|status| status.authority == Some(authority.to_string())) else { return (None, None) };
     let number: Option<CrlNumber> = status.number.as_deref().and_then(|number| number.parse().ok());
     let shards = || status.shards.iter();

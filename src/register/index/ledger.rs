@@ -182,8 +182,8 @@ impl Ledger {
         self.published.is_some_and(|published| published.sequence == line.sequence)
     }
 
-    pub(super) fn apply(&mut self, line: &Line, owner: Option<Arc<Owner>>) {
-        let entry = &line.entry;
+    pub(in crate::register) fn apply(&mut self, line: &Line, owner: Option<Arc<Owner>>) {
+        let (entry, happened) = (&line.entry, line.happened());
         if entry.act == Act::Published {
             let Some(number) = entry.number else { return };
             let new = Numbered { number, sequence: line.sequence, time: line.time };
@@ -200,7 +200,7 @@ impl Ledger {
                 known.not_after = entry.not_after;
                 known.key_id = entry.key_id;
                 known.owner = owner;
-                known.issued = Some(line.time);
+                known.issued = Some(happened);
             }
             Act::Voided => {
                 if self.certificates.get(serial).is_some_and(|known| known.standing.revocation().is_none()) {
@@ -252,10 +252,10 @@ impl Known {
     }
 
     fn stand(&mut self, line: &Line) {
-        let entry = &line.entry;
+        let (entry, happened) = (&line.entry, line.happened());
         // It stays what it was when its reason becomes another.
         let counted = self.standing.revocation().and_then(|revocation| revocation.automatic);
-        let automatic = if entry.act == Act::Revoked && entry.reason == UNASKED { Some(line.time) } else { counted };
+        let automatic = if entry.act == Act::Revoked && entry.reason == UNASKED { Some(happened) } else { counted };
         // What is on a list does not leave it to come back later for another reason.
         let shown = self.standing.revocation().map_or(Timestamp::MAX, |revocation| revocation.from);
         let revocation = |reason: Reason, (time, date): (Timestamp, Timestamp)| {
@@ -264,7 +264,7 @@ impl Known {
                 date: listable(date),
                 reason,
                 invalidity_date: entry.invalidity_date.map(listable),
-                from: entry.from.unwrap_or(line.time).min(shown),
+                from: entry.from.unwrap_or(happened).min(shown),
                 sequence: line.sequence,
                 before: entry.before,
                 automatic,
@@ -273,8 +273,8 @@ impl Known {
         // A release is no reason to revoke: lists and answers would call it one.
         let code = entry.code.filter(|code| *code != Reason::RemoveFromCrl).unwrap_or_default();
         // One that is taken back from a list that was published once keeps the date that stood there.
-        let now = (line.time, line.time.checked_sub(BACKDATE).unwrap_or(line.time));
-        let dated = entry.from.filter(|from| *from < line.time).map_or(now, |from| (from, from));
+        let now = (happened, happened.checked_sub(BACKDATE).unwrap_or(happened));
+        let dated = entry.from.filter(|from| *from < happened).map_or(now, |from| (from, from));
         // A list that was published says since when; that never changes.
         let since = self.standing.revocation().map(|revocation| (revocation.time, revocation.date));
         let standing = match (entry.act, &self.standing) {

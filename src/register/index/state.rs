@@ -1,7 +1,7 @@
 //! The index's tables, without locks: lines in, records out.
 
 use std::{
-    collections::{BTreeSet, HashMap, HashSet},
+    collections::{BTreeMap, BTreeSet, HashMap, HashSet},
     sync::Arc,
     time::Duration,
 };
@@ -11,6 +11,7 @@ use jiff::Timestamp;
 
 use super::{
     ledger::{Known, Ledger},
+    refusals::Refusals,
     trail::{Stands, Trail},
 };
 use crate::register::{
@@ -56,6 +57,17 @@ impl Current {
     fn order(&self) -> Order {
         (self.time, self.sequence, self.register)
     }
+}
+
+/// Where a register ends, and where it begins.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct End {
+    /// Its last line.
+    pub position: Position,
+    /// When that was written.
+    pub time: Timestamp,
+    /// Its first line; those before it were given up when their time had passed.
+    pub kept_from: u64,
 }
 
 /// Lines of several registers in one order: by time, and then the same on each replay.
@@ -121,6 +133,8 @@ pub(in crate::register) struct State {
     last_not_after: HashMap<RegisterId, Timestamp>,
     ledgers: HashMap<RegisterId, Ledger>,
     trails: HashMap<RegisterId, Trail>,
+    /// From which line on a register is kept, where that is not the first.
+    kept_from: HashMap<RegisterId, u64>,
     /// Keys that may not be certified again, and the registers that say so.
     blocked: HashMap<KeyId, BTreeSet<RegisterId>>,
     /// Reasons are few words said thousands of times.
@@ -132,11 +146,16 @@ pub(in crate::register) struct State {
 pub(super) struct Namespace {
     owners: HashMap<Box<str>, OwnerRecord>,
     reissues: Reissues,
+    refusals: Refusals,
 }
 
 impl Namespace {
     pub(super) fn reissues(&self) -> &Reissues {
         &self.reissues
+    }
+
+    pub(super) fn refusals(&self) -> &Refusals {
+        &self.refusals
     }
 }
 
@@ -211,7 +230,12 @@ impl State {
     }
 
     fn take(&mut self, register: RegisterId, line: &Line) {
-        let order = (line.time, line.sequence, register);
+        let order = (line.happened(), line.sequence, register);
+        if line.entry.act == Act::Refused {
+            // Whoever was refused owns nothing yet.
+            self.refused(line);
+            return;
+        }
         let owner = line.entry.owner.as_ref().map(|owner| self.shared(owner));
         self.ledgers.entry(register).or_default().apply(line, owner);
         match line.entry.act {
@@ -273,6 +297,21 @@ impl State {
         self.trails.get(register).map_or_else(Position::start, Trail::end)
     }
 
+    /// Where each register ends.
+    pub(super) fn ends(&self) -> BTreeMap<RegisterId, End> {
+        let end = |(id, trail): (&RegisterId, &Trail)| {
+            let kept_from = self.kept_from.get(id).copied().unwrap_or(1);
+            Some((*id, End { position: trail.end(), time: trail.time()?, kept_from }))
+        };
+        self.trails.iter().filter_map(end).collect()
+    }
+
+    pub(in crate::register) fn keep_from(&mut self, register: RegisterId, kept_from: u64) {
+        if kept_from > 1 {
+            self.kept_from.insert(register, kept_from);
+        }
+    }
+
     /// Whether a line that was seen once still stands.
     pub(super) fn stands(&self, register: &RegisterId, position: &Position) -> Stands {
         self.trails.get(register).map_or_else(|| Trail::default().stands(position), |trail| trail.stands(position))
@@ -330,7 +369,8 @@ impl State {
                 !(owner.issuances.is_empty() && owner.all.is_empty() && owner.reissues.0.is_empty())
             });
             namespace.reissues.prune(now);
-            !(namespace.owners.is_empty() && namespace.reissues.0.is_empty())
+            namespace.refusals.prune(now);
+            !(namespace.owners.is_empty() && namespace.reissues.0.is_empty() && namespace.refusals.is_empty())
         });
         self.keys.retain(|_, record| !record.destroyed().is_some_and(ended));
         self.last_not_after.retain(|_, not_after| !ended(*not_after));
@@ -348,6 +388,20 @@ impl State {
         }
     }
 
+    /// Forgets what was refused to Certificates that are gone.
+    pub(super) fn forget_refusals(&mut self, stands: &dyn Fn(&str, &str) -> bool) {
+        for (name, namespace) in &mut self.namespaces {
+            namespace.refusals.retain(&|certificate| stands(name, certificate));
+        }
+    }
+
+    fn refused(&mut self, line: &Line) {
+        if let (Some(owner), Some(generation)) = (&line.entry.owner, line.entry.generation) {
+            let refusals = &mut entry(&mut self.namespaces, &owner.namespace).refusals;
+            refusals.push(owner, generation, &line.entry.reason, line.happened());
+        }
+    }
+
     fn issued(&mut self, register: RegisterId, line: &Line) {
         let Entry { serial: Some(serial), not_after: Some(not_after), key_id: Some(key_id), owner: Some(owner), reason, act, .. } =
             &line.entry
@@ -359,7 +413,7 @@ impl State {
         let reason = self.word(reason);
         let namespace = entry(&mut self.namespaces, &owner.namespace);
         if *act == Act::Issued && *reason != *CREATED {
-            namespace.reissues.push(line.time, serial.clone());
+            namespace.reissues.push(line.happened(), serial.clone());
         }
         let record = entry(&mut namespace.owners, &owner.name);
         let place = (register, serial.clone());
@@ -367,7 +421,7 @@ impl State {
             record.all.push(place);
         }
         if *act == Act::Issued && *reason != *CREATED {
-            record.reissues.push(line.time, serial.clone());
+            record.reissues.push(line.happened(), serial.clone());
         }
         let known = record.issuances.iter().find(|issuance| *issuance.uid == *owner.uid).map(|issuance| Arc::clone(&issuance.uid));
         record.push(Current {
@@ -375,7 +429,7 @@ impl State {
             not_after: *not_after,
             key_id: *key_id,
             register,
-            time: line.time,
+            time: line.happened(),
             sequence: line.sequence,
             reason,
             uid: known.unwrap_or_else(|| owner.uid.as_str().into()),

@@ -1,5 +1,7 @@
 //! The hashes of a register's lines: by these it is told whether a line that was seen once is still in its place.
 
+use jiff::Timestamp;
+
 use crate::register::line::{Position, Written};
 
 /// How many lines are remembered; what was seen earlier than that cannot be told any more.
@@ -22,6 +24,8 @@ pub enum Stands {
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(super) struct Trail {
     end: Option<Position>,
+    /// When the last line was written.
+    time: Option<Timestamp>,
     hashes: std::collections::VecDeque<[u8; OCTETS]>,
 }
 
@@ -36,10 +40,15 @@ impl Trail {
             self.hashes.pop_front();
         }
         self.end = Some(end);
+        self.time = Some(written.line.time);
     }
 
     pub(super) fn end(&self) -> Position {
         self.end.clone().unwrap_or_else(Position::start)
+    }
+
+    pub(super) fn time(&self) -> Option<Timestamp> {
+        self.time
     }
 
     pub(super) fn stands(&self, position: &Position) -> Stands {

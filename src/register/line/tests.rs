@@ -114,6 +114,7 @@ fn the_longest_names_and_texts_fit_into_a_line() {
             from: Some(last),
             before: Some(last),
             number: Some(CrlNumber::new(u128::MAX)),
+            recorded: Some(last),
             ..entry(Act::Destroyed)
         };
         let checked = long.checked().unwrap();

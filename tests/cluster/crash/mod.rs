@@ -63,7 +63,7 @@ const MATRIX: &[(Flow, &[&str])] = &[
         ],
     ),
     (Flow::Import, &[ISSUER, "create configmaps (head)", "update secrets", STATUS, "create events.events.k8s.io (Issued)"]),
-    (Flow::Refuse, &[STATUS, "create events.events.k8s.io (Refused)"]),
+    (Flow::Refuse, &["update configmaps (head)", STATUS, "create events.events.k8s.io (Refused)"]),
     (Flow::Retire, &["update configmaps (head)"]),
     (Flow::DestroyCopy, &["delete secrets (copy)", "update configmaps (head)"]),
     (
