@@ -1,5 +1,6 @@
 //! Wiring: streams, fairness, backoff and shutdown. What to do is decided elsewhere.
 
+mod holdings;
 mod housekeeping;
 mod operator;
 pub mod queue;
