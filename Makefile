@@ -10,6 +10,7 @@ CRDS ?= crds
 export RUST_TEST_THREADS ?= 8
 
 CONTROL_PLANE := tests/controlplane
+PROMTOOL := tests/tools/promtool
 ZLINT := tests/zlint
 GOCHECK := tests/gocheck
 AUDIT := audit_log::the_audit_log_of_the_run_shows_only_conditional_writes
@@ -136,6 +137,16 @@ gocheck: $(GOCHECK)/bin/gocheck
 $(GOCHECK)/bin/gocheck: $(GOCHECK)/go.mod $(GOCHECK)/go.sum $(wildcard $(GOCHECK)/*.go)
 	$(need_go)
 	@cd $(GOCHECK) && CGO_ENABLED=0 go build -mod=readonly -trimpath -o bin/ . && touch bin/gocheck
+
+# It has no service discovery, which the checks of rules do not need: most of what promtool is made of serves that.
+.PHONY: promtool
+tools: promtool
+promtool: $(PROMTOOL)/bin/promtool
+
+$(PROMTOOL)/bin/promtool: $(PROMTOOL)/go.mod $(PROMTOOL)/go.sum
+	$(need_go)
+	@echo "promtool: building, some 2 minutes the first time"
+	@cd $(PROMTOOL) && CGO_ENABLED=0 go build -mod=readonly -trimpath -tags remove_all_sd -ldflags "-s -w" -o bin/ github.com/prometheus/prometheus/cmd/promtool && touch bin/promtool
 
 .tools/bin/cargo-deny:
 	$(need_cargo)
