@@ -11,6 +11,7 @@ CHART_CRDS := charts/chancery/files/crds
 export RUST_TEST_THREADS ?= 8
 
 CONTROL_PLANE := tests/controlplane
+PROMTOOL := tests/tools/promtool
 ZLINT := tests/zlint
 GOCHECK := tests/gocheck
 HELM := tests/tools/helm
@@ -165,6 +166,15 @@ $(KUBECONFORM)/bin/kubeconform: $(KUBECONFORM)/go.mod $(KUBECONFORM)/go.sum
 	$(need_go)
 	@cd $(KUBECONFORM) && version=$$(go list -mod=readonly -m -f '{{.Version}}' github.com/yannh/kubeconform) && \
 	  CGO_ENABLED=0 go build -mod=readonly -trimpath -ldflags "-s -w -X main.version=$$version" -o bin/ github.com/yannh/kubeconform/cmd/kubeconform && touch bin/kubeconform
+# It has no service discovery, which the checks of rules do not need: most of what promtool is made of serves that.
+.PHONY: promtool
+tools: promtool
+promtool: $(PROMTOOL)/bin/promtool
+
+$(PROMTOOL)/bin/promtool: $(PROMTOOL)/go.mod $(PROMTOOL)/go.sum
+	$(need_go)
+	@echo "promtool: building, some 2 minutes the first time"
+	@cd $(PROMTOOL) && CGO_ENABLED=0 go build -mod=readonly -trimpath -tags remove_all_sd -ldflags "-s -w" -o bin/ github.com/prometheus/prometheus/cmd/promtool && touch bin/promtool
 
 .tools/bin/cargo-deny:
 	$(need_cargo)

@@ -8,7 +8,7 @@ use chancery::{
     cluster::SystemClock,
     controllers::{self, Settings},
     responder,
-    telemetry::{LogFormat, init_logs},
+    telemetry::{LogFormat, TraceSettings, Traces, init_logs},
 };
 use clap::{Args, Parser, Subcommand};
 use tokio::signal::unix::{Signal, SignalKind, signal};
@@ -67,6 +67,27 @@ struct Controller {
     /// A level (error, warn, info, debug, trace), or directives such as `info,chancery::lease=debug`.
     #[arg(long, default_value = "info")]
     log_level: String,
+    #[command(flatten)]
+    tracing: Tracing,
+}
+
+#[derive(Args, Debug)]
+struct Tracing {
+    /// Send traces to the OpenTelemetry collector at this URL, by OTLP over HTTP: its base, such as `http://collector:4318`.
+    #[arg(long, env = "OTEL_EXPORTER_OTLP_ENDPOINT", value_name = "URL")]
+    otlp_endpoint: Option<String>,
+    /// Which share of traces is sent, from 0 to 1.
+    #[arg(long, value_name = "RATIO", default_value_t = 1.0)]
+    otlp_sampling: f64,
+}
+
+impl Tracing {
+    /// The traces of a process, where they are wanted.
+    fn begin(self, service: &'static str) -> anyhow::Result<Option<Traces>> {
+        let Some(endpoint) = self.otlp_endpoint.filter(|endpoint| !endpoint.is_empty()) else { return Ok(None) };
+        let settings = TraceSettings { endpoint, sampling: self.otlp_sampling, service, instance: host() };
+        Ok(Some(Traces::new(&settings)?))
+    }
 }
 
 #[derive(Args, Debug)]
@@ -93,10 +114,14 @@ struct Responder {
     /// A level (error, warn, info, debug, trace), or directives such as `info,chancery::responder=debug`.
     #[arg(long, default_value = "info")]
     log_level: String,
+    #[command(flatten)]
+    tracing: Tracing,
 }
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
+    // One provider for all of TLS, before anything asks for it.
+    let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
     let done = match cli.command {
         Command::Controller(controller) => control(*controller),
         Command::Responder(responder) => respond(responder),
@@ -117,8 +142,9 @@ fn print_crds() -> anyhow::Result<()> {
 }
 
 fn control(controller: Controller) -> anyhow::Result<()> {
-    init_logs(controller.log_format, &controller.log_level).context("--log-level")?;
-    until_signalled(async |stop| {
+    let traces = controller.tracing.begin("chancery-controller")?;
+    init_logs(controller.log_format, &controller.log_level, traces.as_ref()).context("--log-level")?;
+    until_signalled(traces, async |stop| {
         let settings = Settings {
             namespace: controller.cluster_resource_namespace,
             watch: controller.watch_namespace,
@@ -135,8 +161,9 @@ fn control(controller: Controller) -> anyhow::Result<()> {
 }
 
 fn respond(responder: Responder) -> anyhow::Result<()> {
-    init_logs(responder.log_format, &responder.log_level).context("--log-level")?;
-    until_signalled(async |stop| {
+    let traces = responder.tracing.begin("chancery-responder")?;
+    init_logs(responder.log_format, &responder.log_level, traces.as_ref()).context("--log-level")?;
+    until_signalled(traces, async |stop| {
         let settings = responder::Settings {
             namespace: responder.cluster_resource_namespace,
             http: responder.http_address,
@@ -148,10 +175,8 @@ fn respond(responder: Responder) -> anyhow::Result<()> {
     })
 }
 
-/// Runs a program until a signal asks it to end.
-fn until_signalled(program: impl AsyncFnOnce(CancellationToken) -> anyhow::Result<()>) -> anyhow::Result<()> {
-    // One provider for all of TLS, before anything asks for it.
-    let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
+/// Runs a program until a signal asks it to end, and sends its traces.
+fn until_signalled(traces: Option<Traces>, program: impl AsyncFnOnce(CancellationToken) -> anyhow::Result<()>) -> anyhow::Result<()> {
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .max_blocking_threads(blocking_threads())
@@ -162,7 +187,14 @@ fn until_signalled(program: impl AsyncFnOnce(CancellationToken) -> anyhow::Resul
         // Watched for from the first moment: a SIGTERM that comes early ends in order too.
         let signals = Signals::watch().context("signals cannot be watched for")?;
         tokio::spawn(signals.obey(stop.clone()));
-        program(stop).await
+        let end = CancellationToken::new();
+        let sending = traces.map(|traces| tokio::spawn(traces.send(end.clone())));
+        let done = program(stop).await;
+        end.cancel();
+        if let Some(sending) = sending {
+            let _ = sending.await;
+        }
+        done
     })
 }
 

@@ -1,8 +1,14 @@
 //! One reconcile of one Certificate: look, decide, do, and say what came of it.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{
+    collections::BTreeMap,
+    ops::ControlFlow::{self, Break},
+    sync::Arc,
+};
 
+use chancery_pki::KeyId;
 use jiff::Timestamp;
+use tracing::{Instrument as _, debug_span};
 
 use super::{Context, Fault, authority, event, issue, refuse, revoke, temporary};
 use crate::{
@@ -36,63 +42,91 @@ pub async fn reconcile(context: &Context, name: &Name) -> Result<Option<Timestam
         // Nothing can be made in it any more; what is being deleted is still released.
         return Ok(None);
     }
-    let mut read = false;
-    let mut given_up = BTreeMap::new();
+    let mut course = Course::default();
     for _ in 0..LOOKS {
         let now = world.now();
-        let Some(mut sight) = Sight::gather(world, &context.client, name, read).await? else {
+        let looking = Sight::gather(world, &context.client, name, course.read);
+        let Some(mut sight) = looking.instrument(debug_span!("observe")).await? else {
             context.metrics.certificates().remove(&name.namespace, &name.name);
             world.forget_all(name);
             return Ok(None);
         };
-        sight.give_up(&given_up);
-        let plan = plan::decide(&sight.observed(), now);
-        match plan.act {
-            Act::Read => read = true,
-            Act::Nothing => return conclude(context, &sight, plan, None, now).await,
-            Act::Finalizer(change) => return finalizer(context, &sight, change).await,
-            Act::Destroy(destroy) => {
-                self::destroy(context, &sight, &destroy).await?;
-                return finalizer(context, &sight, Finalizer::Remove).await;
-            }
-            Act::Revoke(wanted) => revoke::revoke(context, &sight, &wanted).await?,
-            Act::Pend(certificates) => given_up = revoke::pend(context, &sight, &certificates).await?,
-            Act::Dress(dress) => {
-                return match dressed(context, &mut sight, &dress).await {
-                    Ok(()) => settle(context, &mut sight, now).await,
-                    Err(fault) => not_done(context, &mut sight, fault, now).await,
-                };
-            }
-            Act::Import(dress, held) => {
-                import(context, &sight, &held).await?;
-                return match dressed(context, &mut sight, &dress).await {
-                    Ok(()) => {
-                        event::imported(&context.recorder, &sight.certificate, &held.serial);
-                        settle(context, &mut sight, now).await
-                    }
-                    Err(fault) => not_done(context, &mut sight, fault, now).await,
-                };
-            }
-            Act::Temporary(wanted) => {
-                match temporary::put_temporary(context, &sight, &wanted).await {
-                    Ok(_) => {
-                        tracing::info!(certificate = %sight.name, "a temporary certificate takes the place of one that cannot be had now");
-                        world.remember(name, |memory| memory.gave_temporary = Some(now));
-                        // The issuer may be ready by now: all is decided anew.
-                        read = true;
-                    }
-                    // Why there is no other says more than why there is not even this one.
-                    Err(Fault::Failed(failure)) => {
-                        tracing::warn!(certificate = %sight.name, message = failure.message, "no temporary certificate");
-                        return conclude(context, &sight, Plan { act: Act::Nothing, ..plan }, None, now).await;
-                    }
-                    Err(fault) => return Err(fault),
-                }
-            }
-            Act::Issue(wanted) => return issue(context, sight, &wanted, now).await,
+        sight.give_up(&course.given_up);
+        let plan = debug_span!("decide").in_scope(|| plan::decide(&sight.observed(), now));
+        let span = debug_span!("apply", act = plan.act.word(), reason = plan.act.reason());
+        let done = carry_out(context, sight, plan, now, &mut course).instrument(span).await?;
+        if let Break(wake) = done {
+            return Ok(wake);
         }
     }
     Err(Fault::Stale)
+}
+
+/// What one look leaves to the next.
+#[derive(Default)]
+struct Course {
+    /// The Secret is to be read.
+    read: bool,
+    /// The registers that took no line, with the reason.
+    given_up: BTreeMap<Option<KeyId>, String>,
+}
+
+/// Does what was decided. Goes on where that was only a step on the way, which has to be looked at again.
+async fn carry_out(
+    context: &Context,
+    mut sight: Sight,
+    plan: Plan,
+    now: Timestamp,
+    course: &mut Course,
+) -> Result<ControlFlow<Option<Timestamp>>, Fault> {
+    match plan.act {
+        Act::Read => course.read = true,
+        Act::Nothing => return conclude(context, &sight, plan, None, now).await.map(Break),
+        Act::Finalizer(change) => return finalizer(context, &sight, change).await.map(Break),
+        Act::Destroy(destroy) => {
+            self::destroy(context, &sight, &destroy).await?;
+            return finalizer(context, &sight, Finalizer::Remove).await.map(Break);
+        }
+        Act::Revoke(wanted) => revoke::revoke(context, &sight, &wanted).await?,
+        Act::Pend(certificates) => course.given_up = revoke::pend(context, &sight, &certificates).await?,
+        Act::Dress(dress) => {
+            let settled = match dressed(context, &mut sight, &dress).await {
+                Ok(()) => settle(context, &mut sight, now).await,
+                Err(fault) => not_done(context, &mut sight, fault, now).await,
+            };
+            return settled.map(Break);
+        }
+        Act::Import(dress, held) => {
+            import(context, &sight, &held).await?;
+            let settled = match dressed(context, &mut sight, &dress).await {
+                Ok(()) => {
+                    event::imported(&context.recorder, &sight.certificate, &held.serial);
+                    settle(context, &mut sight, now).await
+                }
+                Err(fault) => not_done(context, &mut sight, fault, now).await,
+            };
+            return settled.map(Break);
+        }
+        Act::Temporary(wanted) => {
+            match temporary::put_temporary(context, &sight, &wanted).await {
+                Ok(_) => {
+                    tracing::info!(certificate = %sight.name, "a temporary certificate takes the place of one that cannot be had now");
+                    context.world.remember(&sight.name, |memory| memory.gave_temporary = Some(now));
+                    // The issuer may be ready by now: all is decided anew.
+                    course.read = true;
+                }
+                // Why there is no other says more than why there is not even this one.
+                Err(Fault::Failed(failure)) => {
+                    tracing::warn!(certificate = %sight.name, message = failure.message, "no temporary certificate");
+                    let plan = Plan { act: Act::Nothing, ..plan };
+                    return conclude(context, &sight, plan, None, now).await.map(Break);
+                }
+                Err(fault) => return Err(fault),
+            }
+        }
+        Act::Issue(wanted) => return issue(context, sight, &wanted, now).await.map(Break),
+    }
+    Ok(ControlFlow::Continue(()))
 }
 
 async fn issue(context: &Context, mut sight: Sight, wanted: &plan::Issue, now: Timestamp) -> Result<Option<Timestamp>, Fault> {
@@ -285,7 +319,7 @@ async fn conclude(
         told: revocation::tell(&observed, now),
     };
     let status = status::of(&sight.certificate, &said, now);
-    note(context, &sight.name, &status);
+    note(context, sight, &status);
     if sight.edited || sight.certificate.status.as_ref() != Some(&status) {
         if failure.is_none() && standing.pending.as_ref().is_some_and(|pending| pending.helps == Helps::Change) {
             refused(context, &sight.certificate, standing);
@@ -331,14 +365,19 @@ fn refused(context: &Context, certificate: &Certificate, standing: &plan::Standi
     }
 }
 
-fn note(context: &Context, name: &Name, status: &CertificateStatus) {
-    let ready = status.conditions.iter().any(|found| found.type_ == condition::READY && found.status == "True");
+fn note(context: &Context, sight: &Sight, status: &CertificateStatus) {
+    let ready = status.conditions.iter().find(|found| found.type_ == condition::READY);
+    let issuer = sight.wanted.as_ref().ok().map(|wanted| &wanted.issuer);
     let state = CertificateState {
-        ready: if ready { Readiness::True } else { Readiness::False },
+        ready: if ready.is_some_and(|ready| ready.status == "True") { Readiness::True } else { Readiness::False },
+        reason: ready.map_or("", |ready| &ready.reason).into(),
+        issuer_kind: issuer.map_or("", |issuer| issuer.kind.as_str()),
+        issuer: issuer.map_or("", |issuer| &issuer.name).into(),
+        starts: status.not_before.as_ref().map(|time| time.0),
         expires: status.not_after.as_ref().map(|time| time.0),
         renews: status.renewal_time.as_ref().map(|time| time.0),
     };
-    context.metrics.certificates().set(&name.namespace, &name.name, state);
+    context.metrics.certificates().set(&sight.name.namespace, &sight.name.name, state);
 }
 
 /// What a cache need not keep. A write of the status takes nothing else of the object, and the finalizers are written by a patch:

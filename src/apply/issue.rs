@@ -8,6 +8,7 @@ use std::sync::Arc;
 use chancery_pki::{Certificate as X509, Chain, KeyAlgorithm, PrivateKey, RANDOM_OCTETS, SerialNumber, Template, rehearse, verify_leaf};
 use jiff::Timestamp;
 use k8s_openapi::{ByteString, api::core::v1::Secret};
+use tracing::{Instrument as _, debug_span};
 use zeroize::Zeroizing;
 
 use super::{ACTOR, Context, Fault, authority, blocking, failed};
@@ -31,10 +32,10 @@ pub(super) async fn issue(context: &Context, sight: &Sight, issue: &Issue, now: 
         return Err(Fault::Stale);
     };
     let authority = authority_of(issuer);
-    let key = key(context, sight, issue).await?;
+    let key = key(context, sight, issue).instrument(debug_span!("key")).await?;
     let signer = issuer.signer.clone().ok_or(Fault::Stale)?;
     let template = signer.complete(template(context, wanted, issue, authority)?);
-    rehearsed(&signer, &template, &key, issue.key == KeySource::New).await?;
+    rehearsed(&signer, &template, &key, issue.key == KeySource::New).instrument(debug_span!("rehearse")).await?;
     // Also a key that is kept may have none: a leaf's before, or taken over.
     if wanted.is_ca && !context.world.registers.index().copy_exists(&key.public_key().key_id()) {
         authority::keep(context, sight, &key).await?;
@@ -42,9 +43,12 @@ pub(super) async fn issue(context: &Context, sight: &Sight, issue: &Issue, now: 
     let register = authority.map_or(RegisterId::Common, |authority| RegisterId::Authority(authority.key_id));
     let recorded = record(context, sight, issue, &template, &key, register).await;
     recorded?;
-    let made = sign(signer, authority, template.clone(), Arc::clone(&key), now).await;
+    let made = sign(signer, authority, template.clone(), Arc::clone(&key), now).instrument(debug_span!("sign")).await;
     let written = match made {
-        Ok(certificate) => write(context, sight, wanted, issue, authority, &certificate, &key, now).await,
+        Ok(certificate) => {
+            let writing = write(context, sight, wanted, issue, authority, &certificate, &key, now);
+            writing.instrument(debug_span!("write Secret")).await
+        }
         Err(fault) => Err(fault),
     };
     match written {

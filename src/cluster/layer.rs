@@ -16,6 +16,7 @@ use kube::client::Body;
 use kube::core::Status;
 use kube::core::response::StatusDetails;
 use tower::{BoxError, Layer, Service};
+use tracing::{Instrument as _, Span, debug_span, field::Empty};
 
 use super::clock::Clock;
 use super::error::TimedOut;
@@ -99,7 +100,16 @@ where
         let info = RequestInfo::of(request.method(), request.uri());
         // Futures do nothing until they are polled: the request leaves when it has its slot.
         let answer = self.inner.call(request);
-        if info.is_watch() { Box::pin(around.watch(info, answer)) } else { Box::pin(around.call(info, answer)) }
+        if info.is_watch() {
+            return Box::pin(around.watch(info, answer));
+        }
+        // What belongs to no act, such as the lease, is a trace to nobody.
+        let span = if Span::current().is_none() {
+            Span::none()
+        } else {
+            debug_span!("api call", verb = info.verb, resource = info.resource, code = Empty)
+        };
+        Box::pin(around.call(info, answer).instrument(span))
     }
 }
 
@@ -179,6 +189,7 @@ impl Surroundings {
             Err(error) if error.is::<TimedOut>() => "timeout".to_owned(),
             Err(_) => "error".to_owned(),
         };
+        Span::current().record("code", &*code);
         self.metrics.api_call(info.verb, info.resource, code);
     }
 }

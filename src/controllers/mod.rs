@@ -1,6 +1,7 @@
 //! Wiring: streams, fairness, backoff and shutdown. What to do is decided elsewhere.
 
 mod checkpoints;
+mod holdings;
 mod housekeeping;
 mod operator;
 pub mod queue;

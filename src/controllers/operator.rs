@@ -11,7 +11,7 @@ use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    Work,
+    Work, holdings,
     react::Reactor,
     term,
     watch::{self, Watched},
@@ -104,6 +104,8 @@ pub async fn run(settings: Settings, clock: Arc<dyn Clock>, stop: CancellationTo
         Recorder::new(cluster.client.clone(), Arc::clone(&fence), Arc::clone(&clock), metrics.clone(), &settings.host);
     let reactor = Reactor { world: Arc::clone(&world), work: Arc::new(Work::default()) };
     metrics.watch_queue("work", reactor.work.clone());
+    let held = Arc::clone(&world);
+    metrics.watch_holdings(move || holdings::look(&held));
     let waking = reactor.clone();
     let (recorded, published) = (reactor.clone(), reactor.clone());
     let store = KubeStore::new(Api::<ConfigMap>::namespaced(cluster.client.clone(), &settings.namespace));
@@ -212,11 +214,15 @@ struct Counted(Metrics);
 
 impl crate::register::Observer for Counted {
     fn appended(&self, _: &RegisterId, batch: Batch) {
-        self.0.register_append(Append { lines: batch.lines, bytes: batch.bytes, took: batch.took, succeeded: true });
+        self.0.register_append(Append { lines: batch.lines, bytes: batch.bytes, took: batch.took });
     }
 
     fn conflicted(&self, _: &RegisterId) {
-        self.0.register_append(Append { lines: 0, bytes: 0, took: Duration::ZERO, succeeded: false });
+        self.0.register_conflict();
+    }
+
+    fn failed(&self, _: &RegisterId) {
+        self.0.register_failure();
     }
 
     fn sealed(&self, _: &RegisterId) {

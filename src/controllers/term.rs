@@ -6,6 +6,7 @@ use futures::{FutureExt as _, StreamExt as _, stream};
 use jiff::{SignedDuration, Timestamp};
 use tokio::{sync::Semaphore, task::JoinSet};
 use tokio_util::sync::CancellationToken;
+use tracing::{Instrument as _, Span, debug_span, field::Empty};
 
 use super::{Key, checkpoints, housekeeping, queue::Queue, react::Reactor};
 use crate::{
@@ -142,12 +143,16 @@ async fn work_on(context: &Context, reactor: &Reactor, key: &Key) {
         Key::Issuer(key) => issuer(context, reactor, key, true).await,
         Key::List(name) => {
             let begun = tokio::time::Instant::now();
-            let done = apply::reconcile_list(context, name).boxed().await;
+            let span = debug_span!("reconcile", kind = "RevocationList", namespace = &*name.namespace, name = &*name.name, outcome = Empty);
+            let done = apply::reconcile_list(context, name).boxed().instrument(span.clone()).await;
+            ended(&span, done.as_ref().err());
             of_lists(context, reactor, key, &name.to_string(), begun, done);
         }
         Key::Publication(authority) => {
             let begun = tokio::time::Instant::now();
-            let done = apply::keep_published(context, authority).boxed().await;
+            let span = debug_span!("reconcile", kind = "authority", name = %authority, outcome = Empty);
+            let done = apply::keep_published(context, authority).boxed().instrument(span.clone()).await;
+            ended(&span, done.as_ref().err());
             of_lists(context, reactor, key, &authority.to_string(), begun, done);
         }
         Key::Copies => {
@@ -203,7 +208,9 @@ async fn copies(context: &Context, reactor: &Reactor) -> bool {
 
 async fn certificate(context: &Context, reactor: &Reactor, name: &crate::observe::Name) {
     let begun = tokio::time::Instant::now();
-    let done = apply::reconcile(context, name).await;
+    let span = debug_span!("reconcile", kind = "Certificate", namespace = &*name.namespace, name = &*name.name, outcome = Empty);
+    let done = apply::reconcile(context, name).instrument(span.clone()).await;
+    ended(&span, done.as_ref().err());
     let class = done.as_ref().err().map(class);
     context.metrics.reconcile("certificate", begun.elapsed(), class);
     let again = match done {
@@ -254,7 +261,10 @@ fn again(context: &Context, name: &crate::observe::Name) -> u32 {
 
 async fn issuer(context: &Context, reactor: &Reactor, key: &crate::api::IssuerKey, wake_certificates: bool) {
     let begun = tokio::time::Instant::now();
-    let done = apply::reconcile_issuer(context, key).await;
+    let namespace = key.namespace.as_deref().unwrap_or_default();
+    let span = debug_span!("reconcile", kind = key.kind.as_str(), namespace, name = key.name, outcome = Empty);
+    let done = apply::reconcile_issuer(context, key).instrument(span.clone()).await;
+    ended(&span, done.wake.as_ref().err());
     let class = done.wake.as_ref().err().map(class);
     context.metrics.reconcile("issuer", begun.elapsed(), class);
     let now = context.world.now();
@@ -305,6 +315,11 @@ fn of_lists(
     if let Some(at) = again {
         reactor.work.push_at(key.clone(), 0, at);
     }
+}
+
+/// Notes in a reconcile's span what came of it.
+fn ended(span: &Span, fault: Option<&Fault>) {
+    span.record("outcome", fault.map_or("done", class));
 }
 
 fn class(fault: &Fault) -> &'static str {

@@ -102,6 +102,11 @@ impl Links {
         self.by_issuer.get(issuer).into_iter().flatten().cloned().collect()
     }
 
+    /// How many Certificates name an issuer.
+    pub fn number_of_issuer(&self, issuer: &IssuerKey) -> usize {
+        self.by_issuer.get(issuer).map_or(0, |names| names.len())
+    }
+
     /// The issuers that name a Secret.
     pub fn issuers_of_secret(&self, secret: &Name) -> Vec<IssuerKey> {
         self.issuers_by_secret.get(secret).into_iter().flatten().cloned().collect()

@@ -67,6 +67,32 @@ impl Act {
     }
 }
 
+impl Act {
+    /// What is done, in one word, for traces.
+    pub const fn word(&self) -> &'static str {
+        match self {
+            Self::Nothing => "nothing",
+            Self::Read => "read",
+            Self::Issue(_) => "issue",
+            Self::Temporary(_) => "temporary",
+            Self::Import(..) => "import",
+            Self::Dress(_) => "dress",
+            Self::Finalizer(_) => "finalizer",
+            Self::Destroy(_) => "destroy",
+            Self::Revoke(_) => "revoke",
+            Self::Pend(_) => "pend",
+        }
+    }
+
+    /// Why a certificate is issued, where that is done.
+    pub fn reason(&self) -> Option<&'static str> {
+        match self {
+            Self::Issue(issue) => Some(issue.reason()),
+            _ => None,
+        }
+    }
+}
+
 /// What happens to the finalizer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Finalizer {

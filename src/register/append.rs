@@ -12,6 +12,7 @@ use tokio::{
     sync::{mpsc, oneshot},
     time::{Instant, sleep_until},
 };
+use tracing::Instrument as _;
 
 use super::{
     RegisterError,
@@ -113,8 +114,12 @@ async fn work(mut writer: Writer, mut receiver: mpsc::UnboundedReceiver<Asked>, 
             }
             next_start = Instant::now() + GAP;
             let (entries, answers) = queue.take(writer.room());
-            let outcome = writer.commit(&entries).await;
+            let write = tracing::debug_span!("register write", register = %writer.id(), lines = entries.len());
+            let outcome = writer.commit(&entries).instrument(write).await;
             note(&broken, &outcome);
+            if outcome.is_err() {
+                writer.failed();
+            }
             answer(outcome, answers);
         }
     }

@@ -20,6 +20,7 @@ use k8s_openapi::api::core::v1::ConfigMap;
 use kube::Api;
 use thiserror::Error;
 use tokio::{sync::oneshot, time::timeout};
+use tracing::Instrument as _;
 
 use crate::lease::Fence;
 
@@ -90,6 +91,8 @@ pub trait Observer: Send + Sync {
     fn appended(&self, register: &RegisterId, batch: Batch);
     /// Another writer was first.
     fn conflicted(&self, register: &RegisterId);
+    /// Lines were given up: those who wait for them are told why.
+    fn failed(&self, register: &RegisterId);
     /// A segment was sealed.
     fn sealed(&self, register: &RegisterId);
 }
@@ -98,6 +101,7 @@ pub trait Observer: Send + Sync {
 impl Observer for () {
     fn appended(&self, _: &RegisterId, _: Batch) {}
     fn conflicted(&self, _: &RegisterId) {}
+    fn failed(&self, _: &RegisterId) {}
     fn sealed(&self, _: &RegisterId) {}
 }
 
@@ -296,6 +300,7 @@ impl Registers {
 
 impl Register for Registers {
     fn append(&self, id: RegisterId, entry: Entry) -> BoxFuture<'_, Result<Line, RegisterError>> {
+        let span = tracing::debug_span!("register append", register = %id, act = ?entry.act);
         async move {
             let entry = entry.checked().map_err(|why| RegisterError::Invalid { register: id, why })?;
             let (answer, line) = oneshot::channel();
@@ -303,6 +308,7 @@ impl Register for Registers {
             // The worker ends without an answer only when the process does.
             line.await.unwrap_or(Err(RegisterError::Closed))
         }
+        .instrument(span)
         .boxed()
     }
 }

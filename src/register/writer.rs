@@ -80,6 +80,16 @@ impl Writer {
         Self { id, generation, shared, head, segments, sealed, end, last_time, doubtful: false }
     }
 
+    /// Which register it writes.
+    pub(super) fn id(&self) -> RegisterId {
+        self.id
+    }
+
+    /// Has it counted that lines were given up.
+    pub(super) fn failed(&self) {
+        self.shared.observer.failed(&self.id);
+    }
+
     /// How many octets of lines still fit into the head; after a seal all of it.
     pub(super) fn room(&self) -> usize {
         HEAD_BYTES.saturating_sub(layout::bytes(self.unsealed()))

@@ -6,15 +6,17 @@ use std::{
     time::Duration,
 };
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use prometheus_client::{
     collector::Collector,
     encoding::{DescriptorEncoder, EncodeLabelSet, text},
-    metrics::{MetricType, counter::Counter, family::Family},
+    metrics::{MetricType, counter::Counter, family::Family, histogram::Histogram},
     registry::Registry,
 };
 
 use super::served::{Authority, Served};
+use crate::plan::renewal::{BACKDATE, add};
+use crate::telemetry::{BUILD_HELP, SECONDS, build_info};
 
 /// Handles to all metrics; clones count into the same ones.
 #[derive(Clone, Debug)]
@@ -27,6 +29,7 @@ struct Families {
     answers: Family<StatusLabel, Counter>,
     signatures: Family<KindLabel, Counter>,
     requests: Family<RequestLabels, Counter>,
+    seconds: Family<RouteLabel, Histogram, fn() -> Histogram>,
 }
 
 /// Why an OCSP answer was signed.
@@ -45,6 +48,8 @@ pub struct Sample {
     pub served: Arc<Served>,
     /// For how long nothing was heard of the API server.
     pub silence: Option<Duration>,
+    /// How far our clock is ahead of the API server's, once that is known.
+    pub skew: Option<SignedDuration>,
     /// The time.
     pub now: Timestamp,
 }
@@ -71,9 +76,12 @@ impl ResponderMetrics {
         registry.register("ocsp_answers", "OCSP answers by what they say of a certificate, or why they say nothing", answers.clone());
         registry.register("ocsp_signatures", "OCSP answers signed, to be kept or for one request", signatures.clone());
         registry.register("http_requests", "Requests by what was asked for and HTTP status", requests.clone());
+        let seconds = Family::<_, _, fn() -> Histogram>::new_with_constructor(|| Histogram::new(SECONDS));
+        registry.register("http_request_duration_seconds", "From a request's head to its answer", seconds.clone());
+        registry.register("build", BUILD_HELP, build_info("responder"));
         let sample = Sampled::default();
         registry.register_collector(Box::new(sample.clone()));
-        Self(Arc::new(Families { registry, sample, answers, signatures, requests }))
+        Self(Arc::new(Families { registry, sample, answers, signatures, requests, seconds }))
     }
 
     /// Has this looked at in each scrape; the first one given counts.
@@ -95,9 +103,10 @@ impl ResponderMetrics {
         self.0.signatures.get_or_create(&KindLabel { kind }).inc();
     }
 
-    /// Counts a request.
-    pub fn request(&self, route: &'static str, code: u16) {
+    /// Counts a request, and how long its answer took.
+    pub fn request(&self, route: &'static str, code: u16, took: Duration) {
         self.0.requests.get_or_create(&RequestLabels { route, code }).inc();
+        self.0.seconds.get_or_create(&RouteLabel { route }).observe(took.as_secs_f64());
     }
 
     /// The metrics in the OpenMetrics text format.
@@ -116,7 +125,14 @@ impl Default for ResponderMetrics {
 
 impl Collector for Sampled {
     fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> Result<(), fmt::Error> {
-        let Some(Sample { served, silence, now }) = self.0.get().map(|look| look()) else { return Ok(()) };
+        let Some(Sample { served, silence, skew, now }) = self.0.get().map(|look| look()) else { return Ok(()) };
+        let help = "What keeps /readyz from 200: 0 where all is as it should be.";
+        let troubles = served.troubles(silence, now).len() as u64;
+        encoder.encode_descriptor("responder_troubles", help, None, MetricType::Gauge)?.encode_gauge(&troubles)?;
+        if let Some(skew) = skew {
+            let help = "Our clock minus the API server's.";
+            encoder.encode_descriptor("clock_skew_seconds", help, None, MetricType::Gauge)?.encode_gauge(&skew.as_secs_f64())?;
+        }
         if let Some(silence) = silence {
             let help = "For how long nothing was heard of the API server.";
             encoder.encode_descriptor("watch_silence_seconds", help, None, MetricType::Gauge)?.encode_gauge(&silence.as_secs_f64())?;
@@ -124,12 +140,16 @@ impl Collector for Sampled {
         let mut authorities: Vec<_> = served.authorities.iter().map(|(key, authority)| (key.to_string(), authority)).collect();
         authorities.sort_unstable_by(|(one, _), (other, _)| one.cmp(other));
         let since = |time: Timestamp| now.duration_since(time).as_secs_f64();
-        let gauges: [Gauge<'_>; 7] = [
+        let gauges: [Gauge<'_>; 8] = [
             ("served_list_age_seconds", "The time since thisUpdate of the authority's oldest list.", &|authority| {
                 listed(authority, |crl| crl.crl.this_update()).min().map(since)
             }),
             ("served_list_left_seconds", "The time to nextUpdate of the authority's list that ends first.", &|authority| {
                 listed(authority, |crl| crl.next_update).min().map(|end| -since(end))
+            }),
+            ("served_list_refresh_left_seconds", "The time to when the authority's oldest list is to be replaced.", &|authority| {
+                let refresh = authority.shelf.head.settings.refresh;
+                listed(authority, |crl| crl.crl.this_update()).min().map(|made| -since(add(add(made, BACKDATE), refresh)))
             }),
             ("served_list_entries", "Entries of the authority's lists.", &|authority| {
                 Some(count(listed(authority, |crl| crl.crl.len()).sum()))
@@ -176,6 +196,11 @@ struct StatusLabel {
 #[derive(Clone, Debug, EncodeLabelSet, Eq, Hash, PartialEq)]
 struct KindLabel {
     kind: &'static str,
+}
+
+#[derive(Clone, Debug, EncodeLabelSet, Eq, Hash, PartialEq)]
+struct RouteLabel {
+    route: &'static str,
 }
 
 #[derive(Clone, Debug, EncodeLabelSet, Eq, Hash, PartialEq)]

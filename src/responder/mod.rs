@@ -109,7 +109,12 @@ pub async fn run(settings: Settings, clock: Arc<dyn Clock>, stop: CancellationTo
         metrics: metrics.clone(),
     });
     let looked_at = Arc::clone(&counter);
-    metrics.look_at(move || Sample { served: looked_at.served.get(), silence: looked_at.silence(), now: looked_at.clock.now() });
+    metrics.look_at(move || Sample {
+        served: looked_at.served.get(),
+        silence: looked_at.silence(),
+        skew: looked_at.skew.last(),
+        now: looked_at.clock.now(),
+    });
     let (answering, alive, living) = (Arc::clone(&counter), health.clone(), health.clone());
     let probes = operations(move || alive.live(), move || ready(&answering, &living), move || metrics.encode());
     let operations = bind("--health-address", settings.health, probes, Limits::OPERATIONS).await?;

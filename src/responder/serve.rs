@@ -11,6 +11,8 @@ use axum::{
 use chancery_pki::{KeyId, OcspRefusal, OcspRequest};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
 use jiff::Timestamp;
+use tokio::time::Instant;
+use tracing::{Instrument as _, debug_span, field::Empty};
 
 use super::{
     caching::{cache_control, http_date, is_held, wants_pem},
@@ -40,6 +42,17 @@ pub fn routes(counter: Arc<Counter>) -> Router {
 }
 
 async fn answer(State(counter): State<Arc<Counter>>, request: Request) -> Response {
+    let begun = Instant::now();
+    let span = debug_span!("request", route = Empty, code = Empty);
+    let (route, response) = dressed(&counter, request).instrument(span.clone()).await;
+    let code = response.status().as_u16();
+    span.record("route", route).record("code", code);
+    counter.metrics.request(route, code, begun.elapsed());
+    response
+}
+
+/// The answer to a request, and a word for what was asked for.
+async fn dressed(counter: &Counter, request: Request) -> (&'static str, Response) {
     let served = counter.served.get();
     let path = request.uri().path().to_owned();
     let route = Route::below(&served.prefixes, &path);
@@ -48,7 +61,7 @@ async fn answer(State(counter): State<Arc<Counter>>, request: Request) -> Respon
     let response = match route {
         _ if too_long => StatusCode::URI_TOO_LONG.into_response(),
         None => StatusCode::NOT_FOUND.into_response(),
-        Some(Route::Ocsp { request: asked }) => ocsp(&counter, asked, request).await,
+        Some(Route::Ocsp { request: asked }) => ocsp(counter, asked, request).await,
         Some(_) if !is_reading(request.method()) => not_allowed("GET, HEAD"),
         Some(_) if !served.lists_read => unread(),
         Some(Route::List { authority, shard, delta }) => {
@@ -57,8 +70,7 @@ async fn answer(State(counter): State<Arc<Counter>>, request: Request) -> Respon
         }
         Some(Route::Certificate { authority }) => certificate(&served, authority, request.headers()),
     };
-    counter.metrics.request(name, response.status().as_u16());
-    response
+    (name, response)
 }
 
 /// A HEAD gets what a GET gets; the body is left out on the way.

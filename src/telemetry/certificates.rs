@@ -1,4 +1,4 @@
-//! One series per Certificate: when it expires and when it will be renewed, within a limit.
+//! Series per Certificate: whether it is ready and why not, its times, and when it will be renewed; within a limit.
 //!
 //! Kept as numbers in a map and turned into text only when somebody scrapes.
 
@@ -25,10 +25,18 @@ struct Series {
 type Namespaces = BTreeMap<Box<str>, BTreeMap<Box<str>, CertificateState>>;
 
 /// What is told of one Certificate.
-#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub struct CertificateState {
     /// Its Ready condition.
     pub ready: Readiness,
+    /// The reason that this condition gives.
+    pub reason: Box<str>,
+    /// The kind of its issuer, `Issuer` or `ClusterIssuer`; empty where the spec names none that is ours.
+    pub issuer_kind: &'static str,
+    /// The name of its issuer.
+    pub issuer: Box<str>,
+    /// From when its certificate is valid, if it has one.
+    pub starts: Option<Timestamp>,
     /// When its certificate expires, if it has one.
     pub expires: Option<Timestamp>,
     /// When it will be renewed, if it will.
@@ -94,11 +102,18 @@ impl CertificateSeries {
     }
 }
 
+type Time = fn(&CertificateState) -> Option<Timestamp>;
+
+const TIMES: [(&str, &str, Time); 3] = [
+    ("certificate_not_before_timestamp_seconds", "From when the certificate is valid, in seconds since 1970.", |state| state.starts),
+    ("certificate_expiration_timestamp_seconds", "When the certificate expires, in seconds since 1970.", |state| state.expires),
+    ("certificate_renewal_timestamp_seconds", "When the certificate will be renewed, in seconds since 1970.", |state| state.renews),
+];
+
 impl Collector for CertificateSeries {
     fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> Result<(), fmt::Error> {
         let namespaces = self.lock();
-        let all =
-            || namespaces.iter().flat_map(|(namespace, names)| names.iter().map(move |(name, state)| (&**namespace, &**name, *state)));
+        let all = || namespaces.iter().flat_map(|(namespace, names)| names.iter().map(move |(name, state)| (&**namespace, &**name, state)));
 
         let mut counts = [("False", 0u64), ("True", 0), ("Unknown", 0)];
         for (_, _, state) in all() {
@@ -113,19 +128,23 @@ impl Collector for CertificateSeries {
         let help = "Certificates beyond the limit, without series of their own.";
         encoder.encode_descriptor("certificate_series_omitted", help, None, MetricType::Gauge)?.encode_gauge(&omitted)?;
 
-        let help = "When the certificate expires, in seconds since 1970.";
-        let mut family = encoder.encode_descriptor("certificate_expiration_timestamp_seconds", help, None, MetricType::Gauge)?;
+        let mut family = encoder.encode_descriptor("certificate_ready", "1 where the Certificate is ready.", None, MetricType::Gauge)?;
         for (namespace, name, state) in all().take(self.0.limit) {
-            if let Some(time) = state.expires {
-                family.encode_family(&[("namespace", namespace), ("name", name)])?.encode_gauge(&time.as_second())?;
-            }
+            let labels = [
+                ("namespace", namespace),
+                ("name", name),
+                ("issuer_kind", state.issuer_kind),
+                ("issuer", &*state.issuer),
+                ("reason", &*state.reason),
+            ];
+            family.encode_family(&labels)?.encode_gauge(&i64::from(state.ready == Readiness::True))?;
         }
-
-        let help = "When the certificate will be renewed, in seconds since 1970.";
-        let mut family = encoder.encode_descriptor("certificate_renewal_timestamp_seconds", help, None, MetricType::Gauge)?;
-        for (namespace, name, state) in all().take(self.0.limit) {
-            if let Some(time) = state.renews {
-                family.encode_family(&[("namespace", namespace), ("name", name)])?.encode_gauge(&time.as_second())?;
+        for (name, help, time) in TIMES {
+            let mut family = encoder.encode_descriptor(name, help, None, MetricType::Gauge)?;
+            for (namespace, name, state) in all().take(self.0.limit) {
+                if let Some(time) = time(state) {
+                    family.encode_family(&[("namespace", namespace), ("name", name)])?.encode_gauge(&time.as_second())?;
+                }
             }
         }
         Ok(())
@@ -149,7 +168,13 @@ mod tests {
 
     fn state(second: i64) -> CertificateState {
         let time = Timestamp::from_second(second).unwrap();
-        CertificateState { ready: Readiness::True, expires: Some(time), renews: None }
+        CertificateState {
+            ready: Readiness::True,
+            reason: "Ready".into(),
+            issuer: "ca".into(),
+            expires: Some(time),
+            ..CertificateState::default()
+        }
     }
 
     #[test]
@@ -162,7 +187,9 @@ mod tests {
         assert!(text.contains("chancery_certificates{ready=\"Unknown\"} 1\n"));
         let line = "chancery_certificate_expiration_timestamp_seconds{namespace=\"team\",name=\"web\"} 4000000000\n";
         assert!(text.contains(line), "{text}");
-        assert!(!text.contains("name=\"new\""));
+        let line = "chancery_certificate_ready{namespace=\"team\",name=\"web\",issuer_kind=\"\",issuer=\"ca\",reason=\"Ready\"} 1\n";
+        assert!(text.contains(line), "{text}");
+        assert!(!text.contains("timestamp_seconds{namespace=\"team\",name=\"new\""));
     }
 
     #[test]
@@ -172,7 +199,8 @@ mod tests {
             series.set("team", &format!("web-{number}"), state(1));
         }
         let text = text(&series);
-        assert_eq!(text.matches("name=\"web-").count(), 3);
+        assert_eq!(text.matches("expiration_timestamp_seconds{namespace=\"team\",name=\"web-").count(), 3);
+        assert_eq!(text.matches("certificate_ready{").count(), 3);
         assert!(text.contains("chancery_certificate_series_omitted 7\n"));
         assert!(text.contains("chancery_certificates{ready=\"True\"} 10\n"));
     }

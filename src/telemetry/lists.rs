@@ -21,6 +21,8 @@ pub struct ListState {
     pub ready: bool,
     /// When the first of its lists must be replaced at the latest.
     pub next_update: Option<Timestamp>,
+    /// When the first of its lists is to be replaced, long before it must be.
+    pub refresh_due: Option<Timestamp>,
     /// When a list was last published.
     pub last_published: Option<Timestamp>,
     /// How many certificates are on it.
@@ -78,11 +80,16 @@ impl ListSeries {
 
 type Value = fn(&ListState) -> Option<i64>;
 
-const GAUGES: [(&str, &str, Value); 8] = [
+const GAUGES: [(&str, &str, Value); 9] = [
     ("revocation_list_ready", "1 where what was recorded is published.", |state| Some(state.ready.into())),
     ("revocation_list_next_update_timestamp_seconds", "When the first of the published lists expires, in seconds since 1970.", |state| {
         state.next_update.map(Timestamp::as_second)
     }),
+    (
+        "revocation_list_refresh_due_timestamp_seconds",
+        "When the first of the published lists is to be replaced, in seconds since 1970.",
+        |state| state.refresh_due.map(Timestamp::as_second),
+    ),
     ("revocation_list_last_published_timestamp_seconds", "When a list was last published, in seconds since 1970.", |state| {
         state.last_published.map(Timestamp::as_second)
     }),

@@ -9,6 +9,8 @@ use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::util::SubscriberInitExt as _;
 use tracing_subscriber::{EnvFilter, Layer as _, filter, fmt as lines};
 
+use super::traces::Traces;
+
 /// How lines look.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq, ValueEnum)]
 pub enum LogFormat {
@@ -44,22 +46,24 @@ pub enum LogError {
     },
 }
 
-/// Sets up the logs of the process. `level` is a level (`info`) or directives (`info,chancery::lease=debug`).
-pub fn init_logs(format: LogFormat, level: &str) -> Result<(), LogError> {
+/// Sets up the logs of the process, and its traces where they are wanted. `level` is a level (`info`) or directives
+/// (`info,chancery::lease=debug`), and holds for logs alone.
+pub fn init_logs(format: LogFormat, level: &str, traces: Option<&Traces>) -> Result<(), LogError> {
     let levels = EnvFilter::try_new(level).map_err(|error| LogError::Level { level: level.to_owned(), message: error.to_string() })?;
     let lines = lines::layer().with_writer(std::io::stderr);
     let lines = match format {
         LogFormat::Json => lines.json().flatten_event(true).boxed(),
         LogFormat::Text => lines.with_ansi(false).boxed(),
     };
-    let lines = lines.with_filter(filter::filter_fn(may_be_logged));
-    tracing_subscriber::registry().with(levels).with(lines).try_init().map_err(|_| LogError::Again)
+    let lines = lines.with_filter(filter::filter_fn(may_be_logged)).with_filter(levels);
+    tracing_subscriber::registry().with(lines).with(traces.map(Traces::layer)).try_init().map_err(|_| LogError::Again)
 }
 
 /// kube's client logs the body of an answer that it cannot parse, at WARN, and other answers below that. A body may be
-/// a Secret, so nothing from there is ever logged, whatever the level.
+/// a Secret, so nothing from there is ever logged, whatever the level. What OpenTelemetry has to say of itself is said by [`Traces`],
+/// once a minute at most.
 fn may_be_logged(metadata: &Metadata<'_>) -> bool {
-    metadata.target() != "kube_client::client"
+    metadata.target() != "kube_client::client" && !metadata.target().starts_with("opentelemetry")
 }
 
 #[cfg(test)]
@@ -91,7 +95,7 @@ mod tests {
             move || captured.clone()
         });
         let subscriber =
-            tracing_subscriber::registry().with(EnvFilter::new("trace")).with(lines.with_filter(filter::filter_fn(may_be_logged)));
+            tracing_subscriber::registry().with(lines.with_filter(filter::filter_fn(may_be_logged)).with_filter(EnvFilter::new("trace")));
         tracing::subscriber::with_default(subscriber, || {
             tracing::warn!(target: "kube_client::client", "hunter2");
             tracing::warn!(target: "kube_client::client::builder", "the stream ended");
@@ -104,7 +108,7 @@ mod tests {
 
     #[test]
     fn a_level_that_is_none_is_refused() {
-        let error = init_logs(LogFormat::Text, "chancery=loud").unwrap_err();
+        let error = init_logs(LogFormat::Text, "chancery=loud", None).unwrap_err();
         assert!(error.to_string().starts_with("\"chancery=loud\" is no log level"), "{error}");
     }
 }

@@ -1,25 +1,26 @@
 //! The process's metrics, as typed handles. All names begin with `chancery_`.
 //!
-//! Labels are few and bounded: kinds, reasons, verbs. Only [`CertificateSeries`] names objects, within a limit.
+//! Labels are few and bounded: kinds, reasons, verbs. Only [`CertificateSeries`], [`ListSeries`] and what is looked at in each scrape
+//! name objects, within limits.
 
 use std::fmt;
+use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
-use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use jiff::SignedDuration;
-use prometheus_client::collector::Collector;
-use prometheus_client::encoding::{DescriptorEncoder, EncodeLabelSet, text};
-use prometheus_client::metrics::MetricType;
+use prometheus_client::encoding::{EncodeLabelSet, text};
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
+use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::Registry;
 
 use super::{
     certificates::CertificateSeries,
     lists::{ListSeries, Publication},
+    sampled::{Holdings, QueueGauge, Sampled},
 };
 use crate::cluster::Limiter;
 
@@ -81,16 +82,6 @@ pub struct Append {
     pub bytes: usize,
     /// From the first request to the server's answer.
     pub took: Duration,
-    /// Whether the lines stand.
-    pub succeeded: bool,
-}
-
-/// A queue that is looked at when somebody scrapes.
-pub trait QueueGauge: Send + Sync {
-    /// The numbers of keys that are ready, delayed and being worked on.
-    fn depth(&self) -> (usize, usize, usize);
-    /// For how long the oldest ready key has waited.
-    fn oldest_waiting(&self) -> Duration;
 }
 
 impl Metrics {
@@ -101,6 +92,7 @@ impl Metrics {
         let certificates = CertificateSeries::new(certificate_series);
         let sampled = Sampled::default();
         let lists = ListSeries::default();
+        r.register("build", BUILD_HELP, build_info("controller"));
         let families = Families {
             issuances: family(r, "issuances", "Attempts at a certificate by kind of issuer, reason and outcome"),
             issuance_seconds: seconds(r, "issuance_duration_seconds", "From the decision to issue to the Secret's write"),
@@ -110,7 +102,7 @@ impl Metrics {
             api_calls: family(r, "api_calls", "Calls to the API server by verb, resource and HTTP status"),
             api_conflicts: family(r, "api_conflicts", "Writes that met another version of the object (HTTP 409)"),
             api_warnings: family(r, "api_warnings", "Warnings in answers of the API server; the log has their texts"),
-            register_appends: family(r, "register_appends", "Writes to registers"),
+            register_appends: family(r, "register_appends", "Writes to registers: that stand, that met another's, that were given up"),
             register_lines: one(r, "register_lines", "Lines written to registers", Counter::default()),
             register_seals: one(r, "register_seals", "Segments of registers sealed", Counter::default()),
             register_bytes: one(r, "register_bytes", "Bytes written to registers", Counter::default()),
@@ -203,15 +195,22 @@ impl Metrics {
 
     /// Counts one write to a register.
     pub fn register_append(&self, append: Append) {
-        let outcome = if append.succeeded { "succeeded" } else { "failed" };
-        self.0.register_appends.get_or_create(&OutcomeLabel { outcome }).inc();
-        if append.succeeded {
-            self.0.register_lines.inc_by(append.lines as u64);
-            self.0.register_bytes.inc_by(append.bytes as u64);
-            #[expect(clippy::cast_precision_loss, reason = "a batch has at most some hundred lines")]
-            self.0.register_batch.observe(append.lines as f64);
-            self.0.register_seconds.observe(append.took.as_secs_f64());
-        }
+        self.0.register_appends.get_or_create(&OutcomeLabel { outcome: "succeeded" }).inc();
+        self.0.register_lines.inc_by(append.lines as u64);
+        self.0.register_bytes.inc_by(append.bytes as u64);
+        #[expect(clippy::cast_precision_loss, reason = "a batch has at most some hundred lines")]
+        self.0.register_batch.observe(append.lines as f64);
+        self.0.register_seconds.observe(append.took.as_secs_f64());
+    }
+
+    /// Counts a write to a register that another writer was ahead of: it is tried again.
+    pub fn register_conflict(&self) {
+        self.0.register_appends.get_or_create(&OutcomeLabel { outcome: "conflict" }).inc();
+    }
+
+    /// Counts lines that could not be written: those who waited for them go on without.
+    pub fn register_failure(&self) {
+        self.0.register_appends.get_or_create(&OutcomeLabel { outcome: "failed" }).inc();
     }
 
     /// Counts one sealed segment of a register.
@@ -236,12 +235,17 @@ impl Metrics {
 
     /// Has a queue looked at in each scrape, under this name.
     pub fn watch_queue(&self, name: &'static str, queue: Arc<dyn QueueGauge>) {
-        self.0.sampled.0.lock().unwrap_or_else(PoisonError::into_inner).queues.push((name, queue));
+        self.0.sampled.watch_queue(name, queue);
     }
 
     /// Has the limit on requests looked at in each scrape; the last one given counts.
     pub fn watch_limiter(&self, limiter: Limiter) {
-        self.0.sampled.0.lock().unwrap_or_else(PoisonError::into_inner).limiter = Some(limiter);
+        self.0.sampled.watch_limiter(limiter);
+    }
+
+    /// Has issuers and registers looked at in each scrape; the last one given counts.
+    pub fn watch_holdings(&self, look: impl Fn() -> Holdings + Send + Sync + 'static) {
+        self.0.sampled.watch_holdings(Box::new(look));
     }
 
     /// The metrics in the OpenMetrics text format, [`Metrics::CONTENT_TYPE`].
@@ -262,50 +266,16 @@ impl Default for Metrics {
     }
 }
 
-/// What is not counted but looked at in each scrape.
-#[derive(Clone, Default)]
-struct Sampled(Arc<Mutex<Sources>>);
+/// What `chancery_build_info` says.
+pub(crate) const BUILD_HELP: &str = "The version of this process";
 
-#[derive(Default)]
-struct Sources {
-    queues: Vec<(&'static str, Arc<dyn QueueGauge>)>,
-    limiter: Option<Limiter>,
-}
-
-impl Collector for Sampled {
-    fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> Result<(), fmt::Error> {
-        let sources = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut depths =
-            encoder.encode_descriptor("queue_depth", "Objects in the queue by what they wait for.", None, MetricType::Gauge)?;
-        for (queue, gauge) in &sources.queues {
-            let (ready, delayed, running) = gauge.depth();
-            for (state, number) in [("ready", ready), ("delayed", delayed), ("running", running)] {
-                depths.encode_family(&[("queue", *queue), ("state", state)])?.encode_gauge(&(number as u64))?;
-            }
-        }
-        let help = "For how long the oldest object that could be worked on has waited.";
-        let mut ages = encoder.encode_descriptor("queue_oldest_waiting_seconds", help, None, MetricType::Gauge)?;
-        for (queue, gauge) in &sources.queues {
-            ages.encode_family(&[("queue", *queue)])?.encode_gauge(&gauge.oldest_waiting().as_secs_f64())?;
-        }
-        if let Some(limiter) = &sources.limiter {
-            let help = "Calls to the API server under way.";
-            encoder.encode_descriptor("api_calls_in_flight", help, None, MetricType::Gauge)?.encode_gauge(&limiter.in_flight())?;
-            let help = "Calls to the API server that may be under way at once.";
-            encoder.encode_descriptor("api_calls_limit", help, None, MetricType::Gauge)?.encode_gauge(&limiter.limit())?;
-        }
-        Ok(())
-    }
-}
-
-impl fmt::Debug for Sampled {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Sampled").finish_non_exhaustive()
-    }
+/// A metric whose labels are the version, and which of the two processes this is.
+pub(crate) fn build_info(component: &'static str) -> Info<[(&'static str, &'static str); 2]> {
+    Info::new([("version", env!("CARGO_PKG_VERSION")), ("component", component)])
 }
 
 /// From a millisecond to a minute.
-const SECONDS: [f64; 14] = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 15.0, 60.0];
+pub(crate) const SECONDS: [f64; 14] = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 15.0, 60.0];
 
 #[derive(Clone, Debug, EncodeLabelSet, Eq, Hash, PartialEq)]
 struct IssuanceLabels {
@@ -398,8 +368,9 @@ mod tests {
         metrics.issuance(Issuance { issuer_kind: "ca", reason: "Created", outcome: "issued", took });
         metrics.reconcile("certificate", took, Some("Conflict"));
         metrics.api_call("update", "secrets".to_owned(), "409".to_owned());
-        metrics.register_append(Append { lines: 3, bytes: 900, took, succeeded: true });
-        metrics.register_append(Append { lines: 9, bytes: 900, took, succeeded: false });
+        metrics.register_append(Append { lines: 3, bytes: 900, took });
+        metrics.register_conflict();
+        metrics.register_failure();
         metrics.events("dropped", 2);
         metrics.leader(true);
         metrics.clock_skew(SignedDuration::from_secs(-3));
@@ -413,6 +384,8 @@ mod tests {
             "chancery_reconcile_errors_total{controller=\"certificate\",class=\"Conflict\"} 1",
             "chancery_api_calls_total{verb=\"update\",resource=\"secrets\",code=\"409\"} 1",
             "chancery_api_conflicts_total{resource=\"secrets\"} 1",
+            "chancery_register_appends_total{outcome=\"succeeded\"} 1",
+            "chancery_register_appends_total{outcome=\"conflict\"} 1",
             "chancery_register_appends_total{outcome=\"failed\"} 1",
             "chancery_register_lines_total 3",
             "chancery_register_bytes_total 900",
@@ -424,6 +397,7 @@ mod tests {
             "chancery_queue_oldest_waiting_seconds{queue=\"certificates\"} 1.5",
             "chancery_api_calls_in_flight 0",
             "chancery_api_calls_limit 16",
+            concat!("chancery_build_info{version=\"", env!("CARGO_PKG_VERSION"), "\",component=\"controller\"} 1"),
         ] {
             assert!(text.lines().any(|other| other == line), "no {line} in\n{text}");
         }

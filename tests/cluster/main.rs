@@ -56,6 +56,9 @@ mod corpus;
 mod migration;
 
 #[cfg(test)]
+mod monitoring;
+
+#[cfg(test)]
 mod tenants;
 
 #[cfg(test)]

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use chancery_pki::{Certificate as X509, KeyId};
 use jiff::Timestamp;
+use tracing::{Instrument as _, debug_span};
 
 use super::{
     super::blocking,
@@ -52,7 +53,8 @@ pub(super) async fn press(
     let begun = tokio::time::Instant::now();
     let made = {
         let (world, standing, chain, edition) = (Arc::clone(&context.world), Arc::clone(standing), chain.to_vec(), edition.clone());
-        blocking(move || make(world.registers.index(), &authority, &key, &standing, &chain, &edition)).await?
+        let making = blocking(move || make(world.registers.index(), &authority, &key, &standing, &chain, &edition));
+        making.instrument(debug_span!("build lists")).await?
     };
     let built = match made {
         Ok(built) => built,

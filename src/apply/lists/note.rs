@@ -1,12 +1,18 @@
 //! What is told of lists: Events on the RevocationList, log lines, and what metrics show of it.
 
+use jiff::Timestamp;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
+
 use super::Context;
 use crate::{
-    api::{RevocationListStatus, condition, reason::event},
+    api::{GoDuration, RevocationListStatus, condition, reason::event},
     cluster::Severity,
     lists::{Built, Published},
     observe::ListSight,
-    plan::publication::Obstacle as Obstruction,
+    plan::{
+        publication::Obstacle as Obstruction,
+        renewal::{BACKDATE, add},
+    },
     register::{Act, Entry, RegisterId},
     telemetry::ListState,
 };
@@ -76,6 +82,7 @@ pub(super) fn state(status: &RevocationListStatus) -> ListState {
     ListState {
         ready: condition::is_true(&status.conditions, condition::READY),
         next_update: status.next_update.as_ref().map(|time| time.0),
+        refresh_due: refresh_due(status),
         last_published: status.last_published.as_ref().map(|time| time.0),
         entries: status.entries.unwrap_or(0),
         bytes: status.shards.iter().map(|shard| shard.bytes).sum(),
@@ -83,6 +90,15 @@ pub(super) fn state(status: &RevocationListStatus) -> ListState {
         oldest_pending: status.oldest_pending.as_ref().map(|time| time.0),
         held_back: status.held_back.unwrap_or(0),
     }
+}
+
+/// When the first of the lists that stand, deltas included, is to be replaced.
+fn refresh_due(status: &RevocationListStatus) -> Option<Timestamp> {
+    let resolved = status.resolved.as_ref()?;
+    let due = |made: &Time, refresh: GoDuration| add(add(made.0, BACKDATE), refresh.get());
+    let full = status.shards.iter().map(|shard| due(&shard.this_update, resolved.refresh));
+    let deltas = status.shards.iter().filter_map(|shard| Some(due(&shard.delta.as_ref()?.this_update, resolved.delta?)));
+    full.chain(deltas).min()
 }
 
 /// Says something about a list.

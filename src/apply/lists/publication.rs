@@ -7,6 +7,7 @@ use std::sync::Arc;
 use chancery_pki::{Certificate as X509, CrlNumber, KeyId};
 use futures::{StreamExt as _, TryStreamExt as _, future::join_all, stream};
 use jiff::{SignedDuration, Timestamp};
+use tracing::{Instrument as _, debug_span};
 
 use super::{
     Context, Fault,
@@ -197,7 +198,9 @@ pub(super) async fn publish(context: &Context, order: &Order<'_>, now: Timestamp
                 if edition.confirmed {
                     record_again(context, authority, standing.published.as_ref()).await?;
                 }
-                if let Some((obstacle, helps)) = press(context, order, &standing, &chain, *edition, now).await? {
+                let pressing = press(context, order, &standing, &chain, *edition, now);
+                let span = debug_span!("publish", authority = %order.authority);
+                if let Some((obstacle, helps)) = pressing.instrument(span).await? {
                     done.wake = Some(if helps { skewed(now) } else { add(now, AGAIN) });
                     done.obstacle = Some((obstacle, helps));
                     cover(context, standing.published.as_ref(), order.list, order.current);

@@ -216,6 +216,7 @@ async fn the_age_of_lists_and_the_end_of_delegates_are_told() {
     ground.counter.metrics.look_at(move || crate::responder::metrics::Sample {
         served: counter.served.get(),
         silence: counter.silence(),
+        skew: Some(jiff::SignedDuration::from_secs(-2)),
         now: counter.clock.now(),
     });
     ground.clock.advance(jiff::SignedDuration::from_secs(100));

@@ -74,7 +74,7 @@ impl Ground {
     pub(crate) async fn responder(&self) -> &'static Responder {
         static SHARED: OnceCell<Result<Responder, String>> = OnceCell::const_new();
         let shared = SHARED.get_or_init(|| async {
-            let spawned = Responder::spawn(self.access(), &self.client, SHARED_SYSTEM, "shared").await;
+            let spawned = Responder::spawn(self.access(), &self.client, SHARED_SYSTEM, "shared", &[]).await;
             spawned.map_err(|error| format!("{error:#}"))
         });
         match shared.await {

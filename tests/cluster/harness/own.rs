@@ -58,7 +58,12 @@ impl OwnGround {
 
     /// Starts a responder of its own for the operators here; returns when it lives.
     pub(crate) async fn responder(&self, ground: &Ground) -> Responder {
-        match Responder::spawn(ground.access(), &self.client, &self.system, &self.namespace).await {
+        self.responder_with(ground, &[]).await
+    }
+
+    /// The same with more on its command line.
+    pub(crate) async fn responder_with(&self, ground: &Ground, flags: &[&str]) -> Responder {
+        match Responder::spawn(ground.access(), &self.client, &self.system, &self.namespace, flags).await {
             Ok(responder) => {
                 responder.live().await;
                 responder
