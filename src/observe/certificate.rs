@@ -47,7 +47,8 @@ pub struct Sight {
     temporary_after: Option<Timestamp>,
     issuer_exists: bool,
     issuer_not_served: bool,
-    namespace_admitted: bool,
+    /// Whether the issuer serves the namespace; none where the namespace was not shown yet.
+    namespace_admitted: Option<bool>,
     history: History,
     rival: Option<String>,
     skew: Option<SignedDuration>,
@@ -100,7 +101,7 @@ impl Sight {
                 .filter(|after| *after <= add(now, TEMPORARY_PAUSE)),
             issuer_exists: false,
             issuer_not_served: false,
-            namespace_admitted: true,
+            namespace_admitted: Some(true),
             history: History::default(),
             rival: None,
             skew: world.skew.check(MAX_SKEW).err().and_then(|_| world.skew.last()),
@@ -171,9 +172,10 @@ impl Sight {
         self.issuer_exists = world.issuers.get(&World::issuer_name(&wanted.issuer)).is_some();
         self.issuer_not_served = wanted.issuer.kind == IssuerKind::ClusterIssuer && !world.cluster_wide;
         let selector = self.issuer.as_ref().and_then(|entry| entry.view.spec.as_ref()).and_then(|spec| spec.allow.namespaces.as_ref());
-        self.namespace_admitted = selector.is_none_or(|selector| {
-            world.namespaces.get(&Name::new("", namespace)).is_some_and(|namespace| selector.matches(&namespace.labels))
-        });
+        self.namespace_admitted = match selector {
+            Some(selector) => world.namespaces.get(&Name::new("", namespace)).map(|namespace| selector.matches(&namespace.labels)),
+            None => Some(true),
+        };
         self.look_up_revocation(world, now);
     }
 
@@ -275,9 +277,13 @@ impl Sight {
             wanted: &self.wanted,
             issuer: match &self.issuer {
                 _ if self.issuer_not_served => IssuerSeen::NotServed,
-                Some(entry) if self.issuer_exists => IssuerSeen::Found { issuer: &entry.view, namespace_admitted: self.namespace_admitted },
-                None if self.issuer_exists => IssuerSeen::Pending,
-                _ => IssuerSeen::Absent,
+                _ if !self.issuer_exists => IssuerSeen::Absent,
+                Some(entry) => match self.namespace_admitted {
+                    Some(namespace_admitted) => IssuerSeen::Found { issuer: &entry.view, namespace_admitted },
+                    // A namespace and its first Certificate are often made in one go, and shown by two watches.
+                    None => IssuerSeen::Pending,
+                },
+                None => IssuerSeen::Pending,
             },
             secret: match &self.secret {
                 SecretSight::Absent => SecretSeen::Absent,

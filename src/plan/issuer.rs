@@ -67,7 +67,10 @@ pub fn decide(observed: &Observed<'_>, now: Timestamp) -> Plan {
 }
 
 fn failed(reason: &'static str, message: String) -> Vec<Finding> {
-    vec![Finding::new(condition::READY, false, reason, message.clone()), Finding::new(condition::STALLED, true, reason, message)]
+    // A Secret that is not there is what every CA begins with: its Certificate is on its way, or puts it back.
+    let waits = reason == reason::issuer::AUTHORITY_SECRET_MISSING;
+    let kind = if waits { condition::RECONCILING } else { condition::STALLED };
+    vec![Finding::new(condition::READY, false, reason, message.clone()), Finding::new(kind, true, reason, message)]
 }
 
 fn ready(authority: &AuthorityView, longest: Option<SignedDuration>, now: Timestamp) -> (Vec<Finding>, Timestamp) {
@@ -114,4 +117,23 @@ fn describe(status: &mut IssuerStatus, authority: &AuthorityView) {
     status.serial_number = Some(own.serial().to_string());
     status.chain_length = i32::try_from(authority.chain.certificates().len()).ok();
     status.path_length = authority.chain.path_len_left().map(i32::from);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::api::condition::{RECONCILING, STALLED};
+
+    #[test]
+    fn an_issuer_whose_secret_is_not_there_yet_is_on_its_way_and_any_other_obstacle_is_for_a_person() {
+        for (reason, kind) in [
+            (reason::issuer::AUTHORITY_SECRET_MISSING, RECONCILING),
+            (reason::issuer::CHAIN_INVALID, STALLED),
+            (reason::issuer::EXPIRED, STALLED),
+            (reason::INVALID_SPEC, STALLED),
+        ] {
+            let expected = [Finding::new(condition::READY, false, reason, "why"), Finding::new(kind, true, reason, "why")];
+            assert_eq!(failed(reason, "why".to_owned()), expected);
+        }
+    }
 }

@@ -54,7 +54,7 @@ pub enum IssuerSeen<'a> {
     Absent,
     /// A ClusterIssuer, and this operator serves some namespaces only.
     NotServed,
-    /// It exists, and has not been looked at since we lead; it will wake its certificates.
+    /// It exists, and it or the Certificate's namespace has not been looked at since we lead; that will wake its certificates.
     Pending,
     /// It was looked at.
     Found {

@@ -77,4 +77,7 @@ mod rival_writer;
 mod stopping;
 
 #[cfg(test)]
+mod gitops;
+
+#[cfg(test)]
 mod audit_log;

@@ -71,7 +71,8 @@ pub async fn reconcile(context: &Context, name: &Name) -> Result<Option<Timestam
             if obstacle.reason == reason::list::AUTHORITY_COVERED {
                 wake = Some(add(now, COVERED));
             }
-            said.obstacle = Some((obstacle, false));
+            let waits = waiting_helps(&obstacle);
+            said.obstacle = Some((obstacle, waits));
             None
         }
         Standing::Covers(wanted, authority) => Some((wanted, authority.clone())),
@@ -144,6 +145,11 @@ fn orphan(context: &Context, name: &Name, uid: Option<&str>, covered: Option<Key
             (context.revoked)(&coverage.head.authority);
         }
     }
+}
+
+/// Whether what keeps a list from acting may go without anybody's doing: the issuer is on its way, or comes up again.
+fn waiting_helps(obstacle: &Obstacle) -> bool {
+    matches!(obstacle.reason, reason::list::ISSUER_NOT_FOUND | reason::list::ISSUER_NOT_READY)
 }
 
 fn soonest(wake: &mut Option<Timestamp>, other: Option<Timestamp>) {
