@@ -80,4 +80,7 @@ mod stopping;
 mod gitops;
 
 #[cfg(test)]
+mod snippets;
+
+#[cfg(test)]
 mod audit_log;

@@ -6,7 +6,7 @@
 mod links;
 
 #[cfg(test)]
-#[expect(dead_code, reason = "blocks are for those who run them, in tests/cluster/snippets")]
+#[expect(dead_code, reason = "blocks are for who runs them, in tests/cluster/snippets")]
 mod page;
 
 #[cfg(test)]

@@ -32,6 +32,8 @@ pub(crate) struct Block {
     pub(crate) language: String,
     /// The words after that, as `needs=pods`.
     pub(crate) words: Vec<(String, String)>,
+    /// Whether nothing but space is between it and the block before.
+    pub(crate) follows: bool,
     /// What stands in it.
     pub(crate) code: String,
 }
@@ -80,6 +82,7 @@ impl Page {
     pub(crate) fn parse(path: String, text: &str) -> Self {
         let mut page = Self { path, anchors: Vec::new(), links: Vec::new(), blocks: Vec::new(), spans: Vec::new() };
         let (mut heading, mut block): (Option<String>, Option<Block>) = (None, None);
+        let mut last_end = None;
         let mut seen: HashMap<String, usize> = HashMap::new();
         for (event, range) in Parser::new_ext(text, Options::ENABLE_TABLES | Options::ENABLE_STRIKETHROUGH).into_offset_iter() {
             let line = text[..range.start].matches('\n').count() + 1;
@@ -92,9 +95,13 @@ impl Page {
                         CodeBlockKind::Fenced(info) => info.into_string(),
                         CodeBlockKind::Indented => panic!("{}:{line}: an indented block; fence it", page.path),
                     };
-                    block = Some(opened(line, &info));
+                    let follows = last_end.is_some_and(|end: usize| text[end..range.start].trim().is_empty());
+                    block = Some(Block { follows, ..opened(line, &info) });
                 }
-                Event::End(TagEnd::CodeBlock) => page.blocks.extend(block.take()),
+                Event::End(TagEnd::CodeBlock) => {
+                    last_end = Some(range.end);
+                    page.blocks.extend(block.take());
+                }
                 Event::Code(code) => {
                     if let Some(heading) = &mut heading {
                         heading.push_str(&code);
@@ -119,7 +126,7 @@ fn opened(line: usize, info: &str) -> Block {
     let mut words = info.split([',', ' ']).filter(|word| !word.is_empty());
     let language = words.next().unwrap_or_default().to_owned();
     let pair = |word: &str| word.split_once('=').map_or_else(|| (word.to_owned(), String::new()), |(name, value)| (name.into(), value.into()));
-    Block { line, language, words: words.map(pair).collect(), code: String::new() }
+    Block { line, language, words: words.map(pair).collect(), follows: false, code: String::new() }
 }
 
 /// What GitHub and mdBook make of a heading: they agree as long as it is ASCII.

@@ -11,6 +11,9 @@ use tokio::sync::OnceCell;
 use super::access::Access;
 use super::run;
 
+/// The folder of the one that all tests share. `make audit` looks for it there.
+const OF_THIS_RUN: &str = "control-plane";
+
 /// A running etcd, API server and controller manager.
 pub(crate) struct ControlPlane {
     /// The administrator's way in.
@@ -25,12 +28,20 @@ impl ControlPlane {
     pub(crate) async fn of_this_run() -> &'static Self {
         static PLANE: OnceCell<Result<ControlPlane, String>> = OnceCell::const_new();
         let started = PLANE.get_or_init(|| async {
-            let start = tokio::task::spawn_blocking(Self::start).await;
+            let start = tokio::task::spawn_blocking(|| Self::start(OF_THIS_RUN)).await;
             start.map_err(anyhow::Error::from).flatten().map_err(|error| format!("{error:#}"))
         });
         match started.await {
             Ok(plane) => plane,
             Err(error) => panic!("the control plane did not start: {error}"),
+        }
+    }
+
+    /// Another one, which lives as long as the run; its files are in a folder of this name.
+    pub(super) fn apart(name: &str) -> &'static Self {
+        match Self::start(name) {
+            Ok(plane) => Box::leak(Box::new(plane)),
+            Err(error) => panic!("the control plane {name} did not start: {error:#}"),
         }
     }
 
@@ -50,10 +61,12 @@ impl ControlPlane {
         self.folder.join("audit.log")
     }
 
-    fn start() -> Result<Self> {
-        let folder = run::folder().join("control-plane");
-        let complaints = run::folder().join("up.log");
+    fn start(name: &str) -> Result<Self> {
+        let folder = run::folder().join(name);
+        let complaints = run::folder().join(format!("{name}-up.log"));
+        let audit = if name == OF_THIS_RUN { None } else { Some("--no-audit") };
         let mut supervisor = Command::new(run::source().join("tests/controlplane/up"))
+            .args(audit)
             .arg(&folder)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())

@@ -30,6 +30,16 @@ pub(crate) struct Finished {
     pub(crate) stderr: String,
 }
 
+/// Where a program of ours, of the control plane or of `make tools` is.
+pub(crate) fn path(name: &str) -> PathBuf {
+    match name {
+        "chancery" => run::source().join(env!("CARGO_BIN_EXE_chancery")),
+        "kubectl-chancery" => path("chancery").with_file_name(name),
+        "helm" => run::source().join("tests/tools/helm/bin/helm"),
+        _ => control_plane::binary(name),
+    }
+}
+
 impl Program {
     /// By path, or by name from PATH. The time limit is 30 seconds unless set.
     pub(crate) fn new(path: impl Into<PathBuf>) -> Self {

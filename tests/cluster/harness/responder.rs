@@ -26,7 +26,7 @@ pub(crate) struct Responder {
 
 impl Responder {
     /// Starts one for the operator of a namespace, and waits for nothing. `name` is that of its log file and unique in the run.
-    pub(super) async fn spawn(access: &Access, client: &Client, system: &str, name: &str, flags: &[&str]) -> Result<Self> {
+    pub(crate) async fn spawn(access: &Access, client: &Client, system: &str, name: &str, flags: &[&str]) -> Result<Self> {
         let day = Duration::from_hours(24);
         let identity = access.as_service_account(client, system, "chancery-responder", day).await?;
         let kubeconfig = run::folder().join(format!("responder-{name}.kubeconfig"));
