@@ -48,9 +48,10 @@ pub(super) async fn play(cluster: &Cluster, page: &Page, before: &str) {
     let finished = environment(cluster, &folder, Program::new("bash")).args([parts.join("all")]).limit(LIMIT).finish().await;
     let at: usize = read(&parts.join("at")).trim().parse().unwrap_or_default();
     let line = steps.iter().find(|(number, _)| *number == at).map_or(0, |(_, block)| block.line);
+    let shown = if finished.status.success() { String::new() } else { state(cluster).await };
     assert!(
         finished.status.success(),
-        "{}:{line}: {}\n--- it says\n{}\n--- standard output\n{}\n--- standard error\n{}{}\n(the folder: {})",
+        "{}:{line}: {}\n--- it says\n{}\n--- standard output\n{}\n--- standard error\n{}{}\n--- the cluster\n{shown}\n(the folder: {})",
         page.path,
         finished.status,
         read(&parts.join(format!("{at}.sh"))),
@@ -68,6 +69,14 @@ pub(super) async fn play(cluster: &Cluster, page: &Page, before: &str) {
         }
     }
     assert!(wrong.is_empty(), "{wrong}");
+}
+
+/// What there is, for who has to find out why a page went wrong.
+async fn state(cluster: &Cluster) -> String {
+    let conditions = "{range .items[*]}{.kind} {.metadata.namespace}/{.metadata.name}: {range .status.conditions[*]}{.type}={.status} {.reason} ({.message}); {end}{\"\\n\"}{end}";
+    let kinds = "ccert,cissuer,cclusterissuer,crl";
+    let asked = Program::kubectl(&cluster.ground).args(["get", kinds, "-A", "-o", &format!("jsonpath={conditions}")]).finish().await;
+    asked.stdout + &asked.stderr
 }
 
 /// A folder to run a page in, with what the source tree has.

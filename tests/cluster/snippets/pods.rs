@@ -141,7 +141,7 @@ impl Node {
     async fn start(&self, template: &Template) -> Result<Running> {
         let (ground, namespace) = (&self.ground, template.namespace.as_str());
         if template.is("responder") {
-            return Ok(Running::Responder(Responder::spawn(ground.access(), &ground.client, namespace, self.name).await?));
+            return Ok(Running::Responder(Responder::spawn(ground.access(), &ground.client, namespace, self.name, &[]).await?));
         }
         let day = Duration::from_hours(24);
         let identity = ground.access().as_service_account(&ground.client, namespace, &template.account, day).await?;
