@@ -74,4 +74,7 @@ mod rival_writer;
 mod stopping;
 
 #[cfg(test)]
+mod install;
+
+#[cfg(test)]
 mod audit_log;

@@ -25,13 +25,21 @@ impl ControlPlane {
     pub(crate) async fn of_this_run() -> &'static Self {
         static PLANE: OnceCell<Result<ControlPlane, String>> = OnceCell::const_new();
         let started = PLANE.get_or_init(|| async {
-            let start = tokio::task::spawn_blocking(Self::start).await;
-            start.map_err(anyhow::Error::from).flatten().map_err(|error| format!("{error:#}"))
+            Self::started("control-plane".to_owned()).await.map_err(|error| format!("{error:#}"))
         });
         match started.await {
             Ok(plane) => plane,
             Err(error) => panic!("the control plane did not start: {error}"),
         }
+    }
+
+    /// One more, for a test that installs and removes what all others stand on. Its files are in the run's folder under this name.
+    pub(crate) async fn another(name: &str) -> Result<Self> {
+        Self::started(name.to_owned()).await
+    }
+
+    async fn started(name: String) -> Result<Self> {
+        tokio::task::spawn_blocking(move || Self::start(&name)).await?
     }
 
     /// The administrator's kubeconfig file.
@@ -50,9 +58,9 @@ impl ControlPlane {
         self.folder.join("audit.log")
     }
 
-    fn start() -> Result<Self> {
-        let folder = run::folder().join("control-plane");
-        let complaints = run::folder().join("up.log");
+    fn start(name: &str) -> Result<Self> {
+        let folder = run::folder().join(name);
+        let complaints = run::folder().join(format!("up-{name}.log"));
         let mut supervisor = Command::new(run::source().join("tests/controlplane/up"))
             .arg(&folder)
             .stdin(Stdio::piped())

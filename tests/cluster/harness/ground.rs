@@ -36,6 +36,14 @@ impl Ground {
         Self { client, plane }
     }
 
+    /// A control plane of its own that nobody else sees and nothing is installed on, under a name that is unique in the run.
+    pub(crate) async fn apart(name: &str) -> Self {
+        let plane = ControlPlane::another(name).await.unwrap_or_else(|error| panic!("control plane {name} did not start: {error:#}"));
+        let client = plane.admin.client().unwrap_or_else(|error| panic!("no client: {error:#}"));
+        // It ends with the run.
+        Self { client, plane: Box::leak(Box::new(plane)) }
+    }
+
     /// With the chart installed: our CRDs, ServiceAccounts and their rights. Its pods wait for a node that never comes.
     pub(crate) async fn prepared() -> Self {
         let ground = Self::bare().await;

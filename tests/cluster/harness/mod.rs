@@ -6,7 +6,7 @@
 //!   token of its ServiceAccount.
 //! - Each `#[tokio::test]` has a runtime of its own, and a connection dies with the runtime that made it. So nothing that is
 //!   shared holds a client: every [`Ground`] makes one. Use `#[tokio::test(flavor = "multi_thread")]`.
-//! - The shared operator serves all namespaces but `own-01` to `own-40`. A test that kills, cuts off or configures its operator
+//! - The shared operator serves all namespaces but `own-01` to `own-60`. A test that kills, cuts off or configures its operator
 //!   takes one of those ([`OwnOperator`]), with a system namespace, ServiceAccount, Roles and lease of its own.
 //! - A [`Proxy`] before an operator of one's own counts its writes, kills it around one of them, or cuts it off.
 //! - A [`Responder`] runs for the shared operator, and one for each own ground that asks for it.
@@ -33,7 +33,7 @@ mod program;
 mod proxy;
 mod responder;
 mod rights;
-mod run;
+pub(crate) mod run;
 mod wait;
 
 pub(crate) use access::Access;
@@ -44,7 +44,7 @@ pub(crate) use manifests::{apply_manifests, established, kustomization, parse_ma
 pub(crate) use namespace::Namespace;
 pub(crate) use nginx::Nginx;
 pub(crate) use operator::{Operator, Settings, Termination};
-pub(crate) use own::{OwnGround, OwnOperator};
+pub(crate) use own::{OwnGround, OwnOperator, claim_name};
 pub(crate) use program::{Finished, Program};
 pub(crate) use proxy::{Moment, Proxy, Write};
 pub(crate) use responder::Responder;

@@ -15,11 +15,18 @@ use super::operator::{Operator, Settings};
 use super::{Access, Ground, Responder, apply_manifests, chart, retain_identities, run, wait_for_rights};
 
 /// How many tests can have operators of their own in one run.
-const COUNT: usize = 40;
+const COUNT: usize = 60;
 
 /// The namespaces that the shared operator leaves alone.
 pub(crate) fn names() -> impl Iterator<Item = String> {
     (1..=COUNT).map(|number| format!("own-{number:02}"))
+}
+
+/// The next of them, for one test alone.
+pub(crate) fn claim_name() -> String {
+    static NEXT: AtomicUsize = AtomicUsize::new(0);
+    let number = NEXT.fetch_add(1, Ordering::Relaxed);
+    names().nth(number).unwrap_or_else(|| panic!("more than {COUNT} tests want an operator of their own: raise COUNT"))
 }
 
 /// A pair of namespaces with an identity that may work in them: for one operator, or several with the same lease.
@@ -39,9 +46,7 @@ pub(crate) struct OwnGround {
 impl OwnGround {
     /// Takes the next pair and makes what is in it.
     pub(crate) async fn claim(ground: &Ground) -> Self {
-        static NEXT: AtomicUsize = AtomicUsize::new(0);
-        let number = NEXT.fetch_add(1, Ordering::Relaxed);
-        let namespace = names().nth(number).unwrap_or_else(|| panic!("more than {COUNT} tests want an operator of their own: raise COUNT"));
+        let namespace = claim_name();
         match Self::make(ground, &namespace).await {
             Ok(own) => own,
             Err(error) => panic!("{namespace} was not made: {error:#}"),
