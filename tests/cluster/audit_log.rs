@@ -1,9 +1,12 @@
 //! What the API server's audit log of a whole run says of our operators: only writes that name the version they were computed
-//! from, nothing forbidden, no warning. Of our responders: no write at all, and nothing forbidden. `make test` runs it as a step of its own after all other tests.
+//! from, nothing forbidden, no warning. Of our responders: no write at all, and nothing forbidden. Of both: the rights that they
+//! have are those that they use. `make test` runs it as a step of its own after all other tests.
 
 use std::fs;
 
 use crate::harness::{Audit, Record};
+
+mod rights;
 
 #[tokio::test]
 #[ignore = "a step of its own after all others: make test, or cargo test --test cluster audit_log -- --ignored after a run"]

@@ -81,6 +81,7 @@ mod gitops;
 
 #[cfg(test)]
 mod snippets;
+mod install;
 
 #[cfg(test)]
 mod audit_log;

@@ -138,7 +138,7 @@ impl Flow {
                 stage.kill().await;
                 let (secret, serial) = authority.foreign_leaf(name);
                 create(&own.api::<Secret>(), &secret).await;
-                stage.start();
+                stage.start().await;
                 Before { serial: Some(serial), ..Before::default() }
             }
             Self::Refuse => {
@@ -151,7 +151,7 @@ impl Flow {
                 issuer_is_ready(&own, name).await;
                 stage.kill().await;
                 fill(stage, authority.key.public_key().key_id(), &filler(name)).await;
-                stage.start();
+                stage.start().await;
                 Before::default()
             }
             Self::Retire => {

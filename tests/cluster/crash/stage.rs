@@ -6,9 +6,10 @@ use std::time::Duration;
 use chancery::api::Certificate;
 use chancery::api::names::{DELEGATES_PREFIX, LIST_PREFIX};
 use chancery::lists::{Part, part_of};
+use k8s_openapi::api::coordination::v1::Lease;
 use k8s_openapi::api::core::v1::Secret;
 use kube::ResourceExt as _;
-use kube::api::ListParams;
+use kube::api::{DeleteParams, ListParams};
 use serde_json::json;
 
 use super::flows::Flow;
@@ -25,7 +26,6 @@ pub(super) struct Stage {
     proxy: Proxy,
     witness: Witness,
     operator: Operator,
-    starts: usize,
     runs: usize,
 }
 
@@ -35,8 +35,8 @@ impl Stage {
         let own = OwnGround::claim(ground).await;
         let proxy = Proxy::start(ground).await;
         let witness = Witness::start(&own).await;
-        let operator = launch(&own, &proxy, 0);
-        let stage = Self { own, proxy, witness, operator, starts: 0, runs: 0 };
+        let operator = launch(&own, &proxy).await;
+        let stage = Self { own, proxy, witness, operator, runs: 0 };
         make_ca_issuer(&stage.own, "ca").await;
         make_issuer(&stage.own, "self-signed", json!({ "selfSigned": {} })).await;
         for issuer in ["ca", "self-signed"] {
@@ -55,7 +55,7 @@ impl Stage {
         let before = flow.prepare(self, &name).await;
         let begin = self.proxy.writes().len();
         if flow.is_a_start() {
-            self.start();
+            self.start().await;
         }
         let what = if let Some((row, moment)) = crash {
             let what = format!("{flow:?}, killed at \"{}\" {moment:?}", rows[row]);
@@ -63,7 +63,7 @@ impl Stage {
             flow.act(self, &name, &before).await;
             let killed = tokio::time::timeout(KILL, async { tokio::join!(self.proxy.sprung(), self.operator.ended()) }).await;
             assert!(killed.is_ok(), "{what}: no such write; there were {:?}", self.kinds_since(begin));
-            self.start();
+            self.start().await;
             what
         } else {
             flow.act(self, &name, &before).await;
@@ -85,10 +85,10 @@ impl Stage {
     }
 
     /// Starts the next operator; what was asked of the proxy is forgotten.
-    pub(super) fn start(&mut self) {
+    pub(super) async fn start(&mut self) {
+        self.kill().await;
         self.proxy.reset();
-        self.starts += 1;
-        self.operator = launch(&self.own, &self.proxy, self.starts);
+        self.operator = launch(&self.own, &self.proxy).await;
     }
 
     /// What must hold at the end, whatever happened.
@@ -148,11 +148,11 @@ impl Stage {
             let kinds =
                 |kinds: &[&str]| kinds.iter().filter(|kind| **kind != ISSUER).map(|kind| (*kind).to_owned()).collect::<BTreeSet<_>>();
             assert_eq!(kinds(&written), kinds(rows), "{flow:?}: what it writes (left), and the rows of the table (right)");
-            self.start();
+            self.start().await;
             return;
         }
         assert_eq!(split(&written), split(rows), "{flow:?}: what it writes (left), and the rows of the table (right)");
-        self.start();
+        self.start().await;
     }
 
     fn kinds_since(&self, begin: usize) -> Vec<String> {
@@ -160,12 +160,11 @@ impl Stage {
     }
 }
 
-fn launch(own: &OwnGround, proxy: &Proxy, number: usize) -> Operator {
-    own.settings_through("matrix", &proxy.url())
-        .instead("--lease-name", format!("start-{number}"))
-        // Nobody waits for it, and a busy machine does not lose it.
-        .instead("--lease-duration", "60s")
-        .spawn()
+/// Starts an operator, whose predecessor has ended. A busy machine does not lose its lease, and nobody waits for the last one.
+async fn launch(own: &OwnGround, proxy: &Proxy) -> Operator {
+    let left = own.system_api::<Lease>().delete("chancery-controller", &DeleteParams::default()).await;
+    assert!(left.is_ok() || matches!(&left, Err(kube::Error::Api(status)) if status.is_not_found()), "the last lease stays: {left:?}");
+    own.settings_through("matrix", &proxy.url()).instead("--lease-duration", "60s").spawn()
 }
 
 /// What the table calls a write.

@@ -11,9 +11,6 @@ use tokio::sync::OnceCell;
 use super::access::Access;
 use super::run;
 
-/// The folder of the one that all tests share. `make audit` looks for it there.
-const OF_THIS_RUN: &str = "control-plane";
-
 /// A running etcd, API server and controller manager.
 pub(crate) struct ControlPlane {
     /// The administrator's way in.
@@ -28,8 +25,7 @@ impl ControlPlane {
     pub(crate) async fn of_this_run() -> &'static Self {
         static PLANE: OnceCell<Result<ControlPlane, String>> = OnceCell::const_new();
         let started = PLANE.get_or_init(|| async {
-            let start = tokio::task::spawn_blocking(|| Self::start(OF_THIS_RUN)).await;
-            start.map_err(anyhow::Error::from).flatten().map_err(|error| format!("{error:#}"))
+            Self::started("control-plane".to_owned()).await.map_err(|error| format!("{error:#}"))
         });
         match started.await {
             Ok(plane) => plane,
@@ -37,12 +33,13 @@ impl ControlPlane {
         }
     }
 
-    /// Another one, which lives as long as the run; its files are in a folder of this name.
-    pub(super) fn apart(name: &str) -> &'static Self {
-        match Self::start(name) {
-            Ok(plane) => Box::leak(Box::new(plane)),
-            Err(error) => panic!("the control plane {name} did not start: {error:#}"),
-        }
+    /// One more, for a test that installs and removes what all others stand on. Its files are in the run's folder under this name.
+    pub(crate) async fn another(name: &str) -> Result<Self> {
+        Self::started(name.to_owned()).await
+    }
+
+    async fn started(name: String) -> Result<Self> {
+        tokio::task::spawn_blocking(move || Self::start(&name)).await?
     }
 
     /// The administrator's kubeconfig file.
@@ -63,10 +60,8 @@ impl ControlPlane {
 
     fn start(name: &str) -> Result<Self> {
         let folder = run::folder().join(name);
-        let complaints = run::folder().join(format!("{name}-up.log"));
-        let audit = if name == OF_THIS_RUN { None } else { Some("--no-audit") };
+        let complaints = run::folder().join(format!("up-{name}.log"));
         let mut supervisor = Command::new(run::source().join("tests/controlplane/up"))
-            .args(audit)
             .arg(&folder)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())

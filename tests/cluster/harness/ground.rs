@@ -1,17 +1,18 @@
-//! A test's way in: the control plane, with or without our CRDs and RBAC, with or without the shared operator.
+//! A test's way in: the control plane, with or without the chart installed, with or without the shared operator.
 
 use std::path::PathBuf;
 use std::time::Duration;
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Result, ensure};
 use k8s_openapi::ByteString;
 use kube::Client;
+use serde_json::{Value, json};
 use tokio::sync::OnceCell;
 
 use super::control_plane::ControlPlane;
 use super::operator::{Operator, Settings};
 use super::program::Program;
-use super::{Access, Audit, Responder, apply_manifests, kustomization, own, parse_manifests, run, wait_for_rights};
+use super::{Access, Audit, Responder, apply_manifests, chart, established, own, run, wait_for_rights};
 
 /// The shared operator's namespace.
 pub(crate) const SHARED_SYSTEM: &str = "chancery-system";
@@ -35,12 +36,12 @@ impl Ground {
         Self { client, plane }
     }
 
-    /// A control plane that no other test uses, and nothing else: for those who need all of a cluster. It takes 5 seconds and half a
-    /// gigabyte. Blocks meanwhile.
-    pub(crate) fn apart(name: &str) -> Self {
-        let plane = ControlPlane::apart(name);
+    /// A control plane of its own that nobody else sees and nothing is installed on, under a name that is unique in the run.
+    pub(crate) async fn apart(name: &str) -> Self {
+        let plane = ControlPlane::another(name).await.unwrap_or_else(|error| panic!("control plane {name} did not start: {error:#}"));
         let client = plane.admin.client().unwrap_or_else(|error| panic!("no client: {error:#}"));
-        Self { client, plane }
+        // It ends with the run.
+        Self { client, plane: Box::leak(Box::new(plane)) }
     }
 
     /// The same ground for another runtime.
@@ -49,15 +50,20 @@ impl Ground {
         Self { client, plane: self.plane }
     }
 
-    /// With our CRDs and `deploy/base` applied.
+    /// With the chart installed: our CRDs, ServiceAccounts and their rights. Its pods wait for a node that never comes.
     pub(crate) async fn prepared() -> Self {
-        static PREPARED: OnceCell<Result<(), String>> = OnceCell::const_new();
         let ground = Self::bare().await;
-        let prepared = PREPARED.get_or_init(|| async { ground.prepare().await.map_err(|error| format!("{error:#}")) }).await;
-        if let Err(error) = prepared {
-            panic!("the cluster was not prepared: {error}");
-        }
+        ground.installed().await;
         ground
+    }
+
+    /// What Helm has installed for the shared operator, at the first call.
+    pub(crate) async fn installed(&self) -> &'static [Value] {
+        static INSTALLED: OnceCell<Result<Vec<Value>, String>> = OnceCell::const_new();
+        match INSTALLED.get_or_init(|| async { self.install().await.map_err(|error| format!("{error:#}")) }).await {
+            Ok(documents) => documents,
+            Err(error) => panic!("the chart was not installed: {error}"),
+        }
     }
 
     /// With the shared operator, which serves every namespace but the `own-..` ones. This is what most tests want.
@@ -88,7 +94,8 @@ impl Ground {
     pub(crate) async fn responder(&self) -> &'static Responder {
         static SHARED: OnceCell<Result<Responder, String>> = OnceCell::const_new();
         let shared = SHARED.get_or_init(|| async {
-            let spawned = Responder::spawn(self.access(), &self.client, SHARED_SYSTEM, "shared", &[]).await;
+            let arguments = chart::arguments(self.installed().await, "chancery-responder");
+            let spawned = Responder::spawn(self.access(), &self.client, SHARED_SYSTEM, "shared", arguments).await;
             spawned.map_err(|error| format!("{error:#}"))
         });
         match shared.await {
@@ -112,10 +119,10 @@ impl Ground {
 
     /// Puts an object under a key into etcd, past the API server and all of its rules: as an API server with other rules
     /// would have stored it.
-    pub(crate) async fn store(&self, key: &str, object: &serde_json::Value) {
+    pub(crate) async fn store(&self, key: &str, object: &Value) {
         let client = reqwest::Client::builder().no_proxy().build().expect("it needs nothing");
         let encoded = |octets: &[u8]| ByteString(octets.to_vec());
-        let body = serde_json::json!({"key": encoded(key.as_bytes()), "value": encoded(object.to_string().as_bytes())});
+        let body = json!({"key": encoded(key.as_bytes()), "value": encoded(object.to_string().as_bytes())});
         let answer = client.post(format!("{}/v3/kv/put", self.plane.etcd())).json(&body).send().await;
         let stored = answer.and_then(reqwest::Response::error_for_status);
         stored.unwrap_or_else(|error| panic!("{key} is not in etcd: {error}"));
@@ -126,14 +133,18 @@ impl Ground {
         Audit::new(self.plane.audit_log())
     }
 
-    async fn prepare(&self) -> Result<()> {
-        let definitions = Program::chancery().args(["crds"]).run().await;
-        let definitions = parse_manifests(&definitions).context("`chancery crds` did not print YAML")?;
-        ensure!(!definitions.is_empty(), "`chancery crds` printed no CRD");
-        apply_manifests(&self.client, &definitions).await?;
-        let base = kustomization(&run::source().join("deploy/base"))?;
-        apply_manifests(&self.client, &base).await.context("deploy/base")?;
-        wait_for_rights(&self.client, &base).await
+    async fn install(&self) -> Result<Vec<Value>> {
+        // As docs/install.md has it made.
+        let metadata = json!({ "name": SHARED_SYSTEM, "labels": { "pod-security.kubernetes.io/enforce": "restricted" } });
+        apply_manifests(&self.client, &[json!({ "apiVersion": "v1", "kind": "Namespace", "metadata": metadata })]).await?;
+        let values = json!({ "excludeNamespaces": own::names().collect::<Vec<_>>() });
+        let helm = Program::helm_in(self).args(["install", chart::RELEASE]).args([chart::chart()]);
+        let finished = helm.args(["--namespace", SHARED_SYSTEM, "--values", "-"]).stdin(values.to_string()).finish().await;
+        ensure!(finished.status.success(), "helm install: {}", finished.stderr.trim());
+        let documents = chart::manifest(self, chart::RELEASE, SHARED_SYSTEM).await?;
+        established(&self.client, &documents).await?;
+        wait_for_rights(&self.client, &documents).await?;
+        Ok(documents)
     }
 
     async fn shared_settings(&self) -> Result<Settings> {
@@ -141,10 +152,6 @@ impl Ground {
         let identity = self.plane.admin.as_service_account(&self.client, SHARED_SYSTEM, "chancery-controller", day).await?;
         let kubeconfig = run::folder().join("operator-shared.kubeconfig");
         identity.write_kubeconfig(&kubeconfig)?;
-        let mut settings = Settings::new("shared", kubeconfig).flag("--cluster-resource-namespace", SHARED_SYSTEM);
-        for namespace in own::names() {
-            settings = settings.flag("--exclude-namespace", namespace);
-        }
-        Ok(settings)
+        Ok(Settings::new("shared", kubeconfig).arguments(chart::arguments(self.installed().await, "chancery-controller")))
     }
 }

@@ -69,16 +69,19 @@ pub(crate) async fn apply_manifests(client: &Client, documents: &[Value]) -> Res
         api.patch(&name, &PatchParams::apply("tests").force(), &Patch::Apply(&object))
             .await
             .with_context(|| format!("{} {name} was not accepted", kind.kind))?;
-        if kind.kind == "CustomResourceDefinition" {
-            established(client, &name).await?;
-        }
+        established(client, std::slice::from_ref(document)).await?;
     }
     Ok(())
 }
 
-async fn established(client: &Client, name: &str) -> Result<()> {
+/// Returns when every CRD among the documents is established.
+pub(crate) async fn established(client: &Client, documents: &[Value]) -> Result<()> {
     let definitions: Api<CustomResourceDefinition> = Api::all(client.clone());
-    let condition = await_condition(definitions, name, conditions::is_crd_established());
-    tokio::time::timeout(Duration::from_secs(30), condition).await.map_err(|_| anyhow!("CRD {name} is not established after 30 s"))??;
+    for document in documents.iter().filter(|document| document["kind"] == "CustomResourceDefinition") {
+        let name = document["metadata"]["name"].as_str().context("a CRD without a name")?;
+        let condition = await_condition(definitions.clone(), name, conditions::is_crd_established());
+        let waited = tokio::time::timeout(Duration::from_secs(30), condition).await;
+        waited.map_err(|_| anyhow!("CRD {name} is not established after 30 s"))??;
+    }
     Ok(())
 }

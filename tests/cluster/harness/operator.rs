@@ -28,6 +28,12 @@ impl Settings {
         Self { name: name.into(), kubeconfig, arguments: Vec::new(), environment: Vec::new(), namespaces: Vec::new() }
     }
 
+    /// Adds arguments, each flag apart from its value.
+    pub(crate) fn arguments(mut self, arguments: Vec<String>) -> Self {
+        self.arguments.extend(arguments);
+        self
+    }
+
     /// Adds `--flag value`.
     pub(crate) fn flag(mut self, flag: &str, value: impl Into<String>) -> Self {
         self.arguments.extend([flag.to_owned(), value.into()]);

@@ -1,25 +1,32 @@
 //! Operators for tests that cannot share one: each with a namespace that the shared operator leaves alone, a system namespace,
-//! a ServiceAccount with the Roles of `deploy/namespaced`, and a lease of its own.
+//! the ServiceAccounts and Roles of the chart's namespaced mode, and a lease of its own.
 
-use std::fs;
 use std::ops::{Deref, DerefMut};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 use k8s_openapi::NamespaceResourceScope;
 use kube::{Api, Client, Resource};
-use serde_json::Value;
+use serde_json::{Value, json};
+use tokio::sync::OnceCell;
 
 use super::operator::{Operator, Settings};
-use super::{Access, Ground, Responder, apply_manifests, kustomization, parse_manifests, run, wait_for_rights};
+use super::{Access, Ground, Responder, apply_manifests, chart, retain_identities, run, wait_for_rights};
 
 /// How many tests can have operators of their own in one run.
-const COUNT: usize = 40;
+const COUNT: usize = 60;
 
 /// The namespaces that the shared operator leaves alone.
 pub(crate) fn names() -> impl Iterator<Item = String> {
     (1..=COUNT).map(|number| format!("own-{number:02}"))
+}
+
+/// The next of them, for one test alone.
+pub(crate) fn claim_name() -> String {
+    static NEXT: AtomicUsize = AtomicUsize::new(0);
+    let number = NEXT.fetch_add(1, Ordering::Relaxed);
+    names().nth(number).unwrap_or_else(|| panic!("more than {COUNT} tests want an operator of their own: raise COUNT"))
 }
 
 /// A pair of namespaces with an identity that may work in them: for one operator, or several with the same lease.
@@ -31,15 +38,15 @@ pub(crate) struct OwnGround {
     pub(crate) system: String,
     /// The operator's identity, at the API server's own address.
     pub(crate) identity: Access,
+    /// The arguments of its operators and of its responder, as the chart has them.
+    arguments: [Vec<String>; 2],
     client: Client,
 }
 
 impl OwnGround {
     /// Takes the next pair and makes what is in it.
     pub(crate) async fn claim(ground: &Ground) -> Self {
-        static NEXT: AtomicUsize = AtomicUsize::new(0);
-        let number = NEXT.fetch_add(1, Ordering::Relaxed);
-        let namespace = names().nth(number).unwrap_or_else(|| panic!("more than {COUNT} tests want an operator of their own: raise COUNT"));
+        let namespace = claim_name();
         match Self::make(ground, &namespace).await {
             Ok(own) => own,
             Err(error) => panic!("{namespace} was not made: {error:#}"),
@@ -63,7 +70,9 @@ impl OwnGround {
 
     /// The same with more on its command line.
     pub(crate) async fn responder_with(&self, ground: &Ground, flags: &[&str]) -> Responder {
-        match Responder::spawn(ground.access(), &self.client, &self.system, &self.namespace, flags).await {
+        let mut arguments = self.arguments[1].clone();
+        arguments.extend(flags.iter().map(|flag| (*flag).to_owned()));
+        match Responder::spawn(ground.access(), &self.client, &self.system, &self.namespace, arguments).await {
             Ok(responder) => {
                 responder.live().await;
                 responder
@@ -101,30 +110,42 @@ impl OwnGround {
         if let Err(error) = identity.write_kubeconfig(&kubeconfig) {
             panic!("{error:#}");
         }
-        Settings::new(name, kubeconfig)
-            .flag("--cluster-resource-namespace", &self.system)
-            .flag("--watch-namespace", &self.namespace)
-            .flag("--lease-name", "chancery-controller")
-            .flag("--lease-duration", "3s")
-            .serves([self.namespace.clone(), self.system.clone()])
+        Settings::new(name, kubeconfig).arguments(self.arguments[0].clone()).serves([self.namespace.clone(), self.system.clone()])
     }
 
     async fn make(ground: &Ground, namespace: &str) -> Result<Self> {
         let system = format!("{namespace}-system");
-        let mut documents = vec![serde_json::json!({ "apiVersion": "v1", "kind": "Namespace", "metadata": { "name": namespace } })];
-        documents.extend(kustomization(&run::source().join("deploy/namespaced"))?);
-        let responder = run::source().join("deploy/base/responder.yaml");
-        let responder = fs::read_to_string(&responder).with_context(|| format!("cannot read {}", responder.display()))?;
-        documents.extend(parse_manifests(&responder)?);
-        for document in &mut documents {
-            rename(document, &[("team-a", namespace), ("chancery-system", &system)]);
-        }
+        let mut documents = vec![made(namespace), made(&system)];
+        documents.extend(rendered(namespace, &system).await?);
+        let arguments = ["chancery-controller", "chancery-responder"].map(|name| chart::arguments(&documents, name));
+        retain_identities(&mut documents);
         apply_manifests(&ground.client, &documents).await?;
         wait_for_rights(&ground.client, &documents).await?;
         let day = Duration::from_hours(24);
         let identity = ground.access().as_service_account(&ground.client, &system, "chancery-controller", day).await?;
-        Ok(Self { namespace: namespace.to_owned(), system, identity, client: ground.client.clone() })
+        Ok(Self { namespace: namespace.to_owned(), system, identity, arguments, client: ground.client.clone() })
     }
+}
+
+fn made(namespace: &str) -> Value {
+    json!({ "apiVersion": "v1", "kind": "Namespace", "metadata": { "name": namespace } })
+}
+
+/// What the chart makes for an operator that serves one namespace from another. Helm renders it once, for two names that stand for all.
+async fn rendered(namespace: &str, system: &str) -> Result<Vec<Value>> {
+    const SERVED: &str = "served-namespace";
+    const SYSTEM: &str = "operators-namespace";
+    static RENDERED: OnceCell<String> = OnceCell::const_new();
+    let text = RENDERED.get_or_try_init(|| async {
+        let values = json!({
+            "crds": { "enabled": false },
+            "watchNamespaces": [SERVED],
+            "global": { "leaderElection": { "leaseDuration": "3s" } },
+        });
+        let documents = chart::template(&chart::chart(), chart::RELEASE, SYSTEM, &values).await?;
+        anyhow::Ok(serde_json::to_string(&documents)?)
+    });
+    Ok(serde_json::from_str(&text.await?.replace(SERVED, namespace).replace(SYSTEM, system))?)
 }
 
 /// One operator on a ground of its own, ready. Use it as an [`Operator`].
@@ -158,19 +179,5 @@ impl Deref for OwnOperator {
 impl DerefMut for OwnOperator {
     fn deref_mut(&mut self) -> &mut Operator {
         &mut self.operator
-    }
-}
-
-/// Replaces every string that is one of the names, wherever it stands.
-fn rename(value: &mut Value, names: &[(&str, &str)]) {
-    match value {
-        Value::String(text) => {
-            if let Some((_, new)) = names.iter().find(|(old, _)| old == text) {
-                (*new).clone_into(text);
-            }
-        }
-        Value::Array(items) => items.iter_mut().for_each(|item| rename(item, names)),
-        Value::Object(fields) => fields.values_mut().for_each(|field| rename(field, names)),
-        _ => {}
     }
 }

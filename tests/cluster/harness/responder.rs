@@ -1,7 +1,7 @@
 //! The responder as a child process, with the identity and the rights that it has in a cluster and no others.
 
 use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::Duration;
 
 use anyhow::Result;
@@ -14,19 +14,19 @@ use super::{Access, run};
 #[derive(Debug)]
 pub(crate) struct Responder {
     name: String,
-    system: String,
+    arguments: Vec<String>,
     kubeconfig: PathBuf,
     /// Where it serves lists and answers.
     http: SocketAddr,
     health: SocketAddr,
     log: PathBuf,
-    flags: Vec<String>,
     process: Process,
 }
 
 impl Responder {
-    /// Starts one for the operator of a namespace, and waits for nothing. `name` is that of its log file and unique in the run.
-    pub(crate) async fn spawn(access: &Access, client: &Client, system: &str, name: &str, flags: &[&str]) -> Result<Self> {
+    /// Starts one with the arguments of the chart for the operator of a namespace, and waits for nothing. `name` is that of its log file
+    /// and unique in the run.
+    pub(crate) async fn spawn(access: &Access, client: &Client, system: &str, name: &str, arguments: Vec<String>) -> Result<Self> {
         let day = Duration::from_hours(24);
         let identity = access.as_service_account(client, system, "chancery-responder", day).await?;
         let kubeconfig = run::folder().join(format!("responder-{name}.kubeconfig"));
@@ -34,10 +34,8 @@ impl Responder {
         let (http, health) = (run::free_address(), run::free_address());
         // Named so that the logs of a run are looked through as one.
         let log = run::folder().join(format!("operator-responder-{name}.log"));
-        let (name, system) = (name.to_owned(), system.to_owned());
-        let flags: Vec<String> = flags.iter().map(|flag| (*flag).to_owned()).collect();
-        let process = start(&system, &kubeconfig, [http, health], &log, &flags);
-        Ok(Self { name, system, kubeconfig, http, health, log, flags, process })
+        let process = start(&arguments, &kubeconfig, [http, health], &log);
+        Ok(Self { name: name.to_owned(), arguments, kubeconfig, http, health, log, process })
     }
 
     /// What its lists have as `distribution.baseURL`.
@@ -59,7 +57,7 @@ impl Responder {
     pub(crate) async fn respawn(&mut self) {
         self.process.signal("KILL");
         self.process.ended().await;
-        self.process = start(&self.system, &self.kubeconfig, [self.http, self.health], &self.log, &self.flags);
+        self.process = start(&self.arguments, &self.kubeconfig, [self.http, self.health], &self.log);
     }
 
     /// A GET on its health address: status and body.
@@ -85,9 +83,8 @@ impl Drop for Responder {
     }
 }
 
-fn start(system: &str, kubeconfig: &Path, [http, health]: [SocketAddr; 2], log: &Path, flags: &[String]) -> Process {
+fn start(arguments: &[String], kubeconfig: &std::path::Path, [http, health]: [SocketAddr; 2], log: &std::path::Path) -> Process {
     let mut command = chancery("responder", kubeconfig, log);
-    command.args(["--cluster-resource-namespace", system, "--http-address", &http.to_string(), "--health-address", &health.to_string()]);
-    command.args(flags);
+    command.args(arguments).args(["--http-address", &http.to_string(), "--health-address", &health.to_string()]);
     Process::spawn(command)
 }

@@ -37,7 +37,7 @@ impl Cluster {
 
     async fn once(cell: &'static OnceCell<Self>, name: &'static str) -> &'static Self {
         cell.get_or_init(|| async {
-            let ground = tokio::task::block_in_place(|| Ground::apart(name));
+            let ground = Ground::apart(name).await;
             let pods = Pods::of(&ground, name);
             let cluster = Self { name, ground, pods, turn: Mutex::new(()) };
             play(&cluster, &Page::read(Path::new("README.md")), "").await;

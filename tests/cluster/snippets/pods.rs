@@ -141,7 +141,8 @@ impl Node {
     async fn start(&self, template: &Template) -> Result<Running> {
         let (ground, namespace) = (&self.ground, template.namespace.as_str());
         if template.is("responder") {
-            return Ok(Running::Responder(Responder::spawn(ground.access(), &ground.client, namespace, self.name, &[]).await?));
+            let arguments = vec![format!("--cluster-resource-namespace={namespace}")];
+            return Ok(Running::Responder(Responder::spawn(ground.access(), &ground.client, namespace, self.name, arguments).await?));
         }
         let day = Duration::from_hours(24);
         let identity = ground.access().as_service_account(&ground.client, namespace, &template.account, day).await?;

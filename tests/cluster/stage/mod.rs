@@ -62,10 +62,15 @@ impl Stage {
 
     /// In the namespace of an operator of its own.
     pub(crate) fn of_own(ground: &Ground, own: &OwnGround) -> Self {
+        Self::of_namespace(ground, &own.namespace, &own.system)
+    }
+
+    /// In a namespace that is there already, served by the operator of another.
+    pub(crate) fn of_namespace(ground: &Ground, namespace: &str, system: &str) -> Self {
         Self {
             ground: ground.clone(),
-            namespace: own.namespace.clone(),
-            system: own.system.clone(),
+            namespace: namespace.to_owned(),
+            system: system.to_owned(),
             client: ground.client.clone(),
             _namespace: None,
         }

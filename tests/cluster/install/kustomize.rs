@@ -1,0 +1,132 @@
+//! deploy/base and each overlay give the objects that the chart gives with the values beside them.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use serde_json::{Value, json};
+
+use super::rehearse;
+use crate::harness::{Ground, Program, SHARED_SYSTEM, apply_manifests, chart, parse_manifests, run};
+
+/// What only Helm adds: its labels, and the annotation that says what `helm uninstall` leaves.
+const OF_HELM: [&str; 3] =
+    ["/metadata/labels/app.kubernetes.io~1managed-by", "/metadata/labels/helm.sh~1chart", "/metadata/annotations/helm.sh~1resource-policy"];
+
+type Objects = BTreeMap<String, Value>;
+
+/// The folders with the values that make the same: base, and all overlays.
+fn folders() -> Vec<PathBuf> {
+    let deploy = run::source().join("deploy");
+    let overlays = fs::read_dir(deploy.join("overlays")).expect("there are overlays").map(|entry| entry.expect("it can be read").path());
+    let mut folders: Vec<PathBuf> = overlays.chain([deploy.join("base")]).collect();
+    folders.sort();
+    folders
+}
+
+async fn kustomized(ground: &Ground, folder: &Path) -> Vec<Value> {
+    let printed = Program::kubectl(ground).args(["kustomize"]).args([folder]).run().await;
+    parse_manifests(&printed).unwrap_or_else(|error| panic!("{}: {error}", folder.display()))
+}
+
+fn objects(documents: Vec<Value>) -> Objects {
+    documents.into_iter().map(|document| (name_of(&document), plain(document))).collect()
+}
+
+fn name_of(document: &Value) -> String {
+    let text = |value: &Value| value.as_str().unwrap_or("-").to_owned();
+    format!("{} {}/{}", text(&document["kind"]), text(&document["metadata"]["namespace"]), text(&document["metadata"]["name"]))
+}
+
+/// Without what only Helm adds.
+fn plain(mut document: Value) -> Value {
+    for pointer in OF_HELM {
+        let (map, key) = pointer.rsplit_once('/').expect("a pointer has a slash");
+        let Some(Value::Object(map)) = document.pointer_mut(map) else { continue };
+        map.remove(&key.replace("~1", "/"));
+        if map.is_empty() {
+            document["metadata"].as_object_mut().expect("it is a map").remove("annotations");
+        }
+    }
+    document
+}
+
+/// Where two documents differ, as pointers with both sides.
+fn differences(path: &str, left: &Value, right: &Value, found: &mut Vec<String>) {
+    match (left, right) {
+        (Value::Object(a), Value::Object(b)) => {
+            for key in a.keys().chain(b.keys().filter(|key| !a.contains_key(*key))) {
+                differences(&format!("{path}/{key}"), &left[key], &right[key], found);
+            }
+        }
+        (Value::Array(a), Value::Array(b)) if a.len() == b.len() => {
+            for (number, (a, b)) in a.iter().zip(b).enumerate() {
+                differences(&format!("{path}/{number}"), a, b, found);
+            }
+        }
+        _ if left == right => {}
+        _ => found.push(format!("{path}: kustomize has {left}, the chart {right}")),
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn each_overlay_gives_what_the_chart_gives_with_its_values() {
+    let ground = Ground::bare().await;
+    let mut wrong = Vec::new();
+    for folder in folders() {
+        let shown = folder.strip_prefix(run::source()).expect("it is ours").display().to_string();
+        let values = fs::read_to_string(folder.join("values.yaml")).unwrap_or_else(|error| panic!("{shown}/values.yaml: {error}"));
+        let values = parse_manifests(&values).expect("values are YAML").remove(0);
+        let of_chart = chart::template(&chart::chart(), chart::RELEASE, SHARED_SYSTEM, &values).await;
+        let of_chart = objects(of_chart.unwrap_or_else(|error| panic!("{shown}: {error:#}")));
+        let mut of_folder = objects(kustomized(&ground, &folder).await);
+        // Helm's user makes the namespace; see docs/install.md.
+        let namespace = of_folder.remove(&format!("Namespace -/{SHARED_SYSTEM}")).unwrap_or_else(|| panic!("{shown} has no namespace"));
+        assert_eq!(namespace["metadata"]["labels"]["pod-security.kubernetes.io/enforce"], "restricted", "{shown}");
+        for (name, object) in &of_folder {
+            match of_chart.get(name) {
+                None => wrong.push(format!("{shown}: only kustomize has {name}")),
+                Some(other) => differences(&format!("{shown}: {name}: "), object, other, &mut wrong),
+            }
+        }
+        wrong.extend(of_chart.keys().filter(|name| !of_folder.contains_key(*name)).map(|name| format!("{shown}: only the chart has {name}")));
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_api_server_takes_what_each_overlay_gives() {
+    let ground = Ground::prepared().await;
+    super::schemas::define_monitoring(&ground.client).await;
+    // The overlay for some namespaces expects them to be there. Others may have made this one already.
+    let served = json!({ "apiVersion": "v1", "kind": "Namespace", "metadata": { "name": "team-a" } });
+    apply_manifests(&ground.client, &[served]).await.expect("a namespace can be made");
+    for folder in folders() {
+        for document in kustomized(&ground, &folder).await {
+            if let Err(error) = rehearse(&ground.client, &document).await {
+                panic!("{}: {error:#}", folder.display());
+            }
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_definitions_are_applied_as_files_and_as_a_kustomization() {
+    let ground = Ground::prepared().await;
+    for way in ["-f", "-k"] {
+        let applied = Program::kubectl(&ground).args(["apply", "--server-side", "--dry-run=server", "--force-conflicts", way]);
+        let applied = applied.args([run::source().join("crds")]).finish().await;
+        assert!(applied.status.success(), "{way}: {}", applied.stderr);
+        assert_eq!(applied.stdout.lines().count(), 4, "{way}: {}", applied.stdout);
+    }
+}
+
+#[test]
+fn a_difference_is_told_by_its_place() {
+    let mut found = Vec::new();
+    let left = json!({ "a": [{ "b": 1 }], "c": 2, "same": "x" });
+    let right = json!({ "a": [{ "b": 3 }], "d": 4, "same": "x" });
+    differences("", &left, &right, &mut found);
+    let wanted = ["/a/0/b: kustomize has 1, the chart 3", "/c: kustomize has 2, the chart null", "/d: kustomize has null, the chart 4"];
+    assert_eq!(found, wanted);
+}

@@ -1,0 +1,126 @@
+//! JSON schemas for kubeconform, made from what the API server of this run says of its kinds (`/openapi/v3`). No others are at hand
+//! without a network, and these are of the very version that the rest is tested with.
+//!
+//! An object with listed properties may have no others, as `kubectl --validate=strict` has it.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use http::Request;
+use kube::Client;
+use serde_json::{Map, Value, json};
+
+use crate::harness::{Program, apply_manifests, run};
+
+/// Where the schemas are: a file for each kind, as `<group>_<version>_<kind>.json`.
+pub(super) struct Schemas(PathBuf);
+
+impl Schemas {
+    /// Those of all kinds in the groups and versions of the documents.
+    pub(super) async fn of(client: &Client, folder: &Path, documents: impl Iterator<Item = &Value>) -> Self {
+        fs::create_dir_all(folder).expect("the run's folder is writable");
+        let versions: BTreeSet<&str> = documents.filter_map(|document| document["apiVersion"].as_str()).collect();
+        for version in versions {
+            let path = if version.contains('/') { format!("/openapi/v3/apis/{version}") } else { format!("/openapi/v3/api/{version}") };
+            let request = Request::get(path).header("accept", "application/json").body(Vec::new()).expect("it is a request");
+            let told: Value = client.request(request).await.unwrap_or_else(|error| panic!("{version}: {error}"));
+            let mut definitions = told["components"]["schemas"].clone();
+            translate(&mut definitions);
+            let kinds = definitions.as_object().expect("schemas have names").clone();
+            for (name, schema) in kinds {
+                for kind in schema["x-kubernetes-group-version-kind"].as_array().into_iter().flatten() {
+                    let text = |field: &str| kind[field].as_str().unwrap_or_default().to_owned();
+                    let file = format!("{}_{}_{}.json", text("group"), text("version"), text("kind").to_lowercase());
+                    let whole = json!({ "$ref": format!("#/definitions/{name}"), "definitions": definitions });
+                    fs::write(folder.join(file), whole.to_string()).expect("the run's folder is writable");
+                }
+            }
+        }
+        Self(folder.to_owned())
+    }
+}
+
+/// From OpenAPI 3.0 to JSON schema, as far as the API server uses it.
+fn translate(schema: &mut Value) {
+    match schema {
+        Value::Object(map) => {
+            if let Some(Value::String(reference)) = map.get_mut("$ref") {
+                *reference = reference.replace("#/components/schemas/", "#/definitions/");
+            }
+            let is_object = map.get("type").is_some_and(|kind| kind == "object") && map.get("properties").is_some_and(Value::is_object);
+            let is_open = map.contains_key("additionalProperties") || map.contains_key("x-kubernetes-preserve-unknown-fields");
+            if is_object && !is_open {
+                map.insert("additionalProperties".to_owned(), Value::Bool(false));
+            }
+            // A word on a property is no part of its schema, and formats such as `int-or-string` are no JSON schema's.
+            map.retain(|key, value| !(key == "description" && value.is_string() || key == "format" && value.is_string()));
+            map.values_mut().for_each(translate);
+        }
+        Value::Array(items) => items.iter_mut().for_each(translate),
+        _ => {}
+    }
+}
+
+/// kubeconform as `make tools` builds it, with schemas of ours.
+pub(super) struct Kubeconform(String);
+
+impl Kubeconform {
+    pub(super) fn new(schemas: &Schemas) -> Self {
+        Self(format!("{}/{{{{ .Group }}}}_{{{{ .ResourceAPIVersion }}}}_{{{{ .ResourceKind }}}}.json", schemas.0.display()))
+    }
+
+    /// Panics with all that it finds.
+    pub(super) async fn accepts(&self, what: &str, documents: &[Value]) {
+        let found = self.findings(documents).await;
+        assert!(found.is_empty(), "{what}: {found}");
+    }
+
+    /// What it finds wrong with the documents; empty if nothing.
+    pub(super) async fn findings(&self, documents: &[Value]) -> String {
+        let stream: Vec<String> = documents.iter().map(Value::to_string).collect();
+        let program = Program::new(run::source().join("tests/tools/kubeconform/bin/kubeconform"));
+        let arguments = ["-strict", "-output", "json", "-schema-location", &self.0];
+        let finished = program.args(arguments).stdin(stream.join("\n---\n")).finish().await;
+        if finished.status.success() { String::new() } else { format!("{}{}", finished.stdout, finished.stderr) }
+    }
+}
+
+/// The kinds of the Prometheus operator that the chart makes, as small as they can be without letting a wrong field pass.
+pub(super) async fn define_monitoring(client: &Client) {
+    let text = json!({ "type": "string" });
+    let texts = json!({ "type": "object", "additionalProperties": text });
+    let list = |items: Value| json!({ "type": "array", "items": items });
+    let object = |properties: Value| json!({ "type": "object", "properties": properties });
+    let open = json!({ "type": "object", "x-kubernetes-preserve-unknown-fields": true });
+    let monitor = object(json!({
+        "jobLabel": text,
+        "namespaceSelector": object(json!({ "matchNames": list(text.clone()) })),
+        "selector": object(json!({ "matchLabels": texts })),
+        "endpoints": list(object(json!({
+            "port": text, "path": text, "interval": text, "scrapeTimeout": text, "honorLabels": { "type": "boolean" },
+            "relabelings": list(open.clone()), "metricRelabelings": list(open),
+        }))),
+    }));
+    let rules = object(json!({ "groups": list(object(json!({
+        "name": text, "interval": text,
+        "rules": list(object(json!({ "alert": text, "record": text, "expr": text, "for": text, "keep_firing_for": text, "labels": texts, "annotations": texts }))),
+    }))) }));
+    let definition = |kind: &str, spec: Value| {
+        let plural = format!("{}s", kind.to_lowercase());
+        let names = Map::from_iter([("kind".to_owned(), kind.into()), ("plural".to_owned(), plural.clone().into())]);
+        json!({
+            "apiVersion": "apiextensions.k8s.io/v1",
+            "kind": "CustomResourceDefinition",
+            "metadata": { "name": format!("{plural}.monitoring.coreos.com") },
+            "spec": {
+                "group": "monitoring.coreos.com", "names": names, "scope": "Namespaced",
+                "versions": [{ "name": "v1", "served": true, "storage": true, "schema": { "openAPIV3Schema": object(json!({ "spec": spec })) } }],
+            },
+        })
+    };
+    let documents = [definition("ServiceMonitor", monitor), definition("PrometheusRule", rules)];
+    if let Err(error) = apply_manifests(client, &documents).await {
+        panic!("the kinds of the Prometheus operator: {error:#}");
+    }
+}
