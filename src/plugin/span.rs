@@ -47,7 +47,11 @@ pub fn read(text: &str) -> Result<SignedDuration, String> {
     let problem = || format!("{text:?} is no span of time; write it as 30d, 1d12h or 90m");
     let (days, rest) = text.split_once('d').unwrap_or(("0", text));
     let days = days.parse::<u32>().map_err(|_| problem())?;
-    let rest = if rest.is_empty() && text.ends_with('d') { SignedDuration::ZERO } else { rest.parse::<GoDuration>().map_err(|_| problem())?.get() };
+    let rest = if rest.is_empty() && text.ends_with('d') {
+        SignedDuration::ZERO
+    } else {
+        rest.parse::<GoDuration>().map_err(|_| problem())?.get()
+    };
     SignedDuration::from_hours(i64::from(days) * 24).checked_add(rest).ok_or_else(problem)
 }
 

@@ -15,6 +15,7 @@ use kube::{
     core::NamespaceResourceScope,
 };
 use serde::de::DeserializeOwned;
+use thiserror::Error;
 
 /// Which cluster.
 #[derive(Args, Debug)]
@@ -102,7 +103,7 @@ impl Extent {
 #[derive(Args, Debug)]
 pub(crate) struct Chosen {
     /// The objects' names.
-    #[arg(value_name = "NAME", required_unless_present_any = ["selector", "all"], conflicts_with_all = ["selector", "all", "all_namespaces"])]
+    #[arg(value_name = "NAME", conflicts_with_all = ["selector", "all", "all_namespaces"])]
     names: Vec<String>,
     /// All objects of the namespace, or with -A of all namespaces.
     #[arg(long, conflicts_with = "selector")]
@@ -112,6 +113,11 @@ pub(crate) struct Chosen {
 }
 
 impl Chosen {
+    /// Whether nothing is chosen.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.names.is_empty() && !self.all && self.extent.selector.is_none()
+    }
+
     /// The objects themselves; those that are named in the order of their names here, each once.
     ///
     /// # Errors
@@ -122,6 +128,9 @@ impl Chosen {
         K::DynamicType: Default,
     {
         let api: Api<K> = self.extent.api(client);
+        if self.is_empty() {
+            return Err(Misuse("name the objects, or choose them by -l LABELS or --all").into());
+        }
         if self.names.is_empty() {
             let found = read::all(&api, &self.extent.params()).await?;
             let kinds = K::plural(&K::DynamicType::default()).into_owned();
@@ -163,6 +172,11 @@ pub(crate) struct OperatorNamespace {
     #[command(flatten)]
     pub(crate) access: Access,
 }
+
+/// A command line that clap takes and that is wrong all the same: the exit code is clap's.
+#[derive(Debug, Error)]
+#[error("{0}; see --help")]
+pub(crate) struct Misuse(pub(crate) &'static str);
 
 /// The runtime of one command.
 pub(crate) fn runtime() -> anyhow::Result<tokio::runtime::Runtime> {

@@ -9,16 +9,28 @@ use std::{
     process::ExitCode,
 };
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory as _, Parser, Subcommand};
+
+use crate::access::Misuse;
 
 mod access;
+mod completion;
+mod confirm;
 mod crl;
 mod input;
 mod inspect;
+mod list;
 mod migrate;
 mod ocsp;
+mod renew;
+mod revoke;
 mod source;
+mod status;
 mod verify;
+mod version;
+
+/// How a command ends that was not understood, as clap has it.
+const MISUSED: u8 = 2;
 
 /// How a command ends that found something not as it should be.
 const NOT_WELL: u8 = 3;
@@ -33,6 +45,19 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    /// Certificates, issuers and revocation lists, one a line: what ends first stands first.
+    List(list::List),
+    /// One object in depth: what holds, what to do, and what comes next. The exit code is 3 where it is not ready.
+    ///
+    /// Of a Certificate: what is asked for, the Secret with its chain, the issuer, the revocation list, what was issued, Events. What may
+    /// not be read is said, and is no failure.
+    Status(status::Status),
+    /// Asks for a new certificate now, with a new key where the Certificate does not keep it.
+    Renew(renew::Renew),
+    /// Revokes certificates: all that Certificates have had so far; or with --list by serial number, as the owner of the CA.
+    ///
+    /// It shows what will be revoked and asks; --yes does not ask. What is revoked stays revoked.
+    Revoke(revoke::Revoke),
     /// Revocation lists (CRLs).
     #[command(subcommand)]
     Crl(crl::Crl),
@@ -55,21 +80,39 @@ enum Command {
     /// made for a Certificate. An object that cannot be carried over whole is refused: nothing of it is printed, the report says why, and
     /// the exit code is 3.
     Migrate(migrate::Migrate),
+    /// Prints what a shell needs to complete command lines; for `kubectl chancery` itself: completion kubectl.
+    Completion(completion::Completion),
+    /// What kubectl asks through kubectl_complete-chancery.
+    #[command(name = "__complete", hide = true)]
+    Complete(completion::Complete),
+    /// Which versions are at work: of the plugin, the operator, and the kinds.
+    Version(version::Version),
 }
 
 fn main() -> ExitCode {
     let done = match Cli::parse().command {
+        Command::List(command) => command.run(),
+        Command::Status(command) => command.run(),
+        Command::Renew(command) => command.run(),
+        Command::Revoke(command) => command.run(),
         Command::Crl(command) => command.run(),
         Command::Inspect(command) => command.run(),
         Command::Verify(command) => command.run(),
         Command::Ocsp(command) => command.run(),
         Command::Migrate(command) => command.run(),
+        Command::Completion(command) => command.run(Cli::command()),
+        Command::Complete(command) => {
+            let mut all = Cli::command();
+            all.build();
+            command.run(&all)
+        }
+        Command::Version(command) => command.run(),
     };
     match done {
         Ok(code) => code,
         Err(error) => {
             let _ = writeln!(io::stderr(), "kubectl chancery: {error:#}");
-            ExitCode::FAILURE
+            if error.is::<Misuse>() { ExitCode::from(MISUSED) } else { ExitCode::FAILURE }
         }
     }
 }

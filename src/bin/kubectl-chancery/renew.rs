@@ -1,0 +1,61 @@
+//! `kubectl chancery renew`: a new certificate now.
+
+use std::{
+    io::{self, IsTerminal as _, Write as _},
+    process::ExitCode,
+    time::Duration,
+};
+
+use chancery::{
+    api::Certificate,
+    cluster::{Clock as _, SystemClock},
+    plugin::{
+        change::DryRun,
+        output,
+        renew::{Ask, Renewal, renew},
+    },
+};
+use clap::Args;
+
+use crate::access::{Chosen, Printed, duration, runtime};
+
+#[derive(Args, Debug)]
+pub(crate) struct Renew {
+    #[command(flatten)]
+    chosen: Chosen,
+    /// Waits until the new certificates are there.
+    #[arg(long)]
+    wait: bool,
+    /// How long each may take.
+    #[arg(long, default_value = "2m", value_parser = duration, requires = "wait")]
+    timeout: Duration,
+    /// Changes nothing: client shows what would be done, server has the API server check it.
+    #[arg(long, value_name = "WHERE", default_value = "none", default_missing_value = "client", num_args = 0..=1, require_equals = true)]
+    dry_run: DryRun,
+    #[command(flatten)]
+    printed: Printed,
+}
+
+impl Renew {
+    pub(crate) fn run(self) -> anyhow::Result<ExitCode> {
+        runtime()?.block_on(async {
+            let client = self.chosen.extent.access.client().await?;
+            let certificates: Vec<Certificate> = self.chosen.objects(&client).await?;
+            let ask = Ask { dry_run: self.dry_run, wait: self.wait.then_some(self.timeout), now: SystemClock.now() };
+            let all = certificates.len();
+            let progress = io::stderr().is_terminal();
+            if progress && self.wait {
+                let _ = writeln!(io::stderr(), "waiting for {all} new certificate{}", if all == 1 { "" } else { "s" });
+            }
+            let told = |item: &Renewal| {
+                if progress {
+                    let what = if item.renewed == Some(true) { "renewed" } else { "not renewed" };
+                    let _ = writeln!(io::stderr(), "{}/{}: {what}", output::plain(&item.namespace), output::plain(&item.name));
+                }
+            };
+            let done = renew(&client, &certificates, ask, told).await;
+            output::print(&done, self.printed.output)?;
+            Ok(if done.failed() { ExitCode::FAILURE } else { ExitCode::SUCCESS })
+        })
+    }
+}
