@@ -3,6 +3,7 @@
 //! It acts as the person who runs it, with that person's rights, and through the same objects that anyone may write: it knows no
 //! way into the operator that a manifest does not have.
 
+pub mod check;
 pub mod crl;
 pub mod fetch;
 pub mod import;

@@ -12,6 +12,7 @@ use std::{
 use clap::{Parser, Subcommand};
 
 mod access;
+mod check;
 mod crl;
 mod input;
 mod inspect;
@@ -36,6 +37,10 @@ enum Command {
     /// Revocation lists (CRLs).
     #[command(subcommand)]
     Crl(crl::Crl),
+    /// Says whether the installation is right: API server, CRDs, rights, pods, lease, clocks, registers, lists; and what to do next.
+    ///
+    /// The exit code is 3 where something is wrong. What may not be looked at is a warning.
+    Check(check::Check),
     /// Shows certificates, from a Secret, a file or a TLS server, and what is wrong with them.
     ///
     /// Nobody is trusted here, and no key is printed. The exit code is 3 where something is wrong: a certificate has ended or begins later,
@@ -60,6 +65,7 @@ enum Command {
 fn main() -> ExitCode {
     let done = match Cli::parse().command {
         Command::Crl(command) => command.run(),
+        Command::Check(command) => command.run(),
         Command::Inspect(command) => command.run(),
         Command::Verify(command) => command.run(),
         Command::Ocsp(command) => command.run(),
