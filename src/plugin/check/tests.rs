@@ -118,8 +118,16 @@ fn each_fault_is_a_line_that_says_what_to_do() {
     };
     use Level::{Failed, Warning};
     expect(|facts| facts.version = Ok(version("32+")), "API server", Failed, "1.33 or newer is needed");
-    expect(|facts| facts.version = Err(denied(CallErrorKind::Transport)), "API server", Failed, "/readyz");
-    expect(|facts| facts.skew = Some(SignedDuration::from_mins(-5)), "clocks", Warning, "5m behind the API server");
+    expect(|facts| facts.version = Err(denied(CallErrorKind::Unavailable)), "API server", Failed, "/readyz");
+    expect(
+        |facts| {
+            facts.skew = Some(SignedDuration::from_mins(-5));
+            facts.lease = Ok(Some(held("pod-1", "2026-06-01T12:04:58Z")));
+        },
+        "clocks",
+        Warning,
+        "5m behind the API server",
+    );
     expect(|facts| facts.definitions[0].1 = Ok(None), "CRDs", Failed, "is not there");
     expect(|facts| facts.definitions[0].1 = Err(denied(CallErrorKind::Forbidden)), "CRDs", Warning, "not looked at");
     expect(|facts| facts.definitions[1].1 = Ok(Some(facts.definitions[1].0.clone())), "CRDs", Failed, "is not Established");

@@ -62,11 +62,11 @@ pub(super) fn of(deployments: &[Deployment], pods: &[Pod]) -> Vec<Workload> {
 fn workload(deployment: &Deployment, pods: &[Pod]) -> Workload {
     let label = |labels: &std::collections::BTreeMap<String, String>| labels.get(COMPONENT).cloned().unwrap_or_default();
     let component = label(deployment.labels());
-    let spec = deployment.spec.as_ref();
-    let template = spec.and_then(|spec| spec.template.spec.as_ref());
+    let spec = &deployment.spec;
+    let template = spec.template.spec.as_ref();
     let container = template.and_then(|template| template.containers.first());
     let status = deployment.status.clone().unwrap_or_default();
-    let wanted = spec.and_then(|spec| spec.replicas).unwrap_or(1);
+    let wanted = spec.replicas.unwrap_or(1);
     let seen = status.observed_generation.is_some_and(|seen| Some(seen) >= deployment.metadata.generation);
     Workload {
         name: deployment.name_any(),
