@@ -4,6 +4,7 @@
 //! way into the operator that a manifest does not have.
 
 pub mod change;
+pub mod check;
 pub mod crl;
 pub mod fetch;
 pub mod gitops;

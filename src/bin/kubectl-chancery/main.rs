@@ -16,6 +16,7 @@ use crate::access::Misuse;
 mod access;
 mod completion;
 mod confirm;
+mod check;
 mod crl;
 mod input;
 mod inspect;
@@ -61,6 +62,10 @@ enum Command {
     /// Revocation lists (CRLs).
     #[command(subcommand)]
     Crl(crl::Crl),
+    /// Says whether the installation is right: API server, CRDs, rights, pods, lease, clocks, registers, lists; and what to do next.
+    ///
+    /// The exit code is 3 where something is wrong. What may not be looked at is a warning.
+    Check(check::Check),
     /// Shows certificates, from a Secret, a file or a TLS server, and what is wrong with them.
     ///
     /// Nobody is trusted here, and no key is printed. The exit code is 3 where something is wrong: a certificate has ended or begins later,
@@ -96,6 +101,7 @@ fn main() -> ExitCode {
         Command::Renew(command) => command.run(),
         Command::Revoke(command) => command.run(),
         Command::Crl(command) => command.run(),
+        Command::Check(command) => command.run(),
         Command::Inspect(command) => command.run(),
         Command::Verify(command) => command.run(),
         Command::Ocsp(command) => command.run(),

@@ -56,8 +56,8 @@ async fn the_secret_of_a_certificate_is_shown_with_all_its_forms_and_without_its
     fs::write(&password, "changeit\n").unwrap();
     let line = format!("inspect secret web -n {namespace} -o json --password-from {}", password.display());
     let opened = kubectl_chancery(&stage.ground, &line).finish().await;
-    assert!(opened.status.success(), "{opened:?}");
     let value = json(&opened);
+    assert!(opened.status.success(), "{}", value["problems"]);
     let places: Vec<&str> = value["places"].as_array().unwrap().iter().filter_map(|place| place["place"].as_str()).collect();
     let expected = [
         "tls.crt", "tls.key", "ca.crt", "key.der", "keystore.jks", "keystore.p12", "tls-combined.pem", "truststore.jks", "truststore.p12",
@@ -140,7 +140,8 @@ async fn a_server_is_asked_what_it_presents_and_need_not_be_trusted() {
     let found = kubectl_chancery(&stage.ground, &format!("inspect tls {address} --server-name web.example.com")).finish().await;
     shown.assert("inspect-tls", &found);
     let misnamed = kubectl_chancery(&stage.ground, &format!("inspect tls {address} -o json")).finish().await;
-    assert_eq!(json(&misnamed)["notes"][0], "the certificate is not for 127.0.0.1, the name that was asked for");
+    let notes = json(&misnamed)["notes"].to_string();
+    assert!(notes.contains("the certificate is not for 127.0.0.1, the name that was asked for"), "{notes}");
     // Nobody listens there.
     let closed = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
     let refused = kubectl_chancery(&stage.ground, &format!("inspect tls {closed}")).finish().await;

@@ -2,6 +2,7 @@
 //!
 //! What it prints is held in snapshots ([`shown::Shown`]); what programs read (JSON, YAML, exit codes) is compared by value.
 
+mod check;
 mod crl;
 mod inspect;
 mod lists;

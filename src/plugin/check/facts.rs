@@ -1,0 +1,318 @@
+//! What is found in a cluster, before anything is said about it.
+
+use std::collections::BTreeMap;
+
+use futures::{StreamExt as _, stream};
+use http::{Request, header};
+use http_body_util::{BodyExt as _, Limited};
+use jiff::{SignedDuration, Timestamp};
+use k8s_openapi::{
+    api::{
+        apps::v1::Deployment,
+        authorization::v1::{ResourceAttributes, SubjectAccessReview, SubjectAccessReviewSpec},
+        coordination::v1::Lease,
+        core::v1::{ConfigMap, Pod},
+    },
+    apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition,
+    apimachinery::pkg::apis::meta::v1::Condition,
+    apimachinery::pkg::version::Info,
+};
+use kube::{
+    Api, Client,
+    api::{ListParams, PostParams},
+    client::Body,
+};
+
+use super::{
+    rights::{self, Needed},
+    workloads::{self, Workload},
+};
+use crate::{
+    api::{Certificate, ClusterIssuer, Issuer, RevocationList, condition, crds},
+    cluster::{CallError, Clock, ClockSkew},
+    lists::Kind,
+    plugin::{
+        crl::Listing,
+        ocsp::{proxy_path, refusal},
+        published::Published,
+        read,
+    },
+    register::{self, Document},
+};
+
+/// How many reviews of access are asked for at once.
+const AT_ONCE: usize = 16;
+
+/// The longest answer of the responder that is read, in octets.
+const ANSWER_MAX: usize = 64 * 1024;
+
+/// What is to be looked at.
+#[derive(Clone, Debug)]
+pub struct Question {
+    /// The operator's namespace.
+    pub namespace: String,
+    /// The namespaces that the operator serves; empty for those of its Deployment's flags, else all.
+    pub watched: Vec<String>,
+    /// The name of the lease, where it is not that of the Deployment's flags.
+    pub lease: Option<String>,
+}
+
+/// Something that was looked at, or why it was not.
+pub type Found<T> = Result<T, CallError>;
+
+/// What was found.
+#[derive(Debug)]
+pub struct Facts {
+    /// The operator's namespace.
+    pub namespace: String,
+    /// When it was looked at, by the clock here.
+    pub at: Timestamp,
+    /// The API server's version.
+    pub version: Found<Info>,
+    /// The clock here less that of the API server.
+    pub skew: Option<SignedDuration>,
+    /// The kinds as they should be and as they are.
+    pub definitions: Vec<(CustomResourceDefinition, Found<Option<CustomResourceDefinition>>)>,
+    /// The Deployments.
+    pub workloads: Found<Vec<Workload>>,
+    /// Which namespaces the operator serves; empty for all.
+    pub watched: Vec<String>,
+    /// What the operator and the responder need, and whether they may: none where that could not be asked.
+    pub access: Vec<Access>,
+    /// The lease.
+    pub lease: Found<Option<Lease>>,
+    /// Its name.
+    pub lease_name: String,
+    /// The registers by name: how many lines, or what is wrong.
+    pub registers: Found<BTreeMap<String, Result<usize, String>>>,
+    /// The lists.
+    pub lists: Result<Listing, String>,
+    /// The conditions of all objects, by kind.
+    pub conditions: Vec<(&'static str, Found<Vec<Standing>>)>,
+    /// What the responder's Service answers through the API server; none where there is no Service.
+    pub responder: Result<bool, String>,
+}
+
+/// Whether somebody may do what they need.
+#[derive(Debug)]
+pub struct Access {
+    /// Who: `chancery-controller`.
+    pub account: String,
+    /// What they may not do; or why it is not known.
+    pub missing: Found<Vec<Needed>>,
+    /// How much they need.
+    pub needed: usize,
+}
+
+/// One object, and whether it is Ready.
+#[derive(Clone, Debug)]
+pub struct Standing {
+    /// As namespace/name, or name.
+    pub name: String,
+    /// Whether it is; none where the operator has said nothing yet.
+    pub ready: Option<bool>,
+    /// Why, in a word.
+    pub reason: String,
+}
+
+/// Looks at all of it.
+pub async fn gather(client: &Client, question: &Question, clock: &dyn Clock) -> Facts {
+    let namespace = question.namespace.clone();
+    let (version, skew) = version(client, clock).await;
+    let mut definitions = Vec::new();
+    let kinds: Api<CustomResourceDefinition> = Api::all(client.clone());
+    for wanted in crds::definitions() {
+        let name = wanted.metadata.name.clone().unwrap_or_default();
+        let found = kinds.get_opt(&name).await.map_err(CallError::of("get", "CustomResourceDefinition", None, &name));
+        definitions.push((wanted, found));
+    }
+    let params = ListParams::default().labels(&format!("{}={}", workloads::NAME, workloads::CHANCERY));
+    let deployments = read::all(&Api::<Deployment>::namespaced(client.clone(), &namespace), &params).await;
+    let workloads = match deployments {
+        Ok(deployments) => match read::all(&Api::<Pod>::namespaced(client.clone(), &namespace), &params).await {
+            Ok(pods) => Ok(workloads::of(&deployments, &pods)),
+            Err(error) => Err(error),
+        },
+        Err(error) => Err(error),
+    };
+    let controller = workloads.as_ref().ok().and_then(|all| all.iter().find(|one| one.component == "controller"));
+    let responder = workloads.as_ref().ok().and_then(|all| all.iter().find(|one| one.component == "responder"));
+    let watched = match controller {
+        Some(controller) if question.watched.is_empty() => controller.flags("--watch-namespace"),
+        _ => question.watched.clone(),
+    };
+    let lease_name = question.lease.clone().or_else(|| controller?.flags("--lease-name").pop()).unwrap_or_else(|| "chancery-controller".to_owned());
+    let account = |workload: Option<&Workload>, name: &str| workload.map_or_else(|| name.to_owned(), |workload| workload.account.clone());
+    let access = vec![
+        access(client, &namespace, account(controller, "chancery-controller"), rights::of_controller(&namespace, &watched, &lease_name)).await,
+        access(client, &namespace, account(responder, "chancery-responder"), rights::of_responder(&namespace)).await,
+    ];
+    let lease = Api::<Lease>::namespaced(client.clone(), &namespace).get_opt(&lease_name).await;
+    let lease = lease.map_err(CallError::of("get", "Lease", Some(&namespace), &lease_name));
+    let lists = listing(&Published::new(client.clone(), &namespace), clock.now()).await;
+    let conditions = vec![
+        ("ClusterIssuer", if watched.is_empty() { cluster_issuers(client).await } else { Ok(Vec::new()) }),
+        ("Issuer", standings::<Issuer>(client, &watched, |issuer| conditions(issuer.status.as_ref().map(|status| &status.conditions))).await),
+        ("RevocationList", standings::<RevocationList>(client, &watched, |list| conditions(list.status.as_ref().map(|status| &status.conditions))).await),
+        ("Certificate", standings::<Certificate>(client, &watched, |one| conditions(one.status.as_ref().map(|status| &status.conditions))).await),
+    ];
+    let service = responder.map_or_else(|| "chancery-responder".to_owned(), |responder| responder.name.clone());
+    Facts {
+        at: clock.now(),
+        version,
+        skew,
+        definitions,
+        workloads,
+        watched,
+        access,
+        lease,
+        lease_name,
+        registers: registers(client, &namespace).await,
+        lists,
+        conditions,
+        responder: answers(client, &namespace, &service).await,
+        namespace,
+    }
+}
+
+/// The API server's version and how far its clock is from ours, by one request.
+async fn version(client: &Client, clock: &dyn Clock) -> (Found<Info>, Option<SignedDuration>) {
+    let failed = |error| CallError::of("get", "version", None, "of the API server")(error);
+    let request = match Request::get("/version").body(Body::empty()) {
+        Ok(request) => request,
+        Err(error) => return (Err(failed(kube::Error::HttpError(error))), None),
+    };
+    let sent = clock.now();
+    let answer = match client.send(request).await {
+        Ok(answer) => answer,
+        Err(error) => return (Err(failed(error)), None),
+    };
+    let received = clock.now();
+    let date = answer.headers().get(header::DATE).and_then(|date| date.to_str().ok()).map(str::to_owned);
+    let skew = date.and_then(|date| ClockSkew::default().observe(&date, sent, received));
+    let version = client.apiserver_version().await.map_err(failed);
+    (version, skew)
+}
+
+/// What of this an account may not do.
+async fn access(client: &Client, namespace: &str, account: String, needed: Vec<Needed>) -> Access {
+    let reviews: Api<SubjectAccessReview> = Api::all(client.clone());
+    let user = format!("system:serviceaccount:{namespace}:{account}");
+    let count = needed.len();
+    let asked = stream::iter(needed).map(|needed| {
+        let review = review(&user, &needed);
+        let reviews = &reviews;
+        async move {
+            let answer = reviews.create(&PostParams::default(), &review).await.map_err(CallError::of("create", "SubjectAccessReview", None, ""))?;
+            let allowed = answer.status.is_some_and(|status| status.allowed);
+            Ok::<_, CallError>((!allowed).then_some(needed))
+        }
+    });
+    let answers: Vec<Result<Option<Needed>, CallError>> = asked.buffered(AT_ONCE).collect().await;
+    let missing = answers.into_iter().collect::<Result<Vec<_>, _>>().map(|missing| missing.into_iter().flatten().collect());
+    Access { account, missing, needed: count }
+}
+
+fn review(user: &str, needed: &Needed) -> SubjectAccessReview {
+    let (resource, subresource) = match needed.resource.split_once('/') {
+        Some((resource, subresource)) => (resource.to_owned(), Some(subresource.to_owned())),
+        None => (needed.resource.clone(), None),
+    };
+    let attributes = ResourceAttributes {
+        group: Some(needed.group.clone()),
+        resource: Some(resource),
+        subresource,
+        verb: Some(needed.verb.clone()),
+        name: needed.name.clone(),
+        namespace: needed.namespace.clone(),
+        ..ResourceAttributes::default()
+    };
+    let spec = SubjectAccessReviewSpec { user: Some(user.to_owned()), resource_attributes: Some(attributes), ..SubjectAccessReviewSpec::default() };
+    SubjectAccessReview { spec, ..SubjectAccessReview::default() }
+}
+
+/// Each register, from its ConfigMaps.
+async fn registers(client: &Client, namespace: &str) -> Found<BTreeMap<String, Result<usize, String>>> {
+    let maps: Api<ConfigMap> = Api::namespaced(client.clone(), namespace);
+    let documents = read::all(&maps, &ListParams::default().labels(register::LABEL)).await?;
+    let mut found: BTreeMap<String, Result<usize, String>> = BTreeMap::new();
+    for document in documents.into_iter().map(Document::from) {
+        let name = document.name.trim_start_matches("chancery-register-").split('-').next().unwrap_or_default().to_owned();
+        let verified = register::verify(document.lines()).map(|()| document.lines().lines().count());
+        let verified = verified.map_err(|error| format!("ConfigMap {}: {error}", document.name));
+        let so_far = found.remove(&name).unwrap_or(Ok(0));
+        found.insert(name, so_far.and_then(|lines| verified.map(|more| lines + more)));
+    }
+    Ok(found)
+}
+
+async fn listing(published: &Published, at: Timestamp) -> Result<Listing, String> {
+    let mut listing = Listing::new(at);
+    for authority in published.authorities().await.map_err(|error| error.to_string())? {
+        let head = match published.head(&authority).await {
+            Ok(Some(head)) => head,
+            Ok(None) => continue,
+            Err(error) => {
+                listing.damaged.push(error.to_string());
+                continue;
+            }
+        };
+        for &shard in head.shards.keys() {
+            let list = published.list(&head, shard, Kind::Full).await.map_err(|error| error.to_string());
+            listing.add(&head, shard, Kind::Full, Some(list));
+        }
+    }
+    Ok(listing)
+}
+
+fn conditions(conditions: Option<&Vec<Condition>>) -> Option<Condition> {
+    conditions.and_then(|conditions| condition::find(conditions, condition::READY)).cloned()
+}
+
+async fn cluster_issuers(client: &Client) -> Found<Vec<Standing>> {
+    let found = Api::<ClusterIssuer>::all(client.clone()).list(&ListParams::default()).await;
+    let found = found.map_err(CallError::of("list", "clusterissuers", None, "of the cluster"))?;
+    let ready = |issuer: &ClusterIssuer| conditions(issuer.status.as_ref().map(|status| &status.conditions));
+    Ok(found.items.iter().map(|issuer| Standing::of(issuer.metadata.name.clone().unwrap_or_default(), ready(issuer))).collect())
+}
+
+async fn standings<K>(client: &Client, watched: &[String], ready: impl Fn(&K) -> Option<Condition>) -> Found<Vec<Standing>>
+where
+    K: kube::Resource<Scope = k8s_openapi::NamespaceResourceScope> + Clone + std::fmt::Debug + serde::de::DeserializeOwned,
+    K::DynamicType: Default,
+{
+    let places: Vec<Option<&str>> = if watched.is_empty() { vec![None] } else { watched.iter().map(|one| Some(one.as_str())).collect() };
+    let mut found = Vec::new();
+    for place in places {
+        for object in read::all(&read::api::<K>(client, place), &ListParams::default()).await? {
+            let meta = object.meta();
+            let name = format!("{}/{}", meta.namespace.as_deref().unwrap_or_default(), meta.name.as_deref().unwrap_or_default());
+            found.push(Standing::of(name, ready(&object)));
+        }
+    }
+    Ok(found)
+}
+
+impl Standing {
+    fn of(name: String, ready: Option<Condition>) -> Self {
+        let reason = ready.as_ref().map(|ready| ready.reason.clone()).unwrap_or_default();
+        Self { name, ready: ready.map(|ready| ready.status == "True"), reason }
+    }
+}
+
+/// Whether the responder answers on its Service: whatever it says to a path that it does not have, it says itself.
+async fn answers(client: &Client, namespace: &str, service: &str) -> Result<bool, String> {
+    let services: Api<k8s_openapi::api::core::v1::Service> = Api::namespaced(client.clone(), namespace);
+    match services.get_opt(service).await {
+        Ok(None) => return Ok(false),
+        Err(error) => return Err(CallError::of("get", "Service", Some(namespace), service)(error).to_string()),
+        Ok(Some(_)) => {}
+    }
+    let request = Request::get(format!("{}/ca/check.crt", proxy_path(namespace, service))).body(Body::empty()).map_err(|error| error.to_string())?;
+    let answer = client.send(request).await.map_err(|error| error.to_string())?;
+    let status = answer.status();
+    let body = Limited::new(answer.into_body(), ANSWER_MAX).collect().await.map_err(|error| error.to_string())?.to_bytes();
+    let by_server = serde_json::from_slice::<serde_json::Value>(&body).is_ok_and(|value| value["kind"] == "Status");
+    if by_server { Err(refusal(status, &body)) } else { Ok(true) }
+}
+

@@ -1,0 +1,174 @@
+//! What removing an installation would leave, and in which order it is done. Nothing is changed here.
+
+use std::io::{self, Write};
+
+use jiff::Timestamp;
+use k8s_openapi::{
+    api::core::v1::{ConfigMap, Secret},
+    apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition,
+};
+use kube::{Api, Client, ResourceExt as _, api::ListParams};
+use serde::Serialize;
+
+use crate::{
+    api::{Certificate, DeletionPolicy, crds, names},
+    cluster::CallError,
+    plugin::{
+        output::{Report, Table, Tone, plain},
+        published::{Published, PublishedError},
+        read,
+        span::when,
+    },
+    register,
+};
+
+/// On a CRD that Helm leaves where it is.
+const HELM_KEEPS: &str = "helm.sh/resource-policy";
+
+/// What there is, and what would become of it.
+#[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Removal {
+    /// The operator's namespace.
+    pub operator_namespace: String,
+    /// When it was looked at.
+    pub at: Timestamp,
+    /// How many Certificates there are.
+    pub certificates: usize,
+    /// Those whose Secret stays, and is renewed no more.
+    pub retained: usize,
+    /// Those whose Secret goes with them, while the operator runs.
+    pub deleted: usize,
+    /// When the first of the certificates ends that are then renewed no more.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub first_end: Option<Timestamp>,
+    /// Objects with a finalizer of ours, as namespace/name: they hang where the operator goes first.
+    pub finalized: Vec<String>,
+    /// The CRDs that Helm leaves where they are.
+    pub kept_definitions: Vec<String>,
+    /// The CRDs that go with the installation, and all objects of their kinds.
+    pub other_definitions: Vec<String>,
+    /// How many registers there are.
+    pub registers: usize,
+    /// Copies of authorities' keys.
+    pub copies: Vec<String>,
+    /// How many lists there are.
+    pub lists: usize,
+    /// When clients begin to refuse what they cannot check any more.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub first_list_ends: Option<Timestamp>,
+}
+
+/// Looks at what there is.
+///
+/// # Errors
+/// When the API server does not tell.
+pub async fn removal(client: &Client, namespace: &str, at: Timestamp) -> Result<Removal, PublishedError> {
+    let certificates = read::all(&Api::<Certificate>::all(client.clone()), &ListParams::default()).await?;
+    let policy = |certificate: &Certificate| certificate.spec.deletion_policy.unwrap_or_default();
+    let retained = certificates.iter().filter(|certificate| policy(certificate) == DeletionPolicy::Retain).count();
+    let ends = certificates.iter().filter_map(|certificate| certificate.status.as_ref()?.not_after.as_ref().map(|end| end.0));
+    let finalized = certificates.iter().filter(|certificate| certificate.finalizers().iter().any(|one| one == names::FINALIZER));
+    let shown = |certificate: &Certificate| format!("{}/{}", certificate.namespace().unwrap_or_default(), certificate.name_any());
+
+    let (mut kept_definitions, mut other_definitions) = (Vec::new(), Vec::new());
+    let kinds: Api<CustomResourceDefinition> = Api::all(client.clone());
+    for wanted in crds::definitions() {
+        let name = wanted.name_any();
+        let found = kinds.get_opt(&name).await.map_err(CallError::of("get", "CustomResourceDefinition", None, &name))?;
+        match found {
+            Some(found) if found.annotations().get(HELM_KEEPS).is_some_and(|policy| policy == "keep") => kept_definitions.push(name),
+            Some(_) => other_definitions.push(name),
+            None => {}
+        }
+    }
+    let maps: Api<ConfigMap> = Api::namespaced(client.clone(), namespace);
+    let registers = maps.list_metadata(&ListParams::default().labels(register::LABEL)).await;
+    let registers = registers.map_err(CallError::of("list", "ConfigMaps", Some(namespace), ""))?;
+    let mut heads: Vec<String> = registers.items.iter().filter_map(|map| map.labels().get(register::LABEL).cloned()).collect();
+    heads.sort();
+    heads.dedup();
+    let secrets = Api::<Secret>::namespaced(client.clone(), namespace).list_metadata(&ListParams::default()).await;
+    let secrets = secrets.map_err(CallError::of("list", "Secrets", Some(namespace), ""))?;
+    let copies = secrets.items.iter().map(kube::ResourceExt::name_any).filter(|name| name.starts_with(names::AUTHORITY_COPY)).collect();
+
+    let published = Published::new(client.clone(), namespace);
+    let (mut lists, mut first_list_ends) = (0, None);
+    for authority in published.authorities().await? {
+        // A damaged head is told by `check` itself.
+        let Ok(Some(head)) = published.head(&authority).await else { continue };
+        lists += head.shards.len();
+        first_list_ends = head.lists().map(|list| list.next_update).chain(first_list_ends).min();
+    }
+    Ok(Removal {
+        operator_namespace: namespace.to_owned(),
+        at,
+        certificates: certificates.len(),
+        retained,
+        deleted: certificates.len() - retained,
+        first_end: ends.min(),
+        finalized: finalized.map(shown).collect(),
+        kept_definitions,
+        other_definitions,
+        registers: heads.len(),
+        copies,
+        lists,
+        first_list_ends,
+    })
+}
+
+impl Removal {
+    /// What is to be done, in its order.
+    fn steps(&self) -> Vec<String> {
+        let mut steps = Vec::new();
+        let namespace = &self.operator_namespace;
+        if self.lists > 0 {
+            steps.push("Tell those who check certificates by list or OCSP: have them stop checking, or move the lists, before the time above".to_owned());
+        }
+        if self.registers > 0 || !self.copies.is_empty() {
+            steps.push(format!("Back up what cannot be made again: kubectl -n {namespace} get configmaps,secrets -o yaml. It holds keys: keep it safe"));
+        }
+        if !self.finalized.is_empty() {
+            steps.push("While the operator runs, delete the Certificates that have a finalizer, or take deletionPolicy from their spec, and wait until it is gone".to_owned());
+        }
+        if self.deleted > 0 {
+            steps.push("Where a Secret must outlive its Certificate, set deletionPolicy: Retain on it first".to_owned());
+        }
+        steps.push("Stop the operator: helm uninstall, or kubectl delete -k deploy/overlays/default. Secrets with certificates stay".to_owned());
+        if !self.kept_definitions.is_empty() || !self.other_definitions.is_empty() {
+            steps.push(format!(
+                "Delete the CRDs last, if at all: kubectl delete crd {}. All Certificates, issuers and lists go with them",
+                self.kept_definitions.iter().chain(&self.other_definitions).cloned().collect::<Vec<_>>().join(" ")
+            ));
+        }
+        steps.push(format!("Delete the namespace {namespace} when no certificate is checked any more: registers, lists and CAs' keys go with it"));
+        steps
+    }
+}
+
+impl Report for Removal {
+    fn text(&self, _wide: bool, out: &mut dyn Write) -> io::Result<()> {
+        let mut table = Table::new(&["WHAT", "COUNT", "WITHOUT THE OPERATOR"]);
+        let ends = |time: Option<Timestamp>| time.map_or_else(|| "never".to_owned(), |time| format!("{time} ({})", when(time, self.at)));
+        let row = |table: &mut Table, what: &str, count: usize, then: String| table.row([what.into(), count.to_string().into(), then.into()]);
+        let renewed = format!("stay, and are renewed no more: the first ends at {}", ends(self.first_end));
+        row(&mut table, "Secrets of Certificates", self.certificates, if self.certificates == 0 { "none".to_owned() } else { renewed });
+        row(&mut table, "  of these: Retain", self.retained, "stay also when the Certificate is deleted".to_owned());
+        row(&mut table, "  of these: Delete", self.deleted, "go with the Certificate, by the operator: without it the Certificate hangs".to_owned());
+        let hanging = if self.finalized.is_empty() { "nothing hangs".to_owned() } else { format!("hang when deleted: {}", self.finalized.join(", ")) };
+        row(&mut table, "Finalizers", self.finalized.len(), hanging);
+        row(&mut table, "CRDs that Helm keeps", self.kept_definitions.len(), "stay after helm uninstall, with all objects".to_owned());
+        row(&mut table, "CRDs besides", self.other_definitions.len(), "go when their manifests are deleted, and all objects with them".to_owned());
+        row(&mut table, "Registers", self.registers, "stay in the operator's namespace".to_owned());
+        row(&mut table, "Copies of CAs' keys", self.copies.len(), "stay in the operator's namespace".to_owned());
+        let lists = if self.lists == 0 { "none".to_owned() } else { format!("are made no more: clients begin to refuse at {}", ends(self.first_list_ends)) };
+        row(&mut table, "Revocation lists", self.lists, lists);
+        table.write(false, out)?;
+        writeln!(out, "\nIn this order:")?;
+        self.steps().iter().enumerate().try_for_each(|(index, step)| writeln!(out, "{} {}", Tone::Plain.paint(&format!("{}.", index + 1)), plain(step)))
+    }
+
+    fn names(&self) -> Vec<String> {
+        vec![format!("namespace/{}", self.operator_namespace)]
+    }
+}

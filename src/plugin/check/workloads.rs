@@ -1,0 +1,100 @@
+//! The Deployments of an installation, and their pods.
+
+use k8s_openapi::api::{apps::v1::Deployment, core::v1::Pod};
+use kube::ResourceExt as _;
+
+/// The label with a program's name, and its value.
+pub(super) const NAME: &str = "app.kubernetes.io/name";
+pub(super) const CHANCERY: &str = "chancery";
+const COMPONENT: &str = "app.kubernetes.io/component";
+
+/// A Deployment.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Workload {
+    /// Its name.
+    pub name: String,
+    /// `controller` or `responder`.
+    pub component: String,
+    /// Its ServiceAccount.
+    pub account: String,
+    /// Its container's image.
+    pub image: String,
+    /// Its container's arguments.
+    pub arguments: Vec<String>,
+    /// How many pods it is to have.
+    pub wanted: i32,
+    /// How many are ready.
+    pub ready: i32,
+    /// Whether the operator of Deployments has seen its spec, and replaced all pods.
+    pub rolled_out: bool,
+    /// Why pods are not ready.
+    pub troubles: Vec<String>,
+}
+
+impl Workload {
+    /// The values of a flag, `--flag=value` or `--flag value`.
+    pub fn flags(&self, flag: &str) -> Vec<String> {
+        let mut values = Vec::new();
+        let mut arguments = self.arguments.iter();
+        while let Some(argument) = arguments.next() {
+            match argument.strip_prefix(flag) {
+                Some("") => values.extend(arguments.next().cloned()),
+                Some(rest) => values.extend(rest.strip_prefix('=').map(str::to_owned)),
+                None => {}
+            }
+        }
+        values
+    }
+
+    /// The version that its image's tag names; none where it is named by its digest.
+    pub fn version(&self) -> Option<&str> {
+        let named = self.image.split('@').next().unwrap_or_default();
+        let last = named.rsplit('/').next().unwrap_or_default();
+        last.split_once(':').map(|(_, tag)| tag.trim_start_matches('v'))
+    }
+}
+
+/// Each Deployment with what its pods say.
+pub(super) fn of(deployments: &[Deployment], pods: &[Pod]) -> Vec<Workload> {
+    deployments.iter().map(|deployment| workload(deployment, pods)).collect()
+}
+
+fn workload(deployment: &Deployment, pods: &[Pod]) -> Workload {
+    let label = |labels: &std::collections::BTreeMap<String, String>| labels.get(COMPONENT).cloned().unwrap_or_default();
+    let component = label(deployment.labels());
+    let spec = &deployment.spec;
+    let template = spec.template.spec.as_ref();
+    let container = template.and_then(|template| template.containers.first());
+    let status = deployment.status.clone().unwrap_or_default();
+    let wanted = spec.replicas.unwrap_or(1);
+    let seen = status.observed_generation.is_some_and(|seen| Some(seen) >= deployment.metadata.generation);
+    Workload {
+        name: deployment.name_any(),
+        account: template.and_then(|template| template.service_account_name.clone()).unwrap_or_else(|| "default".to_owned()),
+        image: container.and_then(|container| container.image.clone()).unwrap_or_default(),
+        arguments: container.and_then(|container| container.args.clone()).unwrap_or_default(),
+        wanted,
+        ready: status.ready_replicas.unwrap_or(0),
+        rolled_out: seen && status.updated_replicas.unwrap_or(0) >= wanted,
+        troubles: pods.iter().filter(|pod| label(pod.labels()) == component).filter_map(trouble).collect(),
+        component,
+    }
+}
+
+/// Why a pod is not ready.
+fn trouble(pod: &Pod) -> Option<String> {
+    let status = pod.status.as_ref()?;
+    let conditions = status.conditions.as_deref().unwrap_or_default();
+    if conditions.iter().any(|condition| condition.type_ == "Ready" && condition.status == "True") {
+        return None;
+    }
+    let waiting = status.container_statuses.iter().flatten().find_map(|container| container.state.as_ref()?.waiting.as_ref());
+    let why = match waiting {
+        Some(waiting) => waiting.reason.clone().unwrap_or_default(),
+        None => {
+            let unmet = conditions.iter().find(|condition| condition.status == "False");
+            unmet.and_then(|condition| condition.reason.clone()).or_else(|| status.phase.clone()).unwrap_or_default()
+        }
+    };
+    Some(format!("pod {}: {why}", pod.name_any()))
+}

@@ -1,0 +1,168 @@
+//! `kubectl chancery check`: a real installation, and what is broken about it.
+
+use std::fs;
+use std::time::Duration;
+
+use chancery::lists;
+use k8s_openapi::api::core::v1::{ConfigMap, ServiceAccount};
+use k8s_openapi::api::rbac::v1::RoleBinding;
+use kube::Api;
+use kube::api::{DeleteParams, ListParams, Patch, PatchParams, PostParams};
+use kube::ResourceExt as _;
+use serde_json::{Value, json};
+
+use super::ocsp::answering_service;
+use super::shown::{Shown, json, kubectl_chancery};
+use crate::harness::{Finished, Ground, Namespace, OwnOperator, Program};
+use crate::stage::{Stage, authority_of, leaf, merged};
+
+/// `check` as it is asked of an operator of one's own, which has no Deployment.
+fn check(ground: &Ground, own: &OwnOperator, more: &str) -> Program {
+    let (namespace, system) = (&own.ground.namespace, &own.ground.system);
+    kubectl_chancery(ground, &format!("check -n {system} --watch-namespace {namespace} {more}"))
+}
+
+/// The lines about a thing: how it stands and what was found.
+fn lines(finished: &Finished, topic: &str) -> Vec<(String, String)> {
+    let value = json(finished);
+    let lines = value["lines"].as_array().unwrap().iter().filter(|line| line["topic"] == topic);
+    lines.map(|line| (line["level"].as_str().unwrap().to_owned(), line["found"].as_str().unwrap().to_owned())).collect()
+}
+
+fn has(finished: &Finished, topic: &str, level: &str, text: &str) -> bool {
+    lines(finished, topic).iter().any(|(how, found)| how == level && found.contains(text))
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_right_is_ok_and_what_breaks_is_told_with_what_to_do() {
+    let ground = Ground::prepared().await;
+    let mut own = OwnOperator::start(&ground).await;
+    let stage = Stage::of_own(&ground, &own.ground);
+    let responder = own.ground.responder(&ground).await;
+    let status = stage.covered_by(&responder, json!({})).await;
+    stage.issued("web", leaf("ca", "web")).await;
+    answering_service(&ground, &stage.system, &responder).await;
+    let (namespace, system) = (stage.namespace.clone(), stage.system.clone());
+    let found = check(&ground, &own, "").finish().await;
+    Shown::new()
+        .replace(format!("{system}|{namespace}"), "<namespace>")
+        .replace(r"held by \S+", "held by <holder>")
+        .replace(r"version v\d\S+", "version <version>")
+        .replace(r"with \d+ lines", "with <n> lines")
+        .replace(r"\(\d+ rights\)", "(<n> rights)")
+        .assert("check", &found);
+    let json = async || check(&ground, &own, "-o json").finish().await;
+
+    // A binding is gone.
+    let bindings: Api<RoleBinding> = own.ground.api();
+    let binding = bindings.list(&ListParams::default()).await.unwrap().items.remove(0);
+    bindings.delete(&binding.name_any(), &DeleteParams::default()).await.unwrap();
+    // The API server learns of its own roles by watching them.
+    let denied = tokio::time::timeout(Duration::from_secs(20), async {
+        loop {
+            let found = json().await;
+            if has(&found, "rights", "failed", "may not") {
+                return found;
+            }
+        }
+    });
+    let denied = denied.await.expect("the missing right is told");
+    assert_eq!(denied.status.code(), Some(3));
+    assert!(has(&denied, "rights", "failed", &format!("in namespace {namespace}")), "{:?}", lines(&denied, "rights"));
+    let mut again = binding.clone();
+    again.metadata.resource_version = None;
+    again.metadata.uid = None;
+    bindings.create(&PostParams::default(), &again).await.unwrap();
+
+    // The list's head says another number; and the leader is gone.
+    let maps: Api<ConfigMap> = own.ground.system_api();
+    own.kill().await;
+    let name = lists::head_name(&authority_of(&status).parse().unwrap());
+    let mut head = maps.get(&name).await.unwrap();
+    let text = head.data.as_ref().unwrap()["head"].clone();
+    let mut value: Value = serde_json::from_str(&text).unwrap();
+    value["shards"]["0"]["entries"] = json!(77);
+    let damaged = json!({"data": {"head": value.to_string()}});
+    maps.patch(&name, &PatchParams::default(), &Patch::Merge(&damaged)).await.unwrap();
+    let dead = tokio::time::timeout(Duration::from_secs(30), async {
+        loop {
+            let found = json().await;
+            if has(&found, "lease", "failed", "was last heard of") {
+                return found;
+            }
+        }
+    });
+    let dead = dead.await.expect("a lease of 3 seconds is over");
+    assert!(has(&dead, "lists", "failed", "its number of entries differs"), "{:?}", lines(&dead, "lists"));
+    head.metadata.resource_version = None;
+    head.metadata.managed_fields = None;
+    maps.patch(&name, &PatchParams::default(), &Patch::Merge(&json!({"data": {"head": text}}))).await.unwrap();
+
+    // Whoever waits is told for what, and goes on when it is there.
+    let waiting = check(&ground, &own, "--wait --timeout 60s").limit(Duration::from_secs(90)).finish();
+    let (waited, ()) = tokio::join!(waiting, async { own.respawn().await });
+    assert!(waited.status.success() && waited.stderr.starts_with("waiting: lease: "), "{waited:?}");
+    own.kill().await;
+    let in_vain = check(&ground, &own, "--wait --timeout 4s --lease-name absent").finish().await;
+    assert!(in_vain.status.code() == Some(3) && in_vain.stdout.contains("there is no Lease absent"), "{in_vain:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn definitions_of_another_version_are_told() {
+    let ground = Ground::with_operator().await;
+    let found = kubectl_chancery(&ground, "check -o json").finish().await;
+    let definitions = lines(&found, "CRDs");
+    assert!(definitions.len() == 4 && definitions.iter().all(|(level, _)| level == "ok"), "{definitions:?}");
+    for topic in ["API server", "clocks", "lease"] {
+        assert!(lines(&found, topic).iter().all(|(level, _)| level == "ok"), "{topic}: {:?}", lines(&found, topic));
+    }
+    assert!(lines(&found, "rights").iter().all(|(level, found)| level == "ok" && found.contains("may do all")), "{:?}", lines(&found, "rights"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_may_not_look_is_told_so_and_nothing_is_called_broken() {
+    let ground = Ground::prepared().await;
+    let namespace = Namespace::create(&ground, "check").await;
+    let account: ServiceAccount = serde_json::from_value(json!({"metadata": {"name": "nobody"}})).unwrap();
+    namespace.api::<ServiceAccount>().create(&PostParams::default(), &account).await.unwrap();
+    let nobody = ground.access().as_service_account(&ground.client, &namespace.name, "nobody", Duration::from_mins(10)).await.unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let kubeconfig = folder.path().join("kubeconfig");
+    nobody.write_kubeconfig(&kubeconfig).unwrap();
+    let found = kubectl_chancery(&ground, &format!("check -n {} -o json", namespace.name)).env("KUBECONFIG", &kubeconfig).finish().await;
+    assert!(found.status.success(), "{found:?}");
+    for topic in ["CRDs", "Deployments", "rights", "lease", "registers", "lists", "Certificates"] {
+        assert!(lines(&found, topic).iter().all(|(level, found)| level == "warning" && found.contains("not looked at")), "{topic}: {:?}", lines(&found, topic));
+    }
+    assert!(lines(&found, "API server").iter().all(|(level, _)| level == "ok"));
+    let removed = kubectl_chancery(&ground, "check --uninstall").env("KUBECONFIG", &kubeconfig).finish().await;
+    assert!(removed.status.code() == Some(1) && removed.stderr.contains("could not list certificates"), "{removed:?}");
+    fs::remove_file(kubeconfig).unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_would_be_left_is_told_before_it_is_removed() {
+    let ground = Ground::prepared().await;
+    let own = OwnOperator::start(&ground).await;
+    let stage = Stage::of_own(&ground, &own.ground);
+    let responder = own.ground.responder(&ground).await;
+    stage.covered_by(&responder, json!({})).await;
+    stage.issued("web", leaf("ca", "web")).await;
+    stage.issued("gone", merged(leaf("ca", "gone"), &json!({"deletionPolicy": "Delete"}))).await;
+    let told = kubectl_chancery(&ground, &format!("check --uninstall -n {} -o json", stage.system)).finish().await;
+    let value = json(&told);
+    let finalized: Vec<&str> = value["finalized"].as_array().unwrap().iter().filter_map(Value::as_str).collect();
+    assert!(finalized.contains(&format!("{}/gone", stage.namespace).as_str()), "{finalized:?}");
+    assert!(!finalized.contains(&format!("{}/web", stage.namespace).as_str()), "{finalized:?}");
+    assert_eq!((value["registers"].as_u64(), value["lists"].as_u64()), (Some(2), Some(1)), "{value}");
+    assert_eq!(value["copies"].as_array().unwrap().len(), 1, "{value}");
+    let text = kubectl_chancery(&ground, &format!("check --uninstall -n {}", stage.system)).run().await;
+    // Certificates of other tests count too.
+    Shown::new()
+        .replace(stage.system.clone(), "<namespace>")
+        .replace(r"(?m)^(Secrets of Certificates|  of these: \w+|Finalizers) +\d+ +", "$1   <n>   ")
+        .replace(r"hang when deleted: .*", "hang when deleted: <names>")
+        .replace(r"the first ends at .*", "the first ends at <time>")
+        .replace(r"\(in \S+\)", "(in <span>)")
+        .assert_text("check-uninstall", &text);
+}
