@@ -13,6 +13,7 @@ pub mod ocsp;
 pub mod output;
 pub mod published;
 pub mod read;
+pub mod register;
 pub mod show;
 pub mod span;
 pub mod verify;

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use chancery::api::Certificate;
-use chancery::api::names::{DELEGATES_PREFIX, LIST_PREFIX};
+use chancery::api::names::{CHECKPOINT, CHECKPOINT_KEY, DELEGATES_PREFIX, LIST_PREFIX};
 use chancery::lists::{Part, part_of};
 use k8s_openapi::api::core::v1::Secret;
 use kube::ResourceExt as _;
@@ -27,6 +27,8 @@ pub(super) struct Stage {
     operator: Operator,
     starts: usize,
     runs: usize,
+    /// Whether the next start writes checkpoints: when is a matter of time, so that other flows go without.
+    pub(super) checkpoints: bool,
 }
 
 impl Stage {
@@ -35,8 +37,8 @@ impl Stage {
         let own = OwnGround::claim(ground).await;
         let proxy = Proxy::start(ground).await;
         let witness = Witness::start(&own).await;
-        let operator = launch(&own, &proxy, 0);
-        let stage = Self { own, proxy, witness, operator, starts: 0, runs: 0 };
+        let operator = launch(&own, &proxy, 0, "0s");
+        let stage = Self { own, proxy, witness, operator, starts: 0, runs: 0, checkpoints: false };
         make_ca_issuer(&stage.own, "ca").await;
         make_issuer(&stage.own, "self-signed", json!({ "selfSigned": {} })).await;
         for issuer in ["ca", "self-signed"] {
@@ -88,7 +90,8 @@ impl Stage {
     pub(super) fn start(&mut self) {
         self.proxy.reset();
         self.starts += 1;
-        self.operator = launch(&self.own, &self.proxy, self.starts);
+        let interval = if self.checkpoints { "1s" } else { "0s" };
+        self.operator = launch(&self.own, &self.proxy, self.starts, interval);
     }
 
     /// What must hold at the end, whatever happened.
@@ -160,11 +163,12 @@ impl Stage {
     }
 }
 
-fn launch(own: &OwnGround, proxy: &Proxy, number: usize) -> Operator {
+fn launch(own: &OwnGround, proxy: &Proxy, number: usize, checkpoint_interval: &str) -> Operator {
     own.settings_through("matrix", &proxy.url())
         .instead("--lease-name", format!("start-{number}"))
         // Nobody waits for it, and a busy machine does not lose it.
         .instead("--lease-duration", "60s")
+        .flag("--checkpoint-interval", checkpoint_interval)
         .spawn()
 }
 
@@ -177,6 +181,8 @@ fn kind(write: &Write) -> String {
         ("create", "configmaps") if body.pointer("/metadata/labels/chancery.dev~1list-copy").is_some() => "copy of a list",
         (_, "configmaps") if name.ends_with("-copy") => "copy of a list",
         (_, "configmaps") if name.ends_with("-import") => "import",
+        (_, "configmaps") if name == CHECKPOINT => "checkpoint",
+        (_, "secrets") if name == CHECKPOINT_KEY => "key of checkpoints",
         (_, "configmaps") if name.starts_with(LIST_PREFIX) => match part_of(name) {
             Some((_, Part::Head)) => "list",
             _ => "chunk",

@@ -15,7 +15,7 @@ use super::operator::{Operator, Settings};
 use super::{Access, Ground, Responder, apply_manifests, kustomization, parse_manifests, run, wait_for_rights};
 
 /// How many tests can have operators of their own in one run.
-const COUNT: usize = 40;
+const COUNT: usize = 60;
 
 /// The namespaces that the shared operator leaves alone.
 pub(crate) fn names() -> impl Iterator<Item = String> {
