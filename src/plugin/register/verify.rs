@@ -161,7 +161,8 @@ impl Report for Verified {
             if register.sound && register.lines == 0 {
                 writeln!(out, "{} {name}: no lines", Tone::Good.paint("ok   "))?;
             } else if register.sound {
-                write!(out, "{} {name}: {} lines, {} to {}", Tone::Good.paint("ok   "), register.lines, register.kept_from, register.last)?;
+                let lines = if register.lines == 1 { "line" } else { "lines" };
+                write!(out, "{} {name}: {} {lines}, {} to {}", Tone::Good.paint("ok   "), register.lines, register.kept_from, register.last)?;
                 if wide {
                     write!(out, ", the last with hash {}", register.hash)?;
                 }

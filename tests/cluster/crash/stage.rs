@@ -204,6 +204,7 @@ fn kind(write: &Write) -> String {
 fn concerns(write: &Write, name: &str) -> bool {
     match write.resource.as_str() {
         "configmaps" => true,
+        "secrets" if write.name == CHECKPOINT_KEY => true,
         "secrets" if write.name.starts_with("chancery-authority-") || write.name.starts_with(DELEGATES_PREFIX) => true,
         "events.events.k8s.io" => write.body.pointer("/regarding/name").is_some_and(|regarding| regarding == name),
         _ => write.name == name,
