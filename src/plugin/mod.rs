@@ -19,6 +19,7 @@ pub mod published;
 pub mod read;
 pub mod renew;
 pub mod revoke;
+pub mod register;
 pub mod show;
 pub mod span;
 pub mod status;

@@ -17,7 +17,8 @@ use thiserror::Error;
 use super::{
     LOG_TARGET, RegisterId,
     checkpoint::Signed,
-    line::{self, Line, Position, Written, hash},
+    examine::{Anchor, Examined, Fault},
+    line::{self, Line, Position, Written},
 };
 
 /// What an export calls itself.
@@ -257,10 +258,21 @@ impl Exported {
         }
     }
 
-    /// What its header says of its end is what stands there.
-    pub fn ends_as_it_says(&self) -> bool {
-        let last = self.texts.last().map(hash);
-        self.end.as_ref().is_none_or(|end| last.as_ref().is_none_or(|last| *last == end.hash))
+    /// Looks through it for a person: what is wrong with its lines, and what its header says of them.
+    pub fn examine(&self, id: RegisterId) -> Examined {
+        let mut examined = Examined::of_lines(id, &self.texts);
+        let first = examined.lines.first().map(|first| (first.line.sequence, first.line.previous.clone()));
+        if let (Some(after), Some((first, previous))) = (&self.after, first) {
+            if first > after.sequence + 1 {
+                examined.faults.insert(0, Fault::Missing { from: after.sequence + 1, to: first - 1 });
+            } else if previous != after.hash {
+                examined.faults.insert(0, Fault::Altered { sequence: first, why: "it does not follow the line that the header names".to_owned() });
+            }
+        }
+        if let Some(end) = &self.end {
+            examined.compare(&Anchor { who: "its header".to_owned(), position: end.clone() });
+        }
+        examined
     }
 }
 

@@ -99,6 +99,11 @@ pub(super) fn part_of(name: &str) -> Option<(RegisterId, Part)> {
 }
 
 impl Document {
+    /// The register that it is a part of, by its name; none for one of another name.
+    pub fn register(&self) -> Option<RegisterId> {
+        part_of(&self.name).map(|(id, _)| id)
+    }
+
     /// The lines as they stand.
     pub fn lines(&self) -> &str {
         self.data.get(LINES).map_or("", String::as_str)

@@ -41,6 +41,9 @@ mod consumers;
 mod revocation;
 
 #[cfg(test)]
+mod register_audit;
+
+#[cfg(test)]
 mod bad_input;
 
 #[cfg(test)]

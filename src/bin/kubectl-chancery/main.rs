@@ -25,6 +25,7 @@ mod migrate;
 mod ocsp;
 mod renew;
 mod revoke;
+mod register;
 mod source;
 mod status;
 mod verify;
@@ -79,6 +80,9 @@ enum Command {
     ///
     /// The exit code is 0 where it is good, 3 where it is revoked or unknown or the answer cannot be relied on, and 1 where there is none.
     Ocsp(ocsp::Ocsp),
+    /// The registers: what was done under each authority, line by line.
+    #[command(subcommand)]
+    Register(register::Register),
     /// Prints cert-manager's Certificates and issuers as manifests of Chancery; what differs is said on standard error.
     ///
     /// Nothing in a cluster is changed. Objects that are not cert-manager's are left out, and so are requests, orders and challenges that it
@@ -105,6 +109,7 @@ fn main() -> ExitCode {
         Command::Inspect(command) => command.run(),
         Command::Verify(command) => command.run(),
         Command::Ocsp(command) => command.run(),
+        Command::Register(command) => command.run(),
         Command::Migrate(command) => command.run(),
         Command::Completion(command) => command.run(Cli::command()),
         Command::Complete(command) => {

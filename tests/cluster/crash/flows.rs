@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use chancery::api::Certificate;
+use chancery::api::{Certificate, names};
 use chancery::cluster::{Clock as _, SystemClock};
 use chancery::lease::Unfenced;
 use chancery::register::{Act, Entry, HEAD_BYTES, LABEL, Owner, Register as _, RegisterId, Registers};
@@ -55,6 +55,10 @@ pub(super) enum Flow {
     Retire,
     /// A CA's key whose last certificate has ended long ago.
     DestroyCopy,
+    /// The registers get their first checkpoint.
+    Checkpoint,
+    /// A copy of a register that went back in time is handed in.
+    Restore,
     /// One of revocation.
     List(ListFlow),
 }
@@ -67,6 +71,8 @@ pub(super) struct Before {
     key: Option<KeyId>,
     /// The CA that another software used too.
     pub(super) authority: Option<Authority>,
+    /// An export of the register of `key`.
+    copy: String,
 }
 
 impl From<Pair> for Before {
@@ -102,7 +108,7 @@ impl Flow {
 
     /// Whether it begins with the start of the operator: `prepare` has ended the last one.
     pub(super) fn is_a_start(self) -> bool {
-        matches!(self, Self::Retire | Self::DestroyCopy)
+        matches!(self, Self::Retire | Self::DestroyCopy | Self::Checkpoint)
     }
 
     pub(super) async fn prepare(self, stage: &mut Stage, name: &str) -> Before {
@@ -154,6 +160,21 @@ impl Flow {
                 stage.start().await;
                 Before::default()
             }
+            Self::Checkpoint => {
+                stage.kill().await;
+                stage.checkpoints = true;
+                let gone = DeleteParams::default();
+                // Of the run before, if any.
+                drop(own.system_api::<Secret>().delete(names::CHECKPOINT_KEY, &gone).await);
+                drop(own.system_api::<ConfigMap>().delete(names::CHECKPOINT, &gone).await);
+                Before::default()
+            }
+            Self::Restore => {
+                stage.kill().await;
+                let (key, copy) = went_back(stage, name).await;
+                stage.start();
+                Before { key: Some(key), copy, ..Before::default() }
+            }
             Self::Retire => {
                 stage.kill().await;
                 let key = copied_key(stage, name, &[Act::Made, Act::Copied], SystemClock.now()).await;
@@ -188,7 +209,14 @@ impl Flow {
             Self::Heal | Self::HealCa => drop(own.api::<Secret>().delete(name, &DeleteParams::default()).await.expect("it is there")),
             Self::Destroy | Self::DestroyCa => drop(certificates.delete(name, &DeleteParams::default()).await.expect("it is there")),
             Self::IssuerReady => make_issuer(own, name, json!({ "ca": { "secretName": format!("authority-{name}") } })).await,
-            Self::Retire | Self::DestroyCopy => {}
+            Self::Restore => {
+                let map = json!({
+                    "metadata": { "name": format!("{name}-import"), "labels": { names::REGISTER_IMPORT: "true" } },
+                    "data": { names::REGISTER_EXPORT: before.copy },
+                });
+                create(&own.system_api::<ConfigMap>(), &serde_json::from_value(map).expect("a ConfigMap")).await;
+            }
+            Self::Retire | Self::DestroyCopy | Self::Checkpoint => {}
         }
     }
 
@@ -235,6 +263,20 @@ impl Flow {
                     conditions.into_iter().any(|found| found.type_ == "Ready" && found.status == "False" && found.reason == "NotAllowed")
                 };
                 wait_for(&own.api::<Certificate>(), name, what, SOON, refused).await;
+            }
+            Self::Checkpoint => {
+                let found = wait_for(&own.system_api::<ConfigMap>(), names::CHECKPOINT, what, SOON, |_| true).await;
+                let signed = chancery::apply::signed_checkpoint(&found).expect("it has all its parts");
+                let checkpoint = signed.verified(&signed.key).unwrap_or_else(|error| panic!("{what}: {error}"));
+                assert_eq!(checkpoint.registers, Ledger::read(&own.system_api()).await.index().ends(), "{what}");
+            }
+            Self::Restore => {
+                wait_gone(&own.system_api::<ConfigMap>(), &format!("{name}-import"), SOON).await;
+                let ledger = Ledger::read(&own.system_api()).await;
+                let head = RegisterId::Authority(before.key.expect("it was prepared")).name();
+                let lines: Vec<String> = ledger.of_register(&head).iter().map(chancery::register::Line::to_text).collect();
+                let copy: Vec<&str> = before.copy.lines().skip(2).collect();
+                assert_eq!(lines, copy, "{what}: its lines");
             }
             Self::Retire => recorded(stage, before, Act::Retired, what).await,
             Self::DestroyCopy => {
@@ -308,6 +350,29 @@ async fn copied_key(stage: &Stage, name: &str, acts: &[Act], at: Timestamp) -> K
         registers.append(RegisterId::Authority(key_id), entry).await.expect("the register takes it");
     }
     key_id
+}
+
+/// A register of which only the first line is there any more, and an export of all of it.
+async fn went_back(stage: &Stage, name: &str) -> (KeyId, String) {
+    let key = PrivateKey::generate(KeyAlgorithm::EcdsaP256).expect("a key can be made").public_key().key_id();
+    let id = RegisterId::Authority(key);
+    let maps = stage.own.system_api::<ConfigMap>();
+    let registers = open_at(stage, SystemClock.now()).await;
+    let issued = entry(stage, Act::Issued, name, key, SystemClock.now() + SignedDuration::from_hours(2160));
+    append(&registers, id, &issued, 1).await;
+    let mut older = maps.get(&id.name()).await.expect("it has a head");
+    append(&registers, id, &Entry { act: Act::Revoked, ..issued }, 2).await;
+    let whole = maps.get(&id.name()).await.expect("it has a head").data.expect("it has lines")["lines"].clone();
+    let export = chancery::register::export::read(&whole).expect("they are lines");
+    let copy = export.registers[&None].chain().expect("they follow each other");
+    let mut text = Vec::new();
+    chancery::register::export::begin(None, &mut text).expect("memory takes it");
+    chancery::register::export::register(&id, &copy, &mut text).expect("memory takes it");
+    maps.delete(&id.name(), &DeleteParams::default()).await.expect("it is there");
+    older.metadata.resource_version = None;
+    older.metadata.uid = None;
+    create(&maps, &older).await;
+    (key, String::from_utf8(text).expect("it is text"))
 }
 
 /// The name on the lines that fill a register: another for each, since the lines on one name are in order of time.

@@ -64,6 +64,8 @@ const MATRIX: &[(Flow, &[&str])] = &[
     ),
     (Flow::Import, &[ISSUER, "create configmaps (head)", "update secrets", STATUS, "create events.events.k8s.io (Issued)"]),
     (Flow::Refuse, &["update configmaps (head)", STATUS, "create events.events.k8s.io (Refused)"]),
+    (Flow::Checkpoint, &["create secrets (key of checkpoints)", "create configmaps (checkpoint)"]),
+    (Flow::Restore, &["update configmaps (head)", "delete configmaps (import)"]),
     (Flow::Retire, &["update configmaps (head)"]),
     (Flow::DestroyCopy, &["delete secrets (copy)", "update configmaps (head)"]),
     (
@@ -220,6 +222,16 @@ async fn a_crash_at_any_write_of_a_deletion_leaves_no_secret_and_no_finalizer() 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_crash_at_any_write_of_a_registers_seal_loses_no_line() {
     survive(&[Flow::Seal]).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_crash_at_any_write_of_a_restore_brings_each_line_back_once() {
+    survive(&[Flow::Restore]).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_crash_at_any_write_of_a_checkpoint_leaves_one_that_is_believed() {
+    survive(&[Flow::Checkpoint]).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

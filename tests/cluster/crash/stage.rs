@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use chancery::api::Certificate;
-use chancery::api::names::{DELEGATES_PREFIX, LIST_PREFIX};
+use chancery::api::names::{CHECKPOINT, CHECKPOINT_KEY, DELEGATES_PREFIX, LIST_PREFIX};
 use chancery::lists::{Part, part_of};
 use k8s_openapi::api::coordination::v1::Lease;
 use k8s_openapi::api::core::v1::Secret;
@@ -27,6 +27,8 @@ pub(super) struct Stage {
     witness: Witness,
     operator: Operator,
     runs: usize,
+    /// Whether the next start writes checkpoints: when is a matter of time, so that other flows go without.
+    pub(super) checkpoints: bool,
 }
 
 impl Stage {
@@ -35,8 +37,8 @@ impl Stage {
         let own = OwnGround::claim(ground).await;
         let proxy = Proxy::start(ground).await;
         let witness = Witness::start(&own).await;
-        let operator = launch(&own, &proxy).await;
-        let stage = Self { own, proxy, witness, operator, runs: 0 };
+        let operator = launch(&own, &proxy, "0s").await;
+        let stage = Self { own, proxy, witness, operator, runs: 0, checkpoints: false };
         make_ca_issuer(&stage.own, "ca").await;
         make_issuer(&stage.own, "self-signed", json!({ "selfSigned": {} })).await;
         for issuer in ["ca", "self-signed"] {
@@ -88,7 +90,8 @@ impl Stage {
     pub(super) async fn start(&mut self) {
         self.kill().await;
         self.proxy.reset();
-        self.operator = launch(&self.own, &self.proxy).await;
+        let interval = if self.checkpoints { "1s" } else { "0s" };
+        self.operator = launch(&self.own, &self.proxy, interval).await;
     }
 
     /// What must hold at the end, whatever happened.
@@ -161,10 +164,11 @@ impl Stage {
 }
 
 /// Starts an operator, whose predecessor has ended. A busy machine does not lose its lease, and nobody waits for the last one.
-async fn launch(own: &OwnGround, proxy: &Proxy) -> Operator {
+async fn launch(own: &OwnGround, proxy: &Proxy, checkpoint_interval: &str) -> Operator {
     let left = own.system_api::<Lease>().delete("chancery-controller", &DeleteParams::default()).await;
     assert!(left.is_ok() || matches!(&left, Err(kube::Error::Api(status)) if status.is_not_found()), "the last lease stays: {left:?}");
-    own.settings_through("matrix", &proxy.url()).instead("--lease-duration", "60s").spawn()
+    let settings = own.settings_through("matrix", &proxy.url()).instead("--lease-duration", "60s");
+    settings.flag("--checkpoint-interval", checkpoint_interval).spawn()
 }
 
 /// What the table calls a write.
@@ -176,6 +180,8 @@ fn kind(write: &Write) -> String {
         ("create", "configmaps") if body.pointer("/metadata/labels/chancery.dev~1list-copy").is_some() => "copy of a list",
         (_, "configmaps") if name.ends_with("-copy") => "copy of a list",
         (_, "configmaps") if name.ends_with("-import") => "import",
+        (_, "configmaps") if name == CHECKPOINT => "checkpoint",
+        (_, "secrets") if name == CHECKPOINT_KEY => "key of checkpoints",
         (_, "configmaps") if name.starts_with(LIST_PREFIX) => match part_of(name) {
             Some((_, Part::Head)) => "list",
             _ => "chunk",
@@ -197,6 +203,7 @@ fn kind(write: &Write) -> String {
 fn concerns(write: &Write, name: &str) -> bool {
     match write.resource.as_str() {
         "configmaps" => true,
+        "secrets" if write.name == CHECKPOINT_KEY => true,
         "secrets" if write.name.starts_with("chancery-authority-") || write.name.starts_with(DELEGATES_PREFIX) => true,
         "events.events.k8s.io" => write.body.pointer("/regarding/name").is_some_and(|regarding| regarding == name),
         _ => write.name == name,

@@ -147,6 +147,11 @@ impl Program {
         finished
     }
 
+    /// Where it is, for a shell.
+    pub(crate) fn shown_path(&self) -> String {
+        self.path.display().to_string()
+    }
+
     fn shown(&self) -> String {
         let arguments: Vec<_> = self.arguments.iter().map(|argument| argument.to_string_lossy()).collect();
         format!("`{} {}`", self.path.display(), arguments.join(" "))

@@ -7,5 +7,6 @@ mod crl;
 mod inspect;
 mod lists;
 mod ocsp;
+mod register;
 mod shown;
 mod verify;

@@ -1,0 +1,147 @@
+//! `kubectl chancery register`, on registers that the test writes itself: what is printed is the same each time.
+
+use std::fs;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
+
+use chancery::lease::Unfenced;
+use chancery::register::{Act, Entry, Owner, Register as _, RegisterId, Registers};
+use chancery_pki::{KeyId, Reason, SerialNumber};
+use jiff::Timestamp;
+use k8s_openapi::api::core::v1::ConfigMap;
+use kube::api::PostParams;
+use kube::Api;
+
+use super::shown::{Shown, json, kubectl_chancery};
+use crate::harness::{Finished, Ground, Namespace, Program};
+
+struct Scene {
+    ground: Ground,
+    namespace: Namespace,
+    registers: Registers,
+}
+
+impl Scene {
+    /// Lines a minute apart, of one authority and of the common register.
+    async fn set(name: &'static str) -> Self {
+        let ground = Ground::prepared().await;
+        let namespace = Namespace::named(&ground, name).await;
+        let minutes = AtomicI64::new(0);
+        let clock = move || Timestamp::from_second(1_795_000_000 + 60 * minutes.fetch_add(1, Ordering::Relaxed)).expect("it is a time");
+        let registers = Registers::new(namespace.api(), Arc::new(Unfenced), Arc::new(clock), Arc::new(()));
+        registers.open().await.expect("there are none yet");
+        let scene = Self { ground, namespace, registers };
+        for (act, number) in [(Act::Issued, 1), (Act::Issued, 2), (Act::Revoked, 1), (Act::Published, 7)] {
+            scene.append(RegisterId::Authority(KeyId::of_spki(b"ca")), act, number).await;
+        }
+        scene.append(RegisterId::Common, Act::Refused, 3).await;
+        scene
+    }
+
+    async fn append(&self, id: RegisterId, act: Act, number: u8) {
+        let certificate = act != Act::Published && act != Act::Refused;
+        let entry = Entry {
+            serial: certificate.then(|| SerialNumber::issued(0, [number; 13])),
+            not_after: certificate.then(|| Timestamp::from_second(1_895_000_000).expect("it is a time")),
+            key_id: certificate.then(|| KeyId::of_spki(&[number])),
+            owner: (act != Act::Published).then(|| Owner { namespace: "team-a".into(), name: format!("web-{number}"), uid: "u".into() }),
+            reason: if act == Act::Refused { "NotAllowed: Issuer ca does not allow it".into() } else { "Created".into() },
+            actor: "controller".into(),
+            code: (act == Act::Revoked).then_some(Reason::KeyCompromise),
+            number: (act == Act::Published).then(|| chancery_pki::CrlNumber::new(number.into())),
+            generation: (act == Act::Refused).then_some(1),
+            ..Entry::new(act)
+        };
+        self.registers.append(id, entry).await.expect("the register takes it");
+    }
+
+    async fn run(&self, line: &str) -> Finished {
+        kubectl_chancery(&self.ground, &format!("register {line} --namespace {}", self.namespace.name)).finish().await
+    }
+
+    async fn edit(&self, change: impl Fn(&str) -> String) {
+        let maps: Api<ConfigMap> = self.namespace.api();
+        let name = RegisterId::Authority(KeyId::of_spki(b"ca")).name();
+        let mut head = maps.get(&name).await.expect("it is there");
+        let lines = head.data.as_mut().and_then(|data| data.get_mut("lines")).expect("it has lines");
+        *lines = change(lines);
+        maps.replace(&name, &PostParams::default(), &head).await.expect("an administrator may do that");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn registers_are_listed_shown_and_chosen_from() {
+    let scene = Scene::set("register-show").await;
+    Shown::new().assert("register-list", &scene.run("list").await);
+    Shown::new().assert("register-list-wide", &scene.run("list -o wide").await);
+    let items = json(&scene.run("list -o json").await);
+    assert_eq!((items["items"][0]["register"].as_str(), items["items"][0]["state"].as_str()), (Some("common"), Some("sound")));
+    assert_eq!(scene.run("list -o name").await.stdout.lines().count(), 2);
+    Shown::new().assert("register-show", &scene.run("show").await);
+    let digits = &KeyId::of_spki(b"ca").to_string()[..8];
+    let chosen = scene.run(&format!("show {digits} --act revoked --certificate team-a/web-1 -o json")).await;
+    assert_eq!(chosen.stdout.lines().count(), 1, "{chosen:?}");
+    assert!(json(&chosen)["act"] == "revoked" && json(&chosen)["code"] == "keyCompromise");
+    let serial = SerialNumber::issued(0, [2; 13]);
+    assert_eq!(scene.run(&format!("show --serial {serial} -o json")).await.stdout.lines().count(), 1);
+    let all = scene.run("show -o json").await.stdout;
+    let third: serde_json::Value = all.lines().nth(2).map(|line| serde_json::from_str(line).expect("it is JSON")).expect("there are five");
+    let since = third["time"].as_str().expect("it has a time");
+    assert_eq!(scene.run(&format!("show --since {since} -o json")).await.stdout, all.lines().skip(2).map(|line| format!("{line}\n")).collect::<String>());
+    for (wrong, code) in [("show --act burned", 2), ("show --since yesterday", 2), ("show ffffffff", 1)] {
+        let finished = scene.run(wrong).await;
+        assert_eq!(finished.status.code(), Some(code), "{finished:?}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn tampering_is_told_in_a_sentence_and_an_exit_code() {
+    let scene = Scene::set("register-verify").await;
+    let folder = tempfile::tempdir().expect("a folder can be made");
+    let file = folder.path().join("export");
+    let export = format!("export --file {}", file.display());
+    assert!(scene.run(&export).await.status.success());
+    let first = fs::read(&file).expect("it was written");
+    assert!(scene.run(&export).await.status.success());
+    assert_eq!(first, fs::read(&file).expect("it was written"), "an export says nothing of when it was made");
+    assert_eq!(scene.run("export").await.octets, first);
+    Shown::new().assert("register-verify", &scene.run("verify").await);
+    let offline = format!("verify --file {}", file.display());
+    assert_eq!(scene.run(&offline).await.status.code(), Some(0));
+
+    scene.edit(|text| text.replacen("web-2", "web-9", 1)).await;
+    Shown::new().assert("register-verify-altered", &scene.run("verify").await);
+    let found = json(&scene.run("verify -o json").await);
+    assert_eq!(found["registers"][1]["faults"][0]["kind"], "altered");
+    let against = scene.run(&format!("verify --against {}", file.display())).await;
+    assert!(against.status.code() == Some(3) && against.stdout.contains("has another line 2"), "{against:?}");
+    // What is damaged is not written to by a restore either.
+    let restore = scene.run(&format!("restore --file {} --yes", file.display())).await;
+    assert!(restore.status.code() == Some(1) && restore.stderr.contains("line 2 was altered"), "{restore:?}");
+    // An altered export is found out by itself.
+    let text = String::from_utf8(first).expect("it is text");
+    fs::write(&file, text.replacen("web-1", "web-8", 1)).expect("the folder is writable");
+    let offline = scene.run(&offline).await;
+    assert!(offline.status.code() == Some(3) && offline.stdout.contains("line 1 was altered"), "{offline:?}");
+    assert_eq!(scene.run("checkpoint").await.status.code(), Some(1), "nobody has written one here");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn new_lines_are_followed_as_they_come() {
+    let scene = Scene::set("register-follow").await;
+    let plugin = Program::kubectl_chancery(&scene.ground).shown_path();
+    let line = format!("'{plugin}' register follow common --since-sequence 0 --namespace {} | head -n 3", scene.namespace.name);
+    let follow = Program::new("sh").args(["-c", &line]).env("KUBECONFIG", scene.ground.kubeconfig()).finish();
+    let mut follow = std::pin::pin!(follow);
+    // It notices that nobody reads any more by the line after that.
+    let mut turn = tokio::time::interval(std::time::Duration::from_millis(100));
+    let finished = loop {
+        tokio::select! {
+            finished = &mut follow => break finished,
+            _ = turn.tick() => scene.append(RegisterId::Common, Act::Refused, 4).await,
+        }
+    };
+    let lines: Vec<&str> = finished.stdout.lines().collect();
+    assert_eq!(lines.len(), 3, "{finished:?}");
+    assert!(lines[0].contains("team-a/web-3") && lines[1..].iter().all(|line| line.contains("team-a/web-4")), "{lines:?}");
+}
