@@ -47,6 +47,11 @@ struct Memory {
 }
 
 impl Checkpoints {
+    /// Since when there is something that no checkpoint says; none where there is nothing.
+    pub fn waiting_since(&self) -> Option<Timestamp> {
+        self.memory().since
+    }
+
     /// Forgets all, with the key: we do not lead any more.
     pub fn clear(&self) {
         *self.memory() = Memory::default();

@@ -1,26 +1,30 @@
-//! What a leader has in hand, as metrics tell of it: its issuers and its registers.
+//! What a leader has in hand, as metrics tell of it: its issuers, its registers and their checkpoint.
 //!
 //! Looked at in each scrape; only reads what is in memory.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, time::Duration};
 
 use crate::{
     api::condition,
+    apply::Context,
     observe::{IssuerObject, World},
     plan::observed::Backing,
     register::{RegisterId, RegisterState as Stands},
     telemetry::{Holdings, IssuerState, RegisterState},
 };
 
-/// What is in hand now; nothing where another leads.
-pub(super) fn look(world: &World) -> Holdings {
+/// What is in hand now; nothing where another leads. A checkpoint is due when something has waited for one for `interval`.
+pub(super) fn look(context: &Context, interval: Duration) -> Holdings {
+    let world = &context.world;
     let states = world.registers.states();
     if !world.registers.is_open() {
         return Holdings::default();
     }
+    let waits = context.checkpoints.waiting_since().and_then(|since| Duration::try_from(world.now().duration_since(since)).ok());
     Holdings {
         issuers: world.issuers.all().iter().filter_map(|issuer| issuer_state(world, issuer)).collect(),
         registers: registers(world, states),
+        checkpoint_overdue: (!interval.is_zero()).then(|| waits.unwrap_or_default().saturating_sub(interval)),
     }
 }
 

@@ -104,8 +104,6 @@ pub async fn run(settings: Settings, clock: Arc<dyn Clock>, stop: CancellationTo
         Recorder::new(cluster.client.clone(), Arc::clone(&fence), Arc::clone(&clock), metrics.clone(), &settings.host);
     let reactor = Reactor { world: Arc::clone(&world), work: Arc::new(Work::default()) };
     metrics.watch_queue("work", reactor.work.clone());
-    let held = Arc::clone(&world);
-    metrics.watch_holdings(move || holdings::look(&held));
     let waking = reactor.clone();
     let (recorded, published) = (reactor.clone(), reactor.clone());
     let store = KubeStore::new(Api::<ConfigMap>::namespaced(cluster.client.clone(), &settings.namespace));
@@ -122,6 +120,9 @@ pub async fn run(settings: Settings, clock: Arc<dyn Clock>, stop: CancellationTo
         revoked: Box::new(move |authority| recorded.revoked(authority)),
         published: Box::new(move |owners| published.listed(owners)),
     });
+
+    let held = Arc::downgrade(&context);
+    metrics.watch_holdings(move || held.upgrade().map(|context| holdings::look(&context, checkpoint_interval)).unwrap_or_default());
 
     let (running, end_http, end_events, end_election) =
         (CancellationToken::new(), CancellationToken::new(), CancellationToken::new(), CancellationToken::new());

@@ -31,6 +31,8 @@ pub struct Holdings {
     pub issuers: Vec<IssuerState>,
     /// The registers.
     pub registers: Vec<RegisterState>,
+    /// For how long the registers' checkpoint should have been written; none where none is wanted.
+    pub checkpoint_overdue: Option<Duration>,
 }
 
 /// What is told of one issuer.
@@ -120,14 +122,20 @@ impl Collector for Sampled {
             let help = "Calls to the API server that may be under way at once.";
             encoder.encode_descriptor("api_calls_limit", help, None, MetricType::Gauge)?.encode_gauge(&limiter.limit())?;
         }
-        let Holdings { mut issuers, mut registers } = sources.holdings.as_ref().map(|look| look()).unwrap_or_default();
+        let Holdings { mut issuers, mut registers, checkpoint_overdue } = sources.holdings.as_ref().map(|look| look()).unwrap_or_default();
         drop(sources);
         issuers.sort_unstable_by(|one, other| (one.kind, &one.namespace, &one.name).cmp(&(other.kind, &other.namespace, &other.name)));
         issuers.truncate(LIMIT);
         registers.sort_unstable_by(|one, other| one.authority.cmp(&other.authority));
         registers.truncate(LIMIT);
         of_issuers(&mut encoder, &issuers)?;
-        of_registers(&mut encoder, &registers)
+        of_registers(&mut encoder, &registers)?;
+        if let Some(overdue) = checkpoint_overdue {
+            let help = "For how long the registers' checkpoint should have been written; 0 where it is not due.";
+            let mut gauge = encoder.encode_descriptor("checkpoint_overdue_seconds", help, None, MetricType::Gauge)?;
+            gauge.encode_gauge(&overdue.as_secs_f64())?;
+        }
+        Ok(())
     }
 }
 
@@ -212,7 +220,7 @@ mod tests {
 
     #[test]
     fn each_issuer_says_whether_it_signs_and_when_it_ends() {
-        let text = text(|| Holdings { issuers: vec![issuer("new", Some("KeyMismatch")), issuer("ca", None)], registers: Vec::new() });
+        let text = text(|| Holdings { issuers: vec![issuer("new", Some("KeyMismatch")), issuer("ca", None)], ..Holdings::default() });
         for line in [
             "chancery_issuer_ready{issuer_kind=\"ClusterIssuer\",issuer_namespace=\"\",issuer=\"ca\",reason=\"Ready\"} 1",
             "chancery_issuer_ready{issuer_kind=\"ClusterIssuer\",issuer_namespace=\"\",issuer=\"new\",reason=\"KeyMismatch\"} 0",
@@ -229,10 +237,11 @@ mod tests {
         let registers = |number: usize| {
             (0..number).map(|number| RegisterState { authority: format!("{number:04}"), sound: number != 7, certificates: 5, sequence: 9 })
         };
-        let text = text(move || Holdings { issuers: Vec::new(), registers: registers(1100).collect() });
+        let text = text(move || Holdings { registers: registers(1100).collect(), checkpoint_overdue: Some(Duration::from_secs(7)), ..Holdings::default() });
         assert!(text.contains("chancery_register_broken{authority=\"0007\"} 1\n"), "{text}");
         assert!(text.contains("chancery_register_broken{authority=\"0008\"} 0\n"));
         assert!(text.contains("chancery_register_last_line{authority=\"0999\"} 9\n"));
         assert!(!text.contains("authority=\"1000\""));
+        assert!(text.contains("chancery_checkpoint_overdue_seconds 7.0\n"));
     }
 }

@@ -253,4 +253,27 @@ mod tests {
         let error = Traces::new(&settings).unwrap_err().to_string();
         assert_eq!(error, "--otlp-sampling: 1.5 is no share; give a number from 0 to 1");
     }
+
+    #[test]
+    fn what_is_collected_are_spans_of_ours_as_far_as_they_are_sampled() {
+        use tracing_subscriber::layer::SubscriberExt as _;
+        let collected = |sampling: f64| {
+            let endpoint = "http://collector:4318".to_owned();
+            let mut traces = Traces::new(&TraceSettings { endpoint, sampling, service: "test", instance: "test".to_owned() }).unwrap();
+            tracing::subscriber::with_default(tracing_subscriber::registry().with(traces.layer()), || {
+                tracing::debug_span!("outer", name = "web").in_scope(|| {
+                    tracing::info!(subject = "CN=hunter2", "issued");
+                    tracing::debug_span!("inner").in_scope(|| {});
+                    tracing::debug_span!(target: "kube_client::client", "another's").in_scope(|| {});
+                });
+            });
+            traces.batch().unwrap_or_default()
+        };
+        let spans = collected(1.0);
+        let names: Vec<&str> = spans.iter().map(|span| &*span.name).collect();
+        assert_eq!(names, ["inner", "outer"]);
+        assert_eq!(spans[0].parent_span_id, spans[1].span_context.span_id());
+        assert!(!format!("{spans:?}").contains("hunter2"));
+        assert!(collected(0.0).is_empty());
+    }
 }
