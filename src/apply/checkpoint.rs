@@ -122,7 +122,8 @@ async fn look(context: &Context, interval: SignedDuration) -> Result<(), Fault> 
 
 fn next(context: &Context, last: Option<&(Checkpoint, String)>, key: KeyId, now: Timestamp) -> Option<Checkpoint> {
     let registers = &context.world.registers;
-    let broken: BTreeSet<_> = registers.states().into_iter().filter(|(_, state)| *state != RegisterState::Sound).map(|(id, _)| id).collect();
+    let broken: BTreeSet<_> =
+        registers.states().into_iter().filter(|(_, state)| *state != RegisterState::Sound).map(|(id, _)| id).collect();
     let index = registers.index();
     let ends = index.ends();
     let before = last.map(|(checkpoint, text)| (checkpoint, text.as_str()));
@@ -145,7 +146,9 @@ async fn read(context: &Context) -> Result<(), Fault> {
     if let Some(signed) = found.as_ref().and_then(signed) {
         match signed.verified(&signed.key) {
             Ok(checkpoint) => memory.last = Some((checkpoint, signed.text)),
-            Err(error) => tracing::error!(config_map = names::CHECKPOINT, %error, "the last checkpoint is not believed, and the next begins anew"),
+            Err(error) => {
+                tracing::error!(config_map = names::CHECKPOINT, %error, "the last checkpoint is not believed, and the next begins anew")
+            }
         }
     }
     Ok(())

@@ -31,8 +31,8 @@ use kube::{Api, Client};
 
 pub use authority::destroy_copy;
 pub use certificate::reconcile;
-pub use checkpoint::{Checkpoints, keep as keep_checkpoint, signed as signed_checkpoint};
 pub(crate) use certificate::slim;
+pub use checkpoint::{Checkpoints, keep as keep_checkpoint, signed as signed_checkpoint};
 pub use issuer::reconcile as reconcile_issuer;
 pub use lane::RsaLane;
 pub use lists::{Press, keep_published, read_publications, reconcile as reconcile_list};

@@ -89,7 +89,8 @@ async fn request(context: &Context, maps: &[ConfigMap]) -> Result<Outcome, Fault
     };
     if maps.len() < parts {
         // All but some are gone after it was done, and whoever did it died.
-        let done = copies.values().flatten().all(|part| matches!(come_to(context, part.0, &part.1, begun_anew), Ok(come) if come.is_nothing()));
+        let done =
+            copies.values().flatten().all(|part| matches!(come_to(context, part.0, &part.1, begun_anew), Ok(come) if come.is_nothing()));
         let until = add(maps.iter().filter_map(ConfigMap::creation_timestamp).map(|time| time.0).max().unwrap_or(Timestamp::MAX), PARTS);
         return Ok(if done {
             Outcome::Done { changed: false }
@@ -149,7 +150,11 @@ fn joined(parts: impl Iterator<Item = Former>) -> Result<Former, String> {
     let mut whole = parts.next().ok_or_else(|| "it has no part".to_owned())?;
     for part in parts {
         if part.after != whole.end() {
-            return Err(format!("a part goes on after line {}, and the one before it ends with line {}", part.after.sequence, whole.end().sequence));
+            return Err(format!(
+                "a part goes on after line {}, and the one before it ends with line {}",
+                part.after.sequence,
+                whole.end().sequence
+            ));
         }
         whole.lines.extend(part.lines);
     }

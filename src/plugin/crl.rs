@@ -135,7 +135,10 @@ impl Report for Listing {
     }
 
     fn names(&self) -> Vec<String> {
-        self.lists.iter().map(|list| format!("list/{}-{}{}", list.authority, list.shard, if list.kind == "delta" { "-delta" } else { "" })).collect()
+        self.lists
+            .iter()
+            .map(|list| format!("list/{}-{}{}", list.authority, list.shard, if list.kind == "delta" { "-delta" } else { "" }))
+            .collect()
     }
 }
 
@@ -219,7 +222,10 @@ pub fn explain(
     let stands = lines.as_deref().map(standing);
     let mut problems = Vec::new();
     if named.next_update < at {
-        problems.push(format!("the list was due to be replaced {}: clients refuse all certificates of this authority", when(named.next_update, at)));
+        problems.push(format!(
+            "the list was due to be replaced {}: clients refuse all certificates of this authority",
+            when(named.next_update, at)
+        ));
     }
     if let (Some(Standing::Revoked { since, from }), None) = (&stands, &entry)
         && from.unwrap_or(*since) < named.built_at
@@ -229,13 +235,19 @@ pub fn explain(
     let url = head.url(shard, Kind::Full);
     let fetched = url.as_ref().map_or_else(|| "the list".to_owned(), |url| format!("the list at {url}"));
     let clients = match (&entry, &stands) {
-        (Some(_), _) => format!("refused by whoever reads {fetched}; who keeps an older list may accept it until {} at the latest", named.next_update),
+        (Some(_), _) => {
+            format!("refused by whoever reads {fetched}; who keeps an older list may accept it until {} at the latest", named.next_update)
+        }
         (None, Some(Standing::Revoked { from: Some(from), .. })) if *from > at => {
             format!("accepted until the list is made that is due after {from}, {}", when(*from, at))
         }
-        (None, Some(Standing::Revoked { .. })) => "accepted by whoever reads the list; refused by OCSP; the next list will have it".to_owned(),
+        (None, Some(Standing::Revoked { .. })) => {
+            "accepted by whoever reads the list; refused by OCSP; the next list will have it".to_owned()
+        }
         (None, Some(Standing::Pending)) => "accepted: its revocation was asked for, and waits".to_owned(),
-        (None, Some(Standing::Nowhere)) => "accepted by whoever reads the list; OCSP calls it unknown: the register has no such serial number".to_owned(),
+        (None, Some(Standing::Nowhere)) => {
+            "accepted by whoever reads the list; OCSP calls it unknown: the register has no such serial number".to_owned()
+        }
         (None, Some(Standing::Good) | None) => "accepted".to_owned(),
     };
     Ok(Explanation {
@@ -318,7 +330,8 @@ impl Report for Explanation {
             field(if index == 0 { "Register" } else { "" }, &plain(&told).replacen(": ", ": ", 1))?;
         }
         if self.register.is_empty() {
-            let why = self.register_unread.as_ref().map_or_else(|| "has no such serial number".to_owned(), |why| format!("not read: {why}"));
+            let why =
+                self.register_unread.as_ref().map_or_else(|| "has no such serial number".to_owned(), |why| format!("not read: {why}"));
             field("Register", &plain(&why))?;
         }
         field("Clients", &plain(&self.clients))?;
@@ -350,6 +363,8 @@ pub fn wanted(certificate: &crate::api::Certificate) -> Result<Wanted, String> {
     match (serial, authority) {
         (Some(serial), Some(authority)) => Ok(Wanted { serial, authority: Some(authority) }),
         (None, _) => Err("it has no certificate yet".to_owned()),
-        (Some(_), None) => Err(format!("no authority made its certificate, so that no list covers it; {} says who did", names::ISSUER_NAME)),
+        (Some(_), None) => {
+            Err(format!("no authority made its certificate, so that no list covers it; {} says who did", names::ISSUER_NAME))
+        }
     }
 }

@@ -91,7 +91,13 @@ impl Asked {
     ///
     /// # Errors
     /// When there is no answer, or none that says anything.
-    pub async fn of_service(&self, client: &Client, namespace: &str, service: &str, limit: Duration) -> Result<(Vec<u8>, OcspResponse), AskError> {
+    pub async fn of_service(
+        &self,
+        client: &Client,
+        namespace: &str,
+        service: &str,
+        limit: Duration,
+    ) -> Result<(Vec<u8>, OcspResponse), AskError> {
         let place = service_name(namespace, service);
         let failed = |why: String| AskError::Service { place: place.clone(), why };
         let request = Request::post(format!("{}/ocsp", proxy_path(namespace, service))).header(header::CONTENT_TYPE, REQUEST);
@@ -206,7 +212,14 @@ pub struct Explained {
 }
 
 /// Explains an answer to a question about a certificate of this issuer.
-pub fn explain(asked: &Asked, certificate: &Certificate, issuer: &Certificate, answer: &OcspResponse, from: &str, at: Timestamp) -> Explained {
+pub fn explain(
+    asked: &Asked,
+    certificate: &Certificate,
+    issuer: &Certificate,
+    answer: &OcspResponse,
+    from: &str,
+    at: Timestamp,
+) -> Explained {
     let said = super::verify::about(answer, certificate.serial());
     let mut problems: Vec<String> = answer.verify(issuer, at).err().map(|error| error.to_string()).into_iter().collect();
     if said.is_none() {
@@ -250,9 +263,10 @@ fn signer(answer: &OcspResponse, issuer: &Certificate) -> String {
         return format!("the issuer itself, {}", shown(issuer));
     }
     let delegate = answer.certificates().iter().find(|delegate| answer.is_signed_by(delegate.public_key()));
-    delegate.map_or_else(|| "nobody whose certificate is with it".to_owned(), |delegate| {
-        format!("{}, certified by {} until {}", shown(delegate), delegate.issuer(), delegate.not_after())
-    })
+    delegate.map_or_else(
+        || "nobody whose certificate is with it".to_owned(),
+        |delegate| format!("{}, certified by {} until {}", shown(delegate), delegate.issuer(), delegate.not_after()),
+    )
 }
 
 impl Explained {

@@ -122,7 +122,9 @@ impl fmt::Display for Fault {
             Self::Missing { from, to } if from == to => write!(formatter, "line {from} is missing"),
             Self::Missing { from, to } => write!(formatter, "lines {from} to {to} are missing"),
             Self::Altered { sequence, why } => write!(formatter, "line {sequence} was altered: {why}"),
-            Self::Moved { sequence, before: Some(before) } => write!(formatter, "line {sequence} was moved: it stands before line {before}"),
+            Self::Moved { sequence, before: Some(before) } => {
+                write!(formatter, "line {sequence} was moved: it stands before line {before}")
+            }
             Self::Moved { sequence, before: None } => write!(formatter, "line {sequence} was moved: it stands at the end"),
             Self::Twice { sequence } => write!(formatter, "line {sequence} stands twice"),
             Self::CutOff { end: 0, was, who } => write!(formatter, "the register is gone: {who} remembers {was} lines"),
@@ -202,9 +204,10 @@ impl Examined {
             Fault::CutOff { end, was, who: who.clone() }
         } else {
             match self.line(was) {
-                Some(line) if hash(&line.text) != position.hash => {
-                    Fault::Altered { sequence: was, why: format!("{who} remembers another line {was}; or the register went back and went on otherwise") }
-                }
+                Some(line) if hash(&line.text) != position.hash => Fault::Altered {
+                    sequence: was,
+                    why: format!("{who} remembers another line {was}; or the register went back and went on otherwise"),
+                },
                 _ => return,
             }
         };
@@ -218,7 +221,10 @@ impl Examined {
         let different = copy.iter().find(|old| self.line(old.line.sequence).is_some_and(|line| line.text != old.text));
         if let Some(old) = different {
             let sequence = old.line.sequence;
-            self.faults.push(Fault::Altered { sequence, why: format!("{who} has another line {sequence}; or the register went back and went on otherwise") });
+            self.faults.push(Fault::Altered {
+                sequence,
+                why: format!("{who} has another line {sequence}; or the register went back and went on otherwise"),
+            });
         }
         if let Some(last) = copy.last()
             && different.is_none()

@@ -186,8 +186,7 @@ pub fn read(text: &str) -> Result<Export, ExportError> {
         let named = |name: &str| name.parse::<RegisterId>().map_err(|_| wrong(format!("\"{name}\" is no register: a keyID or common")));
         match kind(text) {
             Kind::Beginning(beginning) => {
-                export.checkpoint =
-                    beginning.checkpoint.map(|form| Signed { text: form.text, signature: form.signature.0, key: form.key });
+                export.checkpoint = beginning.checkpoint.map(|form| Signed { text: form.text, signature: form.signature.0, key: form.key });
                 began = true;
             }
             Kind::Header(header) => {
@@ -197,7 +196,10 @@ pub fn read(text: &str) -> Result<Export, ExportError> {
                 match &of.end {
                     // Parts of one register follow each other.
                     Some(end) if *end != after => {
-                        return Err(wrong(format!("register {id} goes on after line {}, and ended with line {}", after.sequence, end.sequence)));
+                        return Err(wrong(format!(
+                            "register {id} goes on after line {}, and ended with line {}",
+                            after.sequence, end.sequence
+                        )));
                     }
                     Some(_) => {}
                     None => of.after = Some(after),
@@ -266,7 +268,9 @@ impl Exported {
             if first > after.sequence + 1 {
                 examined.faults.insert(0, Fault::Missing { from: after.sequence + 1, to: first - 1 });
             } else if previous != after.hash {
-                examined.faults.insert(0, Fault::Altered { sequence: first, why: "it does not follow the line that the header names".to_owned() });
+                examined
+                    .faults
+                    .insert(0, Fault::Altered { sequence: first, why: "it does not follow the line that the header names".to_owned() });
             }
         }
         if let Some(end) = &self.end {

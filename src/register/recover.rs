@@ -120,7 +120,11 @@ impl std::fmt::Debug for Known<'_> {
 /// What lost lines say that is not known, as entries to be recorded: each with the time of then, so that it counts as it did.
 pub fn facts(lost: &[Written], mut known: Known<'_>, now: Timestamp) -> Vec<Entry> {
     let with = |acts: &[Act]| -> HashSet<&SerialNumber> {
-        lost.iter().map(|line| &line.line.entry).filter(|entry| acts.contains(&entry.act)).filter_map(|entry| entry.serial.as_ref()).collect()
+        lost.iter()
+            .map(|line| &line.line.entry)
+            .filter(|entry| acts.contains(&entry.act))
+            .filter_map(|entry| entry.serial.as_ref())
+            .collect()
     };
     let (issued, voided) = (with(&[Act::Issued, Act::Imported]), with(&[Act::Voided]));
     let mut said: HashSet<(Act, KeyId)> = HashSet::new();

@@ -106,12 +106,8 @@ impl Writer {
     pub(super) async fn restore(&mut self, after: &Position, lines: &[Written]) -> Result<(), RegisterError> {
         let begins = self.end.sequence == 0 && self.head.resource_version.is_none() && self.segments.is_empty();
         if begins && after.sequence > 0 {
-            self.head.link = Link {
-                segment: String::new(),
-                sequence: after.sequence,
-                hash: after.hash.clone(),
-                kept_from: after.sequence + 1,
-            };
+            self.head.link =
+                Link { segment: String::new(), sequence: after.sequence, hash: after.hash.clone(), kept_from: after.sequence + 1 };
             self.end = after.clone();
         }
         let mut left = lines;
@@ -250,7 +246,9 @@ impl Writer {
     /// Lines of before, if they follow the last one.
     fn following(&self, lines: &[Written]) -> Result<Vec<Written>, Setback> {
         let first = lines.first().map(|first| &first.line);
-        if first.is_none_or(|first| first.sequence != self.end.sequence + 1 || first.previous != self.end.hash || first.time < self.last_time) {
+        if first
+            .is_none_or(|first| first.sequence != self.end.sequence + 1 || first.previous != self.end.hash || first.time < self.last_time)
+        {
             return Err(Setback::Final(RegisterError::NotNext { register: self.id, last: self.end.sequence }));
         }
         Ok(lines.to_vec())

@@ -237,7 +237,11 @@ mod tests {
         let registers = |number: usize| {
             (0..number).map(|number| RegisterState { authority: format!("{number:04}"), sound: number != 7, certificates: 5, sequence: 9 })
         };
-        let text = text(move || Holdings { registers: registers(1100).collect(), checkpoint_overdue: Some(Duration::from_secs(7)), ..Holdings::default() });
+        let text = text(move || Holdings {
+            registers: registers(1100).collect(),
+            checkpoint_overdue: Some(Duration::from_secs(7)),
+            ..Holdings::default()
+        });
         assert!(text.contains("chancery_register_broken{authority=\"0007\"} 1\n"), "{text}");
         assert!(text.contains("chancery_register_broken{authority=\"0008\"} 0\n"));
         assert!(text.contains("chancery_register_last_line{authority=\"0999\"} 9\n"));

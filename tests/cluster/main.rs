@@ -82,9 +82,9 @@ mod stopping;
 #[cfg(test)]
 mod gitops;
 
+mod install;
 #[cfg(test)]
 mod snippets;
-mod install;
 
 #[cfg(test)]
 mod audit_log;

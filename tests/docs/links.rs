@@ -28,7 +28,8 @@ fn every_page_is_in_the_book_once() {
     for (line, link) in &summary.links {
         assert!(listed.insert(normal(&folder.join(link))), "docs/SUMMARY.md:{line}: {link} is there twice");
     }
-    let there: BTreeSet<PathBuf> = pages().into_iter().map(|page| PathBuf::from(page.path)).filter(|path| path.starts_with(folder)).collect();
+    let there: BTreeSet<PathBuf> =
+        pages().into_iter().map(|page| PathBuf::from(page.path)).filter(|path| path.starts_with(folder)).collect();
     let missing: Vec<_> = there.iter().filter(|path| !path.ends_with("SUMMARY.md") && !listed.contains(*path)).collect();
     assert!(missing.is_empty(), "not in docs/SUMMARY.md: {missing:?}");
 }

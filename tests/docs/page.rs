@@ -125,7 +125,8 @@ impl Page {
 fn opened(line: usize, info: &str) -> Block {
     let mut words = info.split([',', ' ']).filter(|word| !word.is_empty());
     let language = words.next().unwrap_or_default().to_owned();
-    let pair = |word: &str| word.split_once('=').map_or_else(|| (word.to_owned(), String::new()), |(name, value)| (name.into(), value.into()));
+    let pair =
+        |word: &str| word.split_once('=').map_or_else(|| (word.to_owned(), String::new()), |(name, value)| (name.into(), value.into()));
     Block { line, language, words: words.map(pair).collect(), follows: false, code: String::new() }
 }
 

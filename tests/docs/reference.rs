@@ -86,7 +86,9 @@ fn one(schema: &JSONSchemaProps, path: &str, required: bool, out: &mut String) {
     let more = item(schema).filter(|_| schema.description.is_some()).map(rules).unwrap_or_default();
     let of_values = value(schema).map(constraints).unwrap_or_default().into_iter().map(|fact| format!("each value: {fact}"));
     let mut gap = "\n";
-    for fact in facts.into_iter().chain(of_each).chain(of_values).chain(rules(schema)).chain(more.into_iter().map(|rule| format!("each: {rule}"))) {
+    for fact in
+        facts.into_iter().chain(of_each).chain(of_values).chain(rules(schema)).chain(more.into_iter().map(|rule| format!("each: {rule}")))
+    {
         let _ = writeln!(out, "{gap}- {fact}");
         gap = "";
     }
@@ -154,7 +156,8 @@ fn constraints(schema: &JSONSchemaProps) -> Vec<String> {
     }
     match schema.x_kubernetes_list_type.as_deref() {
         Some("set") => facts.push("each entry once".to_owned()),
-        Some("map") => facts.push(format!("each {} once", schema.x_kubernetes_list_map_keys.iter().flatten().cloned().collect::<Vec<_>>().join(" and "))),
+        Some("map") => facts
+            .push(format!("each {} once", schema.x_kubernetes_list_map_keys.iter().flatten().cloned().collect::<Vec<_>>().join(" and "))),
         _ => {}
     }
     if schema.default.is_some() {

@@ -244,7 +244,11 @@ async fn fetch_url(url: &str, ca: Option<&Path>, limit: Duration, keep: &Keep, c
         Some(signer) => keep.write(&list, signer),
         None => {
             let issuer = output::plain(&list.issuer().to_string());
-            let _ = writeln!(io::stderr(), "{url}: the list of {issuer} is signed by none of the {} certificates that may sign it", signers.len());
+            let _ = writeln!(
+                io::stderr(),
+                "{url}: the list of {issuer} is signed by none of the {} certificates that may sign it",
+                signers.len()
+            );
             Ok(ExitCode::from(NOT_WELL))
         }
     }
@@ -282,7 +286,12 @@ async fn explained(target: &[String], authority: Option<&str>, printed: Printed,
         print(&explanation, printed.output)?;
     }
     if found == 0 {
-        bail!("serial number {} is neither on record nor on the list of one of {} authorities in namespace {}", asked.serial, candidates.len(), published.namespace());
+        bail!(
+            "serial number {} is neither on record nor on the list of one of {} authorities in namespace {}",
+            asked.serial,
+            candidates.len(),
+            published.namespace()
+        );
     }
     Ok(ended(well))
 }

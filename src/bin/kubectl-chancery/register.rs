@@ -185,8 +185,7 @@ impl std::str::FromStr for Since {
         if let Ok(time) = text.parse() {
             return Ok(Self::Time(time));
         }
-        let duration: GoDuration =
-            text.parse().map_err(|_| "write a time as 2026-06-01T12:00:00Z, or how long ago as 24h".to_owned())?;
+        let duration: GoDuration = text.parse().map_err(|_| "write a time as 2026-06-01T12:00:00Z, or how long ago as 24h".to_owned())?;
         Duration::try_from(duration.get()).map(Self::Ago).map_err(|error| error.to_string())
     }
 }

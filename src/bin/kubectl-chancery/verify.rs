@@ -117,7 +117,10 @@ impl Verify {
         if self.ca.is_empty() {
             let certificates = material.trust();
             if certificates.is_empty() {
-                bail!("{}: nothing says who is trusted: give --ca FILE, or --issuer KIND/NAME for an issuer of this cluster", material.shown());
+                bail!(
+                    "{}: nothing says who is trusted: give --ca FILE, or --issuer KIND/NAME for an issuer of this cluster",
+                    material.shown()
+                );
             }
             return Ok(Trusted { by: format!("ca.crt of {}", material.name), certificates });
         }

@@ -141,10 +141,12 @@ pub async fn gather(client: &Client, question: &Question, clock: &dyn Clock) -> 
         Some(controller) if question.watched.is_empty() => controller.flags("--watch-namespace"),
         _ => question.watched.clone(),
     };
-    let lease_name = question.lease.clone().or_else(|| controller?.flags("--lease-name").pop()).unwrap_or_else(|| "chancery-controller".to_owned());
+    let lease_name =
+        question.lease.clone().or_else(|| controller?.flags("--lease-name").pop()).unwrap_or_else(|| "chancery-controller".to_owned());
     let account = |workload: Option<&Workload>, name: &str| workload.map_or_else(|| name.to_owned(), |workload| workload.account.clone());
     let access = vec![
-        access(client, &namespace, account(controller, "chancery-controller"), rights::of_controller(&namespace, &watched, &lease_name)).await,
+        access(client, &namespace, account(controller, "chancery-controller"), rights::of_controller(&namespace, &watched, &lease_name))
+            .await,
         access(client, &namespace, account(responder, "chancery-responder"), rights::of_responder(&namespace)).await,
     ];
     let lease = Api::<Lease>::namespaced(client.clone(), &namespace).get_opt(&lease_name).await;
@@ -152,9 +154,18 @@ pub async fn gather(client: &Client, question: &Question, clock: &dyn Clock) -> 
     let lists = listing(&Published::new(client.clone(), &namespace), clock.now()).await;
     let conditions = vec![
         ("ClusterIssuer", if watched.is_empty() { cluster_issuers(client).await } else { Ok(Vec::new()) }),
-        ("Issuer", standings::<Issuer>(client, &watched, |issuer| conditions(issuer.status.as_ref().map(|status| &status.conditions))).await),
-        ("RevocationList", standings::<RevocationList>(client, &watched, |list| conditions(list.status.as_ref().map(|status| &status.conditions))).await),
-        ("Certificate", standings::<Certificate>(client, &watched, |one| conditions(one.status.as_ref().map(|status| &status.conditions))).await),
+        (
+            "Issuer",
+            standings::<Issuer>(client, &watched, |issuer| conditions(issuer.status.as_ref().map(|status| &status.conditions))).await,
+        ),
+        (
+            "RevocationList",
+            standings::<RevocationList>(client, &watched, |list| conditions(list.status.as_ref().map(|status| &status.conditions))).await,
+        ),
+        (
+            "Certificate",
+            standings::<Certificate>(client, &watched, |one| conditions(one.status.as_ref().map(|status| &status.conditions))).await,
+        ),
     ];
     let service = responder.map_or_else(|| "chancery-responder".to_owned(), |responder| responder.name.clone());
     Facts {
@@ -203,7 +214,8 @@ async fn access(client: &Client, namespace: &str, account: String, needed: Vec<N
         let review = review(&user, &needed);
         let reviews = &reviews;
         async move {
-            let answer = reviews.create(&PostParams::default(), &review).await.map_err(CallError::of("create", "SubjectAccessReview", None, ""))?;
+            let answer =
+                reviews.create(&PostParams::default(), &review).await.map_err(CallError::of("create", "SubjectAccessReview", None, ""))?;
             let allowed = answer.status.is_some_and(|status| status.allowed);
             Ok::<_, CallError>((!allowed).then_some(needed))
         }
@@ -227,7 +239,11 @@ fn review(user: &str, needed: &Needed) -> SubjectAccessReview {
         namespace: needed.namespace.clone(),
         ..ResourceAttributes::default()
     };
-    let spec = SubjectAccessReviewSpec { user: Some(user.to_owned()), resource_attributes: Some(attributes), ..SubjectAccessReviewSpec::default() };
+    let spec = SubjectAccessReviewSpec {
+        user: Some(user.to_owned()),
+        resource_attributes: Some(attributes),
+        ..SubjectAccessReviewSpec::default()
+    };
     SubjectAccessReview { spec, ..SubjectAccessReview::default() }
 }
 
@@ -308,11 +324,11 @@ async fn answers(client: &Client, namespace: &str, service: &str) -> Result<bool
         Err(error) => return Err(CallError::of("get", "Service", Some(namespace), service)(error).to_string()),
         Ok(Some(_)) => {}
     }
-    let request = Request::get(format!("{}/ca/check.crt", proxy_path(namespace, service))).body(Body::empty()).map_err(|error| error.to_string())?;
+    let request =
+        Request::get(format!("{}/ca/check.crt", proxy_path(namespace, service))).body(Body::empty()).map_err(|error| error.to_string())?;
     let answer = client.send(request).await.map_err(|error| error.to_string())?;
     let status = answer.status();
     let body = Limited::new(answer.into_body(), ANSWER_MAX).collect().await.map_err(|error| error.to_string())?.to_bytes();
     let by_server = serde_json::from_slice::<serde_json::Value>(&body).is_ok_and(|value| value["kind"] == "Status");
     if by_server { Err(refusal(status, &body)) } else { Ok(true) }
 }
-

@@ -90,11 +90,18 @@ fn definition(wanted: &CustomResourceDefinition, found: &Found<Option<CustomReso
     for wanted in ["Established", "NamesAccepted"] {
         let condition = conditions.iter().find(|condition| condition.type_ == wanted);
         if condition.is_none_or(|condition| condition.status != "True") {
-            let why = condition.and_then(|condition| condition.message.clone()).unwrap_or_else(|| "the API server has said nothing yet".to_owned());
-            return Line::failed(TOPIC, format!("{name} is not {wanted}: {why}"), "see the conditions of the CRD; another may have the same names");
+            let why = condition
+                .and_then(|condition| condition.message.clone())
+                .unwrap_or_else(|| "the API server has said nothing yet".to_owned());
+            return Line::failed(
+                TOPIC,
+                format!("{name} is not {wanted}: {why}"),
+                "see the conditions of the CRD; another may have the same names",
+            );
         }
     }
-    let served = |definition: &CustomResourceDefinition| definition.spec.versions.iter().find(|version| version.name == names::VERSION).cloned();
+    let served =
+        |definition: &CustomResourceDefinition| definition.spec.versions.iter().find(|version| version.name == names::VERSION).cloned();
     let (Some(ours), Some(theirs)) = (served(wanted), served(found)) else {
         return Line::failed(TOPIC, format!("{name} has no version {}", names::VERSION), apply);
     };
@@ -143,7 +150,11 @@ fn workload(workload: &Workload) -> Line {
     if ready < wanted || !workload.rolled_out {
         let why = some(&workload.troubles);
         let found = if why.is_empty() { format!("{counted}, not rolled out yet") } else { format!("{counted}; {why}") };
-        return Line::failed(topic, found, format!("kubectl describe deployment,pods -l app.kubernetes.io/component={topic}, and the pods' logs, say more"));
+        return Line::failed(
+            topic,
+            found,
+            format!("kubectl describe deployment,pods -l app.kubernetes.io/component={topic}, and the pods' logs, say more"),
+        );
     }
     match workload.version() {
         Some(version) if version != VERSION => {
@@ -202,9 +213,11 @@ fn registers(facts: &Facts) -> Line {
         Ok(found) => found,
         Err(error) => return unseen(TOPIC, error),
     };
-    let broken: Vec<String> = found.iter().filter_map(|(name, state)| Some(format!("{}: {}", short(name), state.as_ref().err()?))).collect();
+    let broken: Vec<String> =
+        found.iter().filter_map(|(name, state)| Some(format!("{}: {}", short(name), state.as_ref().err()?))).collect();
     if !broken.is_empty() {
-        let todo = "kubectl chancery register verify says what was done to it; docs/disasters.md has the steps. It takes no lines until then";
+        let todo =
+            "kubectl chancery register verify says what was done to it; docs/disasters.md has the steps. It takes no lines until then";
         return Line::failed(TOPIC, some(&broken), todo);
     }
     let lines: usize = found.values().filter_map(|state| state.as_ref().ok()).sum();
@@ -215,9 +228,19 @@ fn lists(found: Result<&Listing, &String>, namespace: &str) -> Line {
     const TOPIC: &str = "lists";
     let listing = match found {
         Ok(listing) => listing,
-        Err(why) => return Line::warning(TOPIC, format!("not looked at: {why}"), format!("give the right to read ConfigMaps in namespace {namespace}")),
+        Err(why) => {
+            return Line::warning(
+                TOPIC,
+                format!("not looked at: {why}"),
+                format!("give the right to read ConfigMaps in namespace {namespace}"),
+            );
+        }
     };
-    let bad = listing.lists.iter().filter(|list| list.state != "verified").map(|list| format!("{} (shard {}): {}", list.issuer, list.shard, list.state));
+    let bad = listing
+        .lists
+        .iter()
+        .filter(|list| list.state != "verified")
+        .map(|list| format!("{} (shard {}): {}", list.issuer, list.shard, list.state));
     let bad: Vec<String> = listing.damaged.iter().cloned().chain(bad).collect();
     if !bad.is_empty() {
         let todo = "clients refuse what they cannot check: see the condition Ready of the RevocationList, and docs/revocation.md";
@@ -225,7 +248,9 @@ fn lists(found: Result<&Listing, &String>, namespace: &str) -> Line {
     }
     match listing.lists.iter().map(|list| list.next_update).min() {
         None => Line::ok(TOPIC, "none is published"),
-        Some(next) => Line::ok(TOPIC, format!("{} are fresh and signed rightly, the first for {} more", listing.lists.len(), left(next, listing.at))),
+        Some(next) => {
+            Line::ok(TOPIC, format!("{} are fresh and signed rightly, the first for {} more", listing.lists.len(), left(next, listing.at)))
+        }
     }
 }
 
@@ -249,7 +274,8 @@ fn responder(facts: &Facts) -> Line {
         }
         Err(why) => {
             let found = format!("does not answer on its Service: {why}");
-            let todo = "see the pods of the responder, and whether the NetworkPolicies let the API server in; clients use its URL, not this way";
+            let todo =
+                "see the pods of the responder, and whether the NetworkPolicies let the API server in; clients use its URL, not this way";
             if needed { Line::failed(TOPIC, found, todo) } else { Line::warning(TOPIC, found, todo) }
         }
     }
@@ -266,8 +292,11 @@ fn objects(kind: &'static str, found: &Found<Vec<Standing>>) -> Line {
         Ok(found) => found,
         Err(error) => return unseen(topic, error),
     };
-    let not_ready: Vec<String> =
-        found.iter().filter(|one| one.ready != Some(true)).map(|one| format!("{} ({})", one.name, if one.reason.is_empty() { "no status yet" } else { &one.reason })).collect();
+    let not_ready: Vec<String> = found
+        .iter()
+        .filter(|one| one.ready != Some(true))
+        .map(|one| format!("{} ({})", one.name, if one.reason.is_empty() { "no status yet" } else { &one.reason }))
+        .collect();
     if not_ready.is_empty() {
         return Line::ok(topic, format!("{}, all Ready", found.len()));
     }

@@ -123,10 +123,15 @@ impl Removal {
         let mut steps = Vec::new();
         let namespace = &self.operator_namespace;
         if self.lists > 0 {
-            steps.push("Tell those who check certificates by list or OCSP: have them stop checking, or move the lists, before the time above".to_owned());
+            steps.push(
+                "Tell those who check certificates by list or OCSP: have them stop checking, or move the lists, before the time above"
+                    .to_owned(),
+            );
         }
         if self.registers > 0 || !self.copies.is_empty() {
-            steps.push(format!("Back up what cannot be made again: kubectl -n {namespace} get configmaps,secrets -o yaml. It holds keys: keep it safe"));
+            steps.push(format!(
+                "Back up what cannot be made again: kubectl -n {namespace} get configmaps,secrets -o yaml. It holds keys: keep it safe"
+            ));
         }
         if !self.finalized.is_empty() {
             steps.push("While the operator runs, delete the Certificates that have a finalizer, or take deletionPolicy from their spec, and wait until it is gone".to_owned());
@@ -134,14 +139,18 @@ impl Removal {
         if self.deleted > 0 {
             steps.push("Where a Secret must outlive its Certificate, set deletionPolicy: Retain on it first".to_owned());
         }
-        steps.push("Stop the operator: helm uninstall, or kubectl delete -k deploy/overlays/default. Secrets with certificates stay".to_owned());
+        steps.push(
+            "Stop the operator: helm uninstall, or kubectl delete -k deploy/overlays/default. Secrets with certificates stay".to_owned(),
+        );
         if !self.kept_definitions.is_empty() || !self.other_definitions.is_empty() {
             steps.push(format!(
                 "Delete the CRDs last, if at all: kubectl delete crd {}. All Certificates, issuers and lists go with them",
                 self.kept_definitions.iter().chain(&self.other_definitions).cloned().collect::<Vec<_>>().join(" ")
             ));
         }
-        steps.push(format!("Delete the namespace {namespace} when no certificate is checked any more: registers, lists and CAs' keys go with it"));
+        steps.push(format!(
+            "Delete the namespace {namespace} when no certificate is checked any more: registers, lists and CAs' keys go with it"
+        ));
         steps
     }
 }
@@ -150,22 +159,44 @@ impl Report for Removal {
     fn text(&self, _wide: bool, out: &mut dyn Write) -> io::Result<()> {
         let mut table = Table::new(&["WHAT", "COUNT", "WITHOUT THE OPERATOR"]);
         let ends = |time: Option<Timestamp>| time.map_or_else(|| "never".to_owned(), |time| format!("{time} ({})", when(time, self.at)));
-        let row = |table: &mut Table, what: &str, count: usize, then: String| table.row([what.into(), count.to_string().into(), then.into()]);
+        let row =
+            |table: &mut Table, what: &str, count: usize, then: String| table.row([what.into(), count.to_string().into(), then.into()]);
         let renewed = format!("stay, and are renewed no more: the first ends at {}", ends(self.first_end));
         row(&mut table, "Secrets of Certificates", self.certificates, if self.certificates == 0 { "none".to_owned() } else { renewed });
         row(&mut table, "  of these: Retain", self.retained, "stay also when the Certificate is deleted".to_owned());
-        row(&mut table, "  of these: Delete", self.deleted, "go with the Certificate, by the operator: without it the Certificate hangs".to_owned());
-        let hanging = if self.finalized.is_empty() { "nothing hangs".to_owned() } else { format!("hang when deleted: {}", self.finalized.join(", ")) };
+        row(
+            &mut table,
+            "  of these: Delete",
+            self.deleted,
+            "go with the Certificate, by the operator: without it the Certificate hangs".to_owned(),
+        );
+        let hanging = if self.finalized.is_empty() {
+            "nothing hangs".to_owned()
+        } else {
+            format!("hang when deleted: {}", self.finalized.join(", "))
+        };
         row(&mut table, "Finalizers", self.finalized.len(), hanging);
         row(&mut table, "CRDs that Helm keeps", self.kept_definitions.len(), "stay after helm uninstall, with all objects".to_owned());
-        row(&mut table, "CRDs besides", self.other_definitions.len(), "go when their manifests are deleted, and all objects with them".to_owned());
+        row(
+            &mut table,
+            "CRDs besides",
+            self.other_definitions.len(),
+            "go when their manifests are deleted, and all objects with them".to_owned(),
+        );
         row(&mut table, "Registers", self.registers, "stay in the operator's namespace".to_owned());
         row(&mut table, "Copies of CAs' keys", self.copies.len(), "stay in the operator's namespace".to_owned());
-        let lists = if self.lists == 0 { "none".to_owned() } else { format!("are made no more: clients begin to refuse at {}", ends(self.first_list_ends)) };
+        let lists = if self.lists == 0 {
+            "none".to_owned()
+        } else {
+            format!("are made no more: clients begin to refuse at {}", ends(self.first_list_ends))
+        };
         row(&mut table, "Revocation lists", self.lists, lists);
         table.write(false, out)?;
         writeln!(out, "\nIn this order:")?;
-        self.steps().iter().enumerate().try_for_each(|(index, step)| writeln!(out, "{} {}", Tone::Plain.paint(&format!("{}.", index + 1)), plain(step)))
+        self.steps()
+            .iter()
+            .enumerate()
+            .try_for_each(|(index, step)| writeln!(out, "{} {}", Tone::Plain.paint(&format!("{}.", index + 1)), plain(step)))
     }
 
     fn names(&self) -> Vec<String> {

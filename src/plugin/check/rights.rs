@@ -51,10 +51,8 @@ pub const SYSTEM: [Right; 4] = [
 ];
 
 /// What the responder does in the operator's namespace.
-pub const RESPONDER: [Right; 2] = [
-    right("", "configmaps", &["list", "watch"]),
-    Right { group: "", resource: "secrets", verbs: &["get", "watch"], names: &DELEGATES },
-];
+pub const RESPONDER: [Right; 2] =
+    [right("", "configmaps", &["list", "watch"]), Right { group: "", resource: "secrets", verbs: &["get", "watch"], names: &DELEGATES }];
 
 /// The Secrets with the keys that sign OCSP answers.
 const DELEGATES: [&str; 16] = [
@@ -184,8 +182,13 @@ mod tests {
             for rule in role["rules"].as_array().into_iter().flatten() {
                 let names = texts(rule, "resourceNames");
                 let names: Vec<Option<String>> = if names.is_empty() { vec![None] } else { names.into_iter().map(Some).collect() };
-                for (group, resource) in texts(rule, "apiGroups").iter().flat_map(|group| texts(rule, "resources").into_iter().map(move |resource| (group.clone(), resource))) {
-                    for (verb, name) in texts(rule, "verbs").iter().flat_map(|verb| names.iter().map(move |name| (verb.clone(), name.clone()))) {
+                for (group, resource) in texts(rule, "apiGroups")
+                    .iter()
+                    .flat_map(|group| texts(rule, "resources").into_iter().map(move |resource| (group.clone(), resource)))
+                {
+                    for (verb, name) in
+                        texts(rule, "verbs").iter().flat_map(|verb| names.iter().map(move |name| (verb.clone(), name.clone())))
+                    {
                         all.insert(Needed { namespace: namespace.clone(), group: group.clone(), resource: resource.clone(), verb, name });
                     }
                 }

@@ -20,7 +20,11 @@ use super::{
     workloads::Workload,
     *,
 };
-use crate::{api::crds, cluster::{CallError, CallErrorKind}, plugin::crl::Listing};
+use crate::{
+    api::crds,
+    cluster::{CallError, CallErrorKind},
+    plugin::crl::Listing,
+};
 
 fn time(text: &str) -> Timestamp {
     text.parse().unwrap()
@@ -31,7 +35,11 @@ fn at() -> Timestamp {
 }
 
 fn established(mut definition: CustomResourceDefinition) -> CustomResourceDefinition {
-    let condition = |type_: &str| CustomResourceDefinitionCondition { type_: type_.to_owned(), status: "True".to_owned(), ..CustomResourceDefinitionCondition::default() };
+    let condition = |type_: &str| CustomResourceDefinitionCondition {
+        type_: type_.to_owned(),
+        status: "True".to_owned(),
+        ..CustomResourceDefinitionCondition::default()
+    };
     let conditions = Some(["Established", "NamesAccepted"].map(condition).to_vec());
     definition.status = Some(CustomResourceDefinitionStatus { conditions, ..CustomResourceDefinitionStatus::default() });
     definition
@@ -80,7 +88,10 @@ fn sound() -> Facts {
         lease_name: "chancery-controller".to_owned(),
         registers: Ok(BTreeMap::from([("common".to_owned(), Ok(3))])),
         lists: Ok(Listing::new(at())),
-        conditions: vec![("Certificate", Ok(vec![Standing { name: "team/web".to_owned(), ready: Some(true), reason: "Ready".to_owned() }]))],
+        conditions: vec![(
+            "Certificate",
+            Ok(vec![Standing { name: "team/web".to_owned(), ready: Some(true), reason: "Ready".to_owned() }]),
+        )],
         responder: Ok(false),
     }
 }
@@ -95,7 +106,9 @@ fn wrong(change: impl FnOnce(&mut Facts)) -> Vec<(&'static str, Level, String)> 
     change(&mut facts);
     let checked = judge(&facts);
     let lines = checked.lines.into_iter().filter(|line| line.level != Level::Ok);
-    lines.map(|line| (line.topic, line.level, format!("{}|{}", line.found, line.todo.expect("what is not right says what to do")))).collect()
+    lines
+        .map(|line| (line.topic, line.level, format!("{}|{}", line.found, line.todo.expect("what is not right says what to do"))))
+        .collect()
 }
 
 #[test]
@@ -156,7 +169,8 @@ fn each_fault_is_a_line_that_says_what_to_do() {
     );
     expect(
         |facts| {
-            let needed = Needed { namespace: None, group: String::new(), resource: "secrets".to_owned(), verb: "list".to_owned(), name: None };
+            let needed =
+                Needed { namespace: None, group: String::new(), resource: "secrets".to_owned(), verb: "list".to_owned(), name: None };
             facts.access[0].missing = Ok(vec![needed; 5]);
         },
         "rights",
@@ -167,7 +181,12 @@ fn each_fault_is_a_line_that_says_what_to_do() {
     expect(|facts| facts.lease = Ok(Some(held("", "2026-06-01T11:59:58Z"))), "lease", Failed, "nobody holds");
     expect(|facts| facts.lease = Ok(Some(held("pod-1", "2026-06-01T11:59:00Z"))), "lease", Failed, "was last heard of 60s ago");
     expect(|facts| facts.lease = Ok(Some(held("pod-1", "2026-06-01T12:10:00Z"))), "lease", Failed, "its clock is 10m ahead");
-    expect(|facts| facts.registers = Ok(BTreeMap::from([("common".to_owned(), Err("line 3: changed".to_owned()))])), "registers", Failed, "line 3: changed");
+    expect(
+        |facts| facts.registers = Ok(BTreeMap::from([("common".to_owned(), Err("line 3: changed".to_owned()))])),
+        "registers",
+        Failed,
+        "line 3: changed",
+    );
     expect(|facts| facts.lists = Ok(Listing { damaged: vec!["torn".to_owned()], ..Listing::new(facts.at) }), "lists", Failed, "torn");
     expect(|facts| facts.responder = Err("503: no endpoints".to_owned()), "responder", Warning, "no endpoints");
     expect(
@@ -199,10 +218,15 @@ fn a_deployment_is_read_with_its_flags_its_version_and_what_its_pods_wait_for() 
         "status": {"observedGeneration": 1, "readyReplicas": 1, "updatedReplicas": 2},
     }))
     .unwrap();
-    let pod = |name: &str, status| -> Pod { serde_json::from_value(json!({"metadata": {"name": name, "labels": labels}, "status": status})).unwrap() };
+    let pod = |name: &str, status| -> Pod {
+        serde_json::from_value(json!({"metadata": {"name": name, "labels": labels}, "status": status})).unwrap()
+    };
     let pods = [
         pod("good", json!({"conditions": [{"type": "Ready", "status": "True"}]})),
-        pod("waiting", json!({"containerStatuses": [{"name": "c", "image": "", "imageID": "", "ready": false, "restartCount": 0, "state": {"waiting": {"reason": "ErrImagePull"}}}]})),
+        pod(
+            "waiting",
+            json!({"containerStatuses": [{"name": "c", "image": "", "imageID": "", "ready": false, "restartCount": 0, "state": {"waiting": {"reason": "ErrImagePull"}}}]}),
+        ),
         pod("pending", json!({"phase": "Pending", "conditions": [{"type": "PodScheduled", "status": "False", "reason": "Unschedulable"}]})),
     ];
     let [workload] = workloads::of(&[deployment], &pods).try_into().unwrap();

@@ -161,12 +161,15 @@ impl Described {
         let others = self.has_other_names.then(|| "others, which cannot be shown".to_owned());
         add("Names", Some(self.names.iter().cloned().chain(others).collect::<Vec<_>>().join(", ")));
         add("Usages", Some(self.usages.join(", ")));
-        add("CA", Some(match (self.is_ca, self.path_length) {
-            (false, _) => "no".to_owned(),
-            (true, None) => "yes".to_owned(),
-            (true, Some(0)) => "yes, of certificates that are no CA's".to_owned(),
-            (true, Some(length)) => format!("yes, {length} CAs may stand below it"),
-        }));
+        add(
+            "CA",
+            Some(match (self.is_ca, self.path_length) {
+                (false, _) => "no".to_owned(),
+                (true, None) => "yes".to_owned(),
+                (true, Some(0)) => "yes, of certificates that are no CA's".to_owned(),
+                (true, Some(length)) => format!("yes, {length} CAs may stand below it"),
+            }),
+        );
         if let Some(constraints) = &self.name_constraints {
             add("Permits", Some(listed(&constraints.permitted)));
             add("Excludes", Some(listed(&constraints.excluded)));

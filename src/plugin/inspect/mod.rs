@@ -145,7 +145,8 @@ impl Findings<'_> {
             self.problems.push(format!("{place}: the private key is weak: {weakness}"));
         }
         // A key store holds the root too, or does not.
-        let below_roots = |all: &[Certificate]| all.iter().filter(|one| !one.is_self_signed() || Some(*one) == leaf).cloned().collect::<Vec<_>>();
+        let below_roots =
+            |all: &[Certificate]| all.iter().filter(|one| !one.is_self_signed() || Some(*one) == leaf).cloned().collect::<Vec<_>>();
         let same = || below_roots(&piece.certificates) == below_roots(self.material.proof());
         if piece.role == Role::Proof && !piece.certificates.is_empty() && !same() {
             self.problems.push(format!("{place}: its certificates are others than those of {}", self.proving_place()));
@@ -292,7 +293,12 @@ impl Place {
             let number = list.number.as_deref().unwrap_or("none");
             let next = list.next_update.map_or_else(|| "never".to_owned(), |next| when(next, now));
             let place = plain(&self.place);
-            writeln!(out, "\n{place}: a revocation list of {}, number {number}, {} entries, due {next}", plain(&list.issuer), list.entries)?;
+            writeln!(
+                out,
+                "\n{place}: a revocation list of {}, number {number}, {} entries, due {next}",
+                plain(&list.issuer),
+                list.entries
+            )?;
         }
         Ok(())
     }

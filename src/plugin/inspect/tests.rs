@@ -1,6 +1,6 @@
 use chancery_pki::{
-    CaConstraints, IpRange, KeyAlgorithm, Name, NameConstraints, NameSubtrees, PrivateKey, San, SerialNumber, SubjectParts, Template, Usage,
-    issue, self_sign,
+    CaConstraints, IpRange, KeyAlgorithm, Name, NameConstraints, NameSubtrees, PrivateKey, San, SerialNumber, SubjectParts, Template,
+    Usage, issue, self_sign,
 };
 
 use super::*;

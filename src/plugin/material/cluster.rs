@@ -24,8 +24,13 @@ pub async fn secret(client: &Client, namespace: &str, name: &str, password: Opti
     let found = read::one(&Api::<Secret>::namespaced(client.clone(), namespace), name).await?;
     let mut data: Vec<_> = found.data.unwrap_or_default().into_iter().collect();
     data.sort_by_key(|(key, _)| (place_of(key), key.clone()));
-    let mut material =
-        Material { name: format!("secret/{name}"), namespace: Some(namespace.to_owned()), pieces: Vec::new(), notes: Vec::new(), session: None };
+    let mut material = Material {
+        name: format!("secret/{name}"),
+        namespace: Some(namespace.to_owned()),
+        pieces: Vec::new(),
+        notes: Vec::new(),
+        session: None,
+    };
     for (key, value) in data {
         match octets::read(&key, &value.0, password) {
             Some(Piece { trouble: Some(trouble), .. }) if trouble == LOCKED => {

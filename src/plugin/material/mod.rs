@@ -74,7 +74,10 @@ pub struct Session {
 impl Material {
     /// The certificates that prove something: those of the first piece that has any.
     pub fn proof(&self) -> &[Certificate] {
-        self.pieces.iter().find(|piece| piece.role == Role::Proof && !piece.certificates.is_empty()).map_or(&[], |piece| &piece.certificates)
+        self.pieces
+            .iter()
+            .find(|piece| piece.role == Role::Proof && !piece.certificates.is_empty())
+            .map_or(&[], |piece| &piece.certificates)
     }
 
     /// The certificates of who is trusted.

@@ -48,7 +48,11 @@ impl FromStr for Endpoint {
 
 impl fmt::Display for Endpoint {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if self.host.contains(':') { write!(formatter, "[{}]:{}", self.host, self.port) } else { write!(formatter, "{}:{}", self.host, self.port) }
+        if self.host.contains(':') {
+            write!(formatter, "[{}]:{}", self.host, self.port)
+        } else {
+            write!(formatter, "{}:{}", self.host, self.port)
+        }
     }
 }
 
@@ -68,7 +72,8 @@ pub async fn connect(endpoint: &Endpoint, server_name: Option<&str>, limit: Dura
         .with_custom_certificate_verifier(seen.clone())
         .with_no_client_auth();
     let shaken = async {
-        let stream = TcpStream::connect((endpoint.host.as_str(), endpoint.port)).await.map_err(|error| format!("no connection: {error}"))?;
+        let stream =
+            TcpStream::connect((endpoint.host.as_str(), endpoint.port)).await.map_err(|error| format!("no connection: {error}"))?;
         TlsConnector::from(Arc::new(config)).connect(name, stream).await.map_err(|error| format!("the handshake failed: {error}"))
     };
     let shaken = match tokio::time::timeout(limit, shaken).await {
@@ -83,7 +88,10 @@ pub async fn connect(endpoint: &Endpoint, server_name: Option<&str>, limit: Dura
     match &shaken {
         Ok(stream) => {
             let connection = stream.get_ref().1;
-            version = connection.protocol_version().and_then(|version| version.as_str()).map(|version| version.replace("TLSv", "TLS ").replace('_', "."));
+            version = connection
+                .protocol_version()
+                .and_then(|version| version.as_str())
+                .map(|version| version.replace("TLSv", "TLS ").replace('_', "."));
             cipher_suite = connection.negotiated_cipher_suite().and_then(|suite| suite.suite().as_str()).map(str::to_owned);
         }
         Err(error) => trouble = Some(error.clone()),
@@ -175,9 +183,11 @@ mod tests {
     #[test]
     fn a_server_is_named_by_host_and_port() {
         let endpoint = |host: &str, port| Ok(Endpoint { host: host.to_owned(), port });
-        for (text, expected) in
-            [("example.com:8443", endpoint("example.com", 8443)), ("example.com", endpoint("example.com", 443)), ("[::1]:1", endpoint("::1", 1))]
-        {
+        for (text, expected) in [
+            ("example.com:8443", endpoint("example.com", 8443)),
+            ("example.com", endpoint("example.com", 443)),
+            ("[::1]:1", endpoint("::1", 1)),
+        ] {
             assert_eq!(text.parse(), expected, "{text}");
         }
         assert_eq!("[::1]:1".parse::<Endpoint>().unwrap().to_string(), "[::1]:1");

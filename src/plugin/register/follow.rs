@@ -71,7 +71,8 @@ fn print(
     printed: &mut BTreeMap<RegisterId, u64>,
     out: &mut dyn Write,
 ) -> anyhow::Result<bool> {
-    let heads = all.values().filter_map(|document| Some((document.register()?, document))).filter(|(id, document)| document.name == id.name());
+    let heads =
+        all.values().filter_map(|document| Some((document.register()?, document))).filter(|(id, document)| document.name == id.name());
     for (id, head) in heads {
         if follow.only.is_some_and(|only| only != id) {
             continue;

@@ -45,7 +45,9 @@ impl Planned {
             Recovery::Again(former) if former.after.sequence == 0 || former == &self.copy => {
                 format!("{id}: {} come back as they were", lines(&former.lines))
             }
-            Recovery::Again(former) => format!("{id}: {} come back as they were, after line {}", lines(&former.lines), former.after.sequence),
+            Recovery::Again(former) => {
+                format!("{id}: {} come back as they were, after line {}", lines(&former.lines), former.after.sequence)
+            }
             Recovery::Anew(lost) => format!(
                 "{id}: it has gone on otherwise; what {} say and it does not know is recorded once more, as new lines with the time of then",
                 lines(lost)
@@ -120,14 +122,21 @@ pub async fn hand_over(client: &Client, namespace: &str, planned: &Planned, begu
     let mut created = Vec::new();
     for part in &parts {
         let map = handed_over(part.clone(), &request, parts.len(), begun_anew);
-        created.push(maps.create(&PostParams::default(), &map).await.with_context(|| format!("a ConfigMap in namespace {namespace}"))?.name_any());
+        created.push(
+            maps.create(&PostParams::default(), &map).await.with_context(|| format!("a ConfigMap in namespace {namespace}"))?.name_any(),
+        );
     }
     let refusal = |map: &ConfigMap| map.annotations().get(names::IMPORT_REFUSED).cloned();
     let all_gone = async {
         let mut why = None;
         for name in &created {
             let done = await_condition(maps.clone(), name, |map: Option<&ConfigMap>| map.is_none_or(|map| refusal(map).is_some()));
-            why = done.await.with_context(|| format!("ConfigMap {name} is handed over and cannot be watched"))?.as_ref().and_then(refusal).or(why);
+            why = done
+                .await
+                .with_context(|| format!("ConfigMap {name} is handed over and cannot be watched"))?
+                .as_ref()
+                .and_then(refusal)
+                .or(why);
         }
         anyhow::Ok(why)
     };
@@ -174,10 +183,8 @@ fn parts(id: &RegisterId, copy: &Former) -> anyhow::Result<Vec<String>> {
 }
 
 fn handed_over(part: String, request: &str, parts: usize, begun_anew: bool) -> ConfigMap {
-    let mut annotations = BTreeMap::from([
-        (names::IMPORT_REQUEST.to_owned(), request.to_owned()),
-        (names::IMPORT_PARTS.to_owned(), parts.to_string()),
-    ]);
+    let mut annotations =
+        BTreeMap::from([(names::IMPORT_REQUEST.to_owned(), request.to_owned()), (names::IMPORT_PARTS.to_owned(), parts.to_string())]);
     if begun_anew {
         annotations.insert(names::IMPORT_BEGUN_ANEW.to_owned(), names::MANAGED_VALUE.to_owned());
     }

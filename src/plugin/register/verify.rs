@@ -116,9 +116,11 @@ pub fn verify(subject: Subject<'_>) -> Verified {
         }
         register(id.map_or_else(|| "lines".to_owned(), |id| id.to_string()), &examined)
     });
-    let checkpoints = witnesses
-        .iter()
-        .map(|Witness { who, checkpoint }| Seen { name: who.clone(), time: checkpoint.time, key: checkpoint.key.to_string() });
+    let checkpoints = witnesses.iter().map(|Witness { who, checkpoint }| Seen {
+        name: who.clone(),
+        time: checkpoint.time,
+        key: checkpoint.key.to_string(),
+    });
     Verified { registers: registers.collect(), checkpoints: checkpoints.collect(), unbelieved }
 }
 
@@ -126,7 +128,9 @@ fn compare(examined: &mut Examined, who: &str, copy: Option<&Exported>) {
     let Some(copy) = copy else { return };
     match copy.chain() {
         Ok(former) => examined.compare_copy(who, &former.lines),
-        Err(why) => examined.faults.push(Fault::Other { why: format!("{who} cannot be compared, since it does not hold together itself: {why}") }),
+        Err(why) => {
+            examined.faults.push(Fault::Other { why: format!("{who} cannot be compared, since it does not hold together itself: {why}") })
+        }
     }
 }
 
@@ -162,7 +166,14 @@ impl Report for Verified {
                 writeln!(out, "{} {name}: no lines", Tone::Good.paint("ok   "))?;
             } else if register.sound {
                 let lines = if register.lines == 1 { "line" } else { "lines" };
-                write!(out, "{} {name}: {} {lines}, {} to {}", Tone::Good.paint("ok   "), register.lines, register.kept_from, register.last)?;
+                write!(
+                    out,
+                    "{} {name}: {} {lines}, {} to {}",
+                    Tone::Good.paint("ok   "),
+                    register.lines,
+                    register.kept_from,
+                    register.last
+                )?;
                 if wide {
                     write!(out, ", the last with hash {}", register.hash)?;
                 }

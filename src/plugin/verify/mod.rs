@@ -140,7 +140,9 @@ fn time(question: &Question, path: &Path) -> Step {
     let at = question.at;
     let wrong = path.certificates.iter().find(|certificate| !certificate.is_valid_at(at));
     let held = match wrong {
-        Some(late) if at > late.not_before() => Err(format!("{} ended at {}, {}", shown(late), late.not_after(), when(late.not_after(), at))),
+        Some(late) if at > late.not_before() => {
+            Err(format!("{} ended at {}, {}", shown(late), late.not_after(), when(late.not_after(), at)))
+        }
         Some(early) => Err(format!("{} begins at {}, {}", shown(early), early.not_before(), when(early.not_before(), at))),
         None => {
             let end = path.certificates.iter().map(Certificate::not_after).min().unwrap_or(at);
@@ -170,7 +172,10 @@ fn purpose(path: &Path, usage: Usage) -> Step {
 
 fn keys(path: &Path) -> Step {
     let weak = path.certificates.iter().find_map(|certificate| Some((certificate, certificate.public_key().weakness()?)));
-    Step::of("keys", weak.map_or(Ok("none is known to be weak".to_owned()), |(one, why)| Err(format!("that of {} is weak: {why}", shown(one)))))
+    Step::of(
+        "keys",
+        weak.map_or(Ok("none is known to be weak".to_owned()), |(one, why)| Err(format!("that of {} is weak: {why}", shown(one)))),
+    )
 }
 
 /// Who may sign whom, and names; by webpki too. At a moment at which all are valid: the time is a step of its own.
@@ -192,7 +197,8 @@ fn constraints(path: &Path) -> Vec<Step> {
     let mut steps = Vec::new();
     if path.certificates.len() > 1 {
         let held = authority.verify_authority(moment).map_err(|error| error.to_string());
-        let held = held.and_then(|()| authority.permits_names(leaf.subject(), &sans, leaf.ca().is_some()).map_err(|error| error.to_string()));
+        let held =
+            held.and_then(|()| authority.permits_names(leaf.subject(), &sans, leaf.ca().is_some()).map_err(|error| error.to_string()));
         steps.push(Step::of("constraints", held.map(|()| "CAs may sign what is below them: basic constraints, usages, names".to_owned())));
     }
     let held = verify_leaf(leaf, &authority, moment).map_err(|error| error.to_string());

@@ -21,7 +21,9 @@ pub fn by_list(certificate: &Certificate, issuer: &Certificate, list: &Crl, from
     if list.delta_base().is_some() {
         return unusable("is a delta, which says only what changed".to_owned());
     }
-    if !list.distribution_point().is_empty() && !list.distribution_point().iter().any(|url| certificate.crl_distribution_points().contains(url)) {
+    if !list.distribution_point().is_empty()
+        && !list.distribution_point().iter().any(|url| certificate.crl_distribution_points().contains(url))
+    {
         return unusable(format!("is only for certificates that name {}", list.distribution_point().join(" or ")));
     }
     let covered = match list.scope() {
@@ -59,7 +61,14 @@ pub fn revoked(entry: &Revoked) -> String {
 }
 
 /// What an OCSP answer says of a certificate of this issuer. `from` is who gave it; `nonce` what it must repeat, if it repeats any.
-pub fn by_ocsp(certificate: &Certificate, issuer: &Certificate, answer: &OcspResponse, nonce: Option<&[u8]>, from: &str, at: Timestamp) -> Step {
+pub fn by_ocsp(
+    certificate: &Certificate,
+    issuer: &Certificate,
+    answer: &OcspResponse,
+    nonce: Option<&[u8]>,
+    from: &str,
+    at: Timestamp,
+) -> Step {
     let who = shown(certificate);
     let unusable = |why: String| Step::new(CHECK, Outcome::NotChecked, format!("{who}: {from}: {why}"));
     if let Err(error) = answer.verify(issuer, at) {

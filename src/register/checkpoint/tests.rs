@@ -29,7 +29,14 @@ fn a_checkpoint_reads_back_and_any_other_text_is_refused() {
     let checkpoint = Checkpoint { lost: [(RegisterId::Common, end(9).position)].into(), ..checkpoint };
     let text = checkpoint.to_text();
     assert_eq!(Checkpoint::parse(&text), Ok(checkpoint));
-    for (from, to) in [("/v1", "/v2"), ("namespace ", "Namespace "), ("\nkey ", "\nkey x"), (" 7 ", " 07 "), ("lost common", "lost x"), ("\nlost", "\n\nlost")] {
+    for (from, to) in [
+        ("/v1", "/v2"),
+        ("namespace ", "Namespace "),
+        ("\nkey ", "\nkey x"),
+        (" 7 ", " 07 "),
+        ("lost common", "lost x"),
+        ("\nlost", "\n\nlost"),
+    ] {
         assert!(Checkpoint::parse(&text.replacen(from, to, 1)).is_err(), "{from:?} to {to:?}");
     }
 }

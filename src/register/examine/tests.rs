@@ -86,18 +86,26 @@ fn missing_and_moved_and_doubled_lines_are_named() {
         if text.contains("web-6\"") { format!("{}\n{}\n{}\n{}\n", lines[0], lines[2], lines[3], lines[1]) } else { text.to_owned() }
     };
     assert_eq!(after(swap), ["line 6 was moved: it stands before line 9"]);
-    assert_eq!(after(|text| text.lines().map(|line| if line.contains("web-6\"") { format!("{line}\n{line}\n") } else { format!("{line}\n") }).collect()), [
-        "line 6 stands twice"
-    ]);
+    assert_eq!(
+        after(|text| text
+            .lines()
+            .map(|line| if line.contains("web-6\"") { format!("{line}\n{line}\n") } else { format!("{line}\n") })
+            .collect()),
+        ["line 6 stands twice"]
+    );
 }
 
 #[test]
 fn a_segment_or_the_head_that_is_gone_is_named() {
     let all = documents(&lines(12));
-    assert_eq!(faults(&[all[0].clone(), all[2].clone()]), [
-        "a segment is missing: there is no ConfigMap chancery-register-common-000000000005, and lines 5 to 8 are gone with it"
-    ]);
-    assert_eq!(faults(&all[2..])[0], "a segment is missing: there is no ConfigMap chancery-register-common-000000000005, and lines 1 to 8 are gone with it");
+    assert_eq!(
+        faults(&[all[0].clone(), all[2].clone()]),
+        ["a segment is missing: there is no ConfigMap chancery-register-common-000000000005, and lines 5 to 8 are gone with it"]
+    );
+    assert_eq!(
+        faults(&all[2..])[0],
+        "a segment is missing: there is no ConfigMap chancery-register-common-000000000005, and lines 1 to 8 are gone with it"
+    );
     assert_eq!(faults(&all[..2]), ["the head is gone: there is no ConfigMap chancery-register-common, and there are segments of it"]);
 }
 

@@ -68,7 +68,13 @@ fn a_log_is_read_whatever_else_it_has_and_in_any_order() {
     let plain = |line: &Written| format!("2026-11-18T11:06:40.1Z  INFO {LOG_TARGET}: register=common line={}", line.text);
     let noise = "{\"level\":\"INFO\",\"message\":\"leading\"}\nsome other program says this";
     for form in [&json as &dyn Fn(&Written) -> String, &plain] {
-        let log = format!("{noise}\n{}\n{}\n{}\n{}\n", form(&former.lines[2]), form(&former.lines[0]), form(&former.lines[1]), form(&former.lines[0]));
+        let log = format!(
+            "{noise}\n{}\n{}\n{}\n{}\n",
+            form(&former.lines[2]),
+            form(&former.lines[0]),
+            form(&former.lines[1]),
+            form(&former.lines[0])
+        );
         assert_eq!(read(&log).unwrap().registers[&Some(RegisterId::Common)].chain().unwrap(), former);
     }
 }

@@ -55,7 +55,8 @@ impl Refusals {
     pub(super) fn has(&self, owner: &Owner, generation: i64, reason: &str) -> bool {
         let of = self.certificates.get(&*owner.name);
         of.is_some_and(|known| {
-            *known.uid == *owner.uid && (known.generation > generation || (known.generation == generation && known.reasons.contains(word(reason))))
+            *known.uid == *owner.uid
+                && (known.generation > generation || (known.generation == generation && known.reasons.contains(word(reason))))
         })
     }
 

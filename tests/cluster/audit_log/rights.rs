@@ -261,8 +261,10 @@ fn each_difference_is_told_by_name() {
     }
     let own = json!([{ "apiGroups": [""], "resources": ["leases"], "resourceNames": ["c", "d"], "verbs": ["get"] }]);
     let found = told(none(), own, &[request("get", "leases", "own", "c"), request("get", "leases", "own", "e")]);
-    let wanted =
-        ["granted and not used: get leases in the operator's namespace, d", "used and not granted: get leases in the operator's namespace, e"];
+    let wanted = [
+        "granted and not used: get leases in the operator's namespace, d",
+        "used and not granted: get leases in the operator's namespace, e",
+    ];
     assert_eq!(found, wanted);
     let of_status = told(rule("certificates", "update"), none(), &[request("update", "certificates/status", "team", "web")]);
     assert_eq!(of_status.len(), 2, "a status is not its object: {of_status:?}");

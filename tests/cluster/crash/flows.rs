@@ -172,7 +172,7 @@ impl Flow {
             Self::Restore => {
                 stage.kill().await;
                 let (key, copy) = went_back(stage, name).await;
-                stage.start();
+                stage.start().await;
                 Before { key: Some(key), copy, ..Before::default() }
             }
             Self::Retire => {

@@ -66,7 +66,8 @@ async fn what_waits_for_an_authority_is_on_its_way_until_the_authority_is_there(
     stage.unready("web", "IssuerNotReady").await;
     stage.unready("later", "IssuerNotFound").await;
     // Flux looks at each of them again while they say so, and goes on waiting.
-    let looks = |records: &[Record], resource: &str| records.iter().filter(|record| record.verb == "get" && record.resource == resource).count();
+    let looks =
+        |records: &[Record], resource: &str| records.iter().filter(|record| record.verb == "get" && record.resource == resource).count();
     let kinds = ["issuers", "revocationlists", "certificates"];
     let before = kinds.map(|kind| looks(&requests_of(&stage), kind));
     let again = |_: &[Record]| {

@@ -27,7 +27,9 @@ async fn the_crds_and_the_base_are_applied_by_flux_and_stay_as_they_are() {
     repository.is_ready_as("crds", &revision).await;
     repository.is_ready_as("base", &revision).await;
     let before = writes(&stage);
-    for part in ["customresourcedefinitions /certificates.chancery.dev", "deployments chancery-system/chancery-controller", "clusterroles /"] {
+    for part in
+        ["customresourcedefinitions /certificates.chancery.dev", "deployments chancery-system/chancery-controller", "clusterroles /"]
+    {
         assert!(before.iter().any(|line| line.contains(part)), "{part} is not applied: {before:#?}");
     }
     for _ in 0..3 {

@@ -107,7 +107,8 @@ impl<'a> Repository<'a> {
 
     /// Waits until Flux says of a revision that a health check has failed, and returns what it says.
     pub(super) async fn is_failed(&self, revision: &str) -> String {
-        let failed = wait_for(&self.kustomizations(), NAME, &format!("failed with {revision}"), SOON, |now| has_failed(now, revision)).await;
+        let failed =
+            wait_for(&self.kustomizations(), NAME, &format!("failed with {revision}"), SOON, |now| has_failed(now, revision)).await;
         message(&failed)
     }
 

@@ -140,7 +140,8 @@ async fn unrenewed(stage: &Stage) -> Value {
     stage.issued("brief", leaf("brief", "brief")).await;
     stage.api::<Issuer>().delete("brief", &DeleteParams::default()).await.expect("it is there");
     stage.ask("brief", "please").await;
-    wait_for(&stage.certificates(), "brief", "Ready, and Issuing", SOON, |now| is_ready(now) && condition_of(now, "Issuing").is_some()).await;
+    wait_for(&stage.certificates(), "brief", "Ready, and Issuing", SOON, |now| is_ready(now) && condition_of(now, "Issuing").is_some())
+        .await;
     raw(stage, "Certificate", "brief").await
 }
 

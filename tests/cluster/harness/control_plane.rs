@@ -24,9 +24,7 @@ impl ControlPlane {
     /// The one of this run, started at the first call (about 4 seconds). All later callers are told of a failure as well.
     pub(crate) async fn of_this_run() -> &'static Self {
         static PLANE: OnceCell<Result<ControlPlane, String>> = OnceCell::const_new();
-        let started = PLANE.get_or_init(|| async {
-            Self::started("control-plane".to_owned()).await.map_err(|error| format!("{error:#}"))
-        });
+        let started = PLANE.get_or_init(|| async { Self::started("control-plane".to_owned()).await.map_err(|error| format!("{error:#}")) });
         match started.await {
             Ok(plane) => plane,
             Err(error) => panic!("the control plane did not start: {error}"),

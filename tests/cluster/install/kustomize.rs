@@ -89,7 +89,9 @@ async fn each_overlay_gives_what_the_chart_gives_with_its_values() {
                 Some(other) => differences(&format!("{shown}: {name}: "), object, other, &mut wrong),
             }
         }
-        wrong.extend(of_chart.keys().filter(|name| !of_folder.contains_key(*name)).map(|name| format!("{shown}: only the chart has {name}")));
+        wrong.extend(
+            of_chart.keys().filter(|name| !of_folder.contains_key(*name)).map(|name| format!("{shown}: only the chart has {name}")),
+        );
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }

@@ -17,9 +17,7 @@ use kube::api::{ListParams, ObjectList};
 use kube::{Api, ResourceExt};
 use serde_json::json;
 
-use crate::harness::{
-    Ground, Operator, Program, SHARED_SYSTEM, Settings, apply_manifests, chart, established, run, wait_for_rights,
-};
+use crate::harness::{Ground, Operator, Program, SHARED_SYSTEM, Settings, apply_manifests, chart, established, run, wait_for_rights};
 use crate::stage::{Stage, ca, leaf, serial};
 
 const CERTIFICATES: usize = 8;

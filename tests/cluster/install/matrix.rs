@@ -35,7 +35,8 @@ fn cases() -> Vec<(&'static str, Value)> {
         "extraIngress": [{ "from": peers }],
         "extraEgress": [{ "to": peers, "ports": [{ "port": 4318, "protocol": "TCP" }] }],
     });
-    let monitor = |more: Value| merged(json!({ "enabled": true, "namespace": OTHER, "labels": { "a": "b" }, "annotations": { "c": "d" } }), &more);
+    let monitor =
+        |more: Value| merged(json!({ "enabled": true, "namespace": OTHER, "labels": { "a": "b" }, "annotations": { "c": "d" } }), &more);
     vec![
         ("defaults", json!({})),
         ("without CRDs", json!({ "crds": { "enabled": false } })),

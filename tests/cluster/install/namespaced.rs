@@ -26,8 +26,7 @@ impl Release {
     async fn install(ground: &Ground) -> Self {
         let served = claim_name();
         let system = format!("{served}-system");
-        let namespaces =
-            [&served, &system].map(|name| json!({ "apiVersion": "v1", "kind": "Namespace", "metadata": { "name": name } }));
+        let namespaces = [&served, &system].map(|name| json!({ "apiVersion": "v1", "kind": "Namespace", "metadata": { "name": name } }));
         apply_manifests(&ground.client, &namespaces).await.expect("namespaces can be made");
         let values = json!({ "watchNamespaces": [served], "crds": { "enabled": false } });
         helm_install(ground, chart::RELEASE, &system, &values).await.expect("it is installed");
@@ -81,7 +80,8 @@ async fn two_releases_in_two_namespaces_do_not_see_each_other() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_second_release_does_not_take_over_the_definitions_of_the_first() {
     let ground = Ground::prepared().await;
-    let refused = helm_install(&ground, "other", "default", &json!({ "watchNamespaces": ["default"] })).await.expect_err("they are another's");
+    let refused =
+        helm_install(&ground, "other", "default", &json!({ "watchNamespaces": ["default"] })).await.expect_err("they are another's");
     assert!(refused.contains("certificates.chancery.dev") && refused.contains("chancery-system"), "{refused}");
     let left = Program::helm_in(&ground).args(["list", "--namespace", "default", "--deployed", "--short"]).run().await;
     assert_eq!(left.trim(), "");
@@ -101,5 +101,6 @@ async fn a_copy_in_a_served_namespace_follows_its_list() {
     stage.issued("web", leaf("ca", "web")).await;
     stage.revoke("web", "keyCompromise").await;
     stage.revoked("web").await;
-    wait_for(&maps, "copy", "the next list", SOON, |copy| copy.resource_version() != first.resource_version() && copy.uid() == first.uid()).await;
+    wait_for(&maps, "copy", "the next list", SOON, |copy| copy.resource_version() != first.resource_version() && copy.uid() == first.uid())
+        .await;
 }

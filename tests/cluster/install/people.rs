@@ -27,7 +27,8 @@ async fn may(client: &Client, user: &str, namespace: &str, verb: &str, resource:
     };
     let spec = SubjectAccessReviewSpec { user: Some(user.to_owned()), resource_attributes: Some(attributes), ..Default::default() };
     let review = SubjectAccessReview { spec, ..SubjectAccessReview::default() };
-    let answer = Api::<SubjectAccessReview>::all(client.clone()).create(&PostParams::default(), &review).await.expect("access can be reviewed");
+    let answer =
+        Api::<SubjectAccessReview>::all(client.clone()).create(&PostParams::default(), &review).await.expect("access can be reviewed");
     answer.status.is_some_and(|status| status.allowed)
 }
 
@@ -62,7 +63,8 @@ async fn tenants_get_certificates_and_issuers_with_kubernetes_own_roles_and_no_m
             "subjects": [{ "apiGroup": "rbac.authorization.k8s.io", "kind": "User", "name": user }],
         })
     };
-    let users = [("viewer", "view"), ("editor", "edit"), ("administrator", "admin"), ("ours", "chancery-admin"), ("owner", "chancery-authorities")];
+    let users =
+        [("viewer", "view"), ("editor", "edit"), ("administrator", "admin"), ("ours", "chancery-admin"), ("owner", "chancery-authorities")];
     let bindings: Vec<_> = users.iter().map(|(user, role)| bound(user, role)).collect();
     apply_manifests(&ground.client, &bindings).await.expect("roles can be bound");
     for (user, _) in users {
@@ -86,7 +88,14 @@ async fn tenants_get_certificates_and_issuers_with_kubernetes_own_roles_and_no_m
         }
     }
     for user in ["viewer", "editor", "administrator", "ours"] {
-        for resource in ["certificates/status", "issuers/status", "clusterissuers", "clusterissuers/status", "revocationlists", "revocationlists/status"] {
+        for resource in [
+            "certificates/status",
+            "issuers/status",
+            "clusterissuers",
+            "clusterissuers/status",
+            "revocationlists",
+            "revocationlists/status",
+        ] {
             for verb in ["get", "list", "create", "update", "patch", "delete"] {
                 assert!(!may(&ground.client, user, &namespace.name, verb, resource).await, "{user} may {verb} {resource}");
             }
@@ -101,7 +110,8 @@ async fn the_lease_stands_before_other_requests_in_the_api_servers_queue() {
     let uid = |level: PriorityLevelConfiguration| level.uid().expect("it is stored");
     let leader_election = uid(levels.get("leader-election").await.expect("Kubernetes has it"));
     let day = Duration::from_hours(1);
-    let identity = ground.access().as_service_account(&ground.client, SHARED_SYSTEM, "chancery-controller", day).await.expect("there is a token");
+    let identity =
+        ground.access().as_service_account(&ground.client, SHARED_SYSTEM, "chancery-controller", day).await.expect("there is a token");
     let http = reqwest::Client::builder().no_proxy().danger_accept_invalid_certs(true).build().expect("it needs nothing");
     let level_of = async |path: &str| {
         let answer = http.get(format!("{}{path}", identity.server)).bearer_auth(&identity.token).send().await.expect("it answers");
@@ -132,7 +142,8 @@ async fn the_restricted_pod_security_standard_lets_our_pods_pass() {
             }
         };
         let name = tokio::time::timeout(SOON, made).await.unwrap_or_else(|_| panic!("no ReplicaSet for the {component}"));
-        wait_for(&sets, &name, "its pods", SOON, |set: &ReplicaSet| set.status.as_ref().is_some_and(|status| status.replicas == replicas)).await;
+        wait_for(&sets, &name, "its pods", SOON, |set: &ReplicaSet| set.status.as_ref().is_some_and(|status| status.replicas == replicas))
+            .await;
         let made = pods.list(&selector).await.expect("they can be listed").items;
         assert_eq!(made.len(), usize::try_from(replicas).expect("it is small"), "{component}");
         for pod in made {

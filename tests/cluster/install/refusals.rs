@@ -45,7 +45,10 @@ async fn a_wrong_value_is_refused_by_its_name() {
             &["responder.podDisruptionBudget: set minAvailable or maxUnavailable, not both"],
         ),
         (json!({ "podDisruptionBudget": { "enabled": true, "maxUnavailable": "half" } }), &["/podDisruptionBudget/maxUnavailable"]),
-        (json!({ "prometheus": { "enabled": false, "servicemonitor": { "enabled": true } } }), &["prometheus.servicemonitor.enabled: needs"]),
+        (
+            json!({ "prometheus": { "enabled": false, "servicemonitor": { "enabled": true } } }),
+            &["prometheus.servicemonitor.enabled: needs"],
+        ),
         (json!({ "prometheus": { "servicemonitor": { "interval": "often" } } }), &["/prometheus/servicemonitor/interval"]),
         (json!({ "responder": { "preStopSeconds": 60 } }), &["/responder/preStopSeconds", "maximum"]),
         (json!({ "responder": { "keptAnswers": 0 } }), &["/responder/keptAnswers", "minimum"]),
@@ -63,7 +66,9 @@ async fn a_wrong_value_is_refused_by_its_name() {
             Ok(_) => wrong.push(format!("{values}: taken")),
             Err(error) => {
                 let said = format!("{error:#}");
-                wrong.extend(words.iter().filter(|word| !said.contains(**word)).map(|word| format!("{values}: nothing of \"{word}\": {said}")));
+                wrong.extend(
+                    words.iter().filter(|word| !said.contains(**word)).map(|word| format!("{values}: nothing of \"{word}\": {said}")),
+                );
             }
         }
     }

@@ -7,8 +7,8 @@ use chancery::lists;
 use k8s_openapi::api::core::v1::{ConfigMap, ServiceAccount};
 use k8s_openapi::api::rbac::v1::RoleBinding;
 use kube::Api;
-use kube::api::{DeleteParams, ListParams, Patch, PatchParams, PostParams};
 use kube::ResourceExt as _;
+use kube::api::{DeleteParams, ListParams, Patch, PatchParams, PostParams};
 use serde_json::{Value, json};
 
 use super::ocsp::answering_service;
@@ -51,7 +51,7 @@ async fn what_is_right_is_ok_and_what_breaks_is_told_with_what_to_do() {
         .replace(r"with \d+ lines", "with <n> lines")
         .replace(r"\(\d+ rights\)", "(<n> rights)")
         .assert("check", &found);
-    let json = async || check(&ground, &own, "-o json").finish().await;
+    let json = async |own: &OwnOperator| check(&ground, own, "-o json").finish().await;
 
     // A binding is gone.
     let bindings: Api<RoleBinding> = own.ground.api();
@@ -60,7 +60,7 @@ async fn what_is_right_is_ok_and_what_breaks_is_told_with_what_to_do() {
     // The API server learns of its own roles by watching them.
     let denied = tokio::time::timeout(Duration::from_secs(20), async {
         loop {
-            let found = json().await;
+            let found = json(&own).await;
             if has(&found, "rights", "failed", "may not") {
                 return found;
             }
@@ -86,7 +86,7 @@ async fn what_is_right_is_ok_and_what_breaks_is_told_with_what_to_do() {
     maps.patch(&name, &PatchParams::default(), &Patch::Merge(&damaged)).await.unwrap();
     let dead = tokio::time::timeout(Duration::from_secs(30), async {
         loop {
-            let found = json().await;
+            let found = json(&own).await;
             if has(&found, "lease", "failed", "was last heard of") {
                 return found;
             }
@@ -116,7 +116,11 @@ async fn definitions_of_another_version_are_told() {
     for topic in ["API server", "clocks", "lease"] {
         assert!(lines(&found, topic).iter().all(|(level, _)| level == "ok"), "{topic}: {:?}", lines(&found, topic));
     }
-    assert!(lines(&found, "rights").iter().all(|(level, found)| level == "ok" && found.contains("may do all")), "{:?}", lines(&found, "rights"));
+    assert!(
+        lines(&found, "rights").iter().all(|(level, found)| level == "ok" && found.contains("may do all")),
+        "{:?}",
+        lines(&found, "rights")
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -132,7 +136,11 @@ async fn who_may_not_look_is_told_so_and_nothing_is_called_broken() {
     let found = kubectl_chancery(&ground, &format!("check -n {} -o json", namespace.name)).env("KUBECONFIG", &kubeconfig).finish().await;
     assert!(found.status.success(), "{found:?}");
     for topic in ["CRDs", "Deployments", "rights", "lease", "registers", "lists", "Certificates"] {
-        assert!(lines(&found, topic).iter().all(|(level, found)| level == "warning" && found.contains("not looked at")), "{topic}: {:?}", lines(&found, topic));
+        assert!(
+            lines(&found, topic).iter().all(|(level, found)| level == "warning" && found.contains("not looked at")),
+            "{topic}: {:?}",
+            lines(&found, topic)
+        );
     }
     assert!(lines(&found, "API server").iter().all(|(level, _)| level == "ok"));
     let removed = kubectl_chancery(&ground, "check --uninstall").env("KUBECONFIG", &kubeconfig).finish().await;

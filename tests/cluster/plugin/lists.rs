@@ -52,7 +52,8 @@ async fn lists_are_listed_fetched_and_explained_as_the_responder_serves_them() {
     // The very octets that the responder serves, by key, by issuer, by list, and by URL.
     let url = consumer.leaf().crl_distribution_points()[0].clone();
     let lists = consumer.fetch().await;
-    for from in [authority.clone(), format!("Issuer/{}/ca", stage.namespace), format!("RevocationList/{}/ca", stage.namespace), url.clone()] {
+    for from in [authority.clone(), format!("Issuer/{}/ca", stage.namespace), format!("RevocationList/{}/ca", stage.namespace), url.clone()]
+    {
         let file = consumer.path("fetched.crl");
         let fetched = run(format!("fetch {from} --shard {shard} --der -f {file}")).await;
         assert!(fetched.status.success() && fetched.stderr.contains("signed by CN="), "{from}: {fetched:?}");

@@ -106,7 +106,8 @@ pub(super) async fn answering_service(ground: &Ground, system: &str, responder: 
         services.delete("chancery-responder", &DeleteParams::default()).await.expect("it can go");
         wait_gone(&services, "chancery-responder", crate::stage::SOON).await;
     }
-    let service = object!({"metadata": {"name": "chancery-responder"}, "spec": {"ports": [{"name": "http", "port": 80, "targetPort": port}]}});
+    let service =
+        object!({"metadata": {"name": "chancery-responder"}, "spec": {"ports": [{"name": "http", "port": 80, "targetPort": port}]}});
     services.create(&PostParams::default(), &serde_json::from_value(service).expect("a Service")).await.expect("it is made");
     let slice = object!({
         "metadata": {"name": "chancery-responder-here", "labels": {"kubernetes.io/service-name": "chancery-responder"}},

@@ -64,7 +64,8 @@ async fn lost<'a>(ground: &'a Ground, own: &mut OwnOperator, responder: &crate::
     stage.revoke("second", "keyCompromise").await;
     stage.revoked("second").await;
     consumer.served_revoked().await;
-    let lost = Lost { second: serial(&second).to_owned(), stage, maps, consumer, folder: tempfile::tempdir().expect("a folder"), older, ground };
+    let lost =
+        Lost { second: serial(&second).to_owned(), stage, maps, consumer, folder: tempfile::tempdir().expect("a folder"), older, ground };
     let system = own.ground.system.clone();
     // The checkpoint of all that was done.
     let lines = Ledger::read(&lost.maps).await;
@@ -155,7 +156,10 @@ async fn where_the_operator_went_on_what_was_lost_is_recorded_once_more() {
     for act in [Act::Issued, Act::Revoked] {
         let lines = lost.acts(&ledger, act);
         assert_eq!(lines.len(), 1, "{act:?}");
-        assert!(lines[0].entry.actor.starts_with("restore, ") && lines[0].entry.recorded.is_some_and(|then| then < lines[0].time), "{lines:?}");
+        assert!(
+            lines[0].entry.actor.starts_with("restore, ") && lines[0].entry.recorded.is_some_and(|then| then < lines[0].time),
+            "{lines:?}"
+        );
     }
     let list = lost.consumer.served("the second is on the list", |list| list.entry(&lost.second).is_some()).await;
     assert_eq!(list.entry(&lost.second).map(|entry| entry.reason), Some(1));

@@ -135,7 +135,12 @@ fn what_cannot_be_done_here_says_what_it_needs() {
         }
     }
     let needed: BTreeSet<String> = blocks().into_iter().filter_map(|(_, block)| block.word("needs").map(str::to_owned)).collect();
-    wrong.extend(NEEDS.iter().filter(|(need, _)| !needed.contains(*need) && !OF_OTHERS.contains(need)).map(|(need, _)| format!("no block needs `{need}`")));
+    wrong.extend(
+        NEEDS
+            .iter()
+            .filter(|(need, _)| !needed.contains(*need) && !OF_OTHERS.contains(need))
+            .map(|(need, _)| format!("no block needs `{need}`")),
+    );
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 

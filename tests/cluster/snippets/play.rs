@@ -179,7 +179,8 @@ fn merge(into: &mut Value, part: &Value) {
 
 /// Whether what was printed is like what was expected: `...` for anything, alone on a line for any lines; spaces do not count.
 fn like(expected: &str, printed: &str) -> bool {
-    let lines = |text: &str| -> Vec<String> { text.trim().lines().map(|line| line.split_whitespace().collect::<Vec<_>>().join(" ")).collect() };
+    let lines =
+        |text: &str| -> Vec<String> { text.trim().lines().map(|line| line.split_whitespace().collect::<Vec<_>>().join(" ")).collect() };
     lines_like(&lines(expected), &lines(printed))
 }
 

@@ -28,7 +28,8 @@ impl Pods {
         let (tell, responder) = watch::channel(None);
         let ground = ground.clone();
         std::thread::spawn(move || {
-            let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().expect("a runtime can be made");
+            let runtime =
+                tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().expect("a runtime can be made");
             runtime.block_on(async {
                 let mut node = Node { ground: ground.again(), name, running: HashMap::new(), tell };
                 node.follow().await;
