@@ -42,16 +42,16 @@ pub(crate) struct Revoke {
     #[arg(long, value_name = "NAMESPACE/NAME", value_parser = namespaced, conflicts_with_all = ["names", "selector", "all", "namespace", "all_namespaces"])]
     list: Option<(String, String)>,
     /// The serial number of a certificate, hexadecimal, with or without colons; repeatable.
-    #[arg(long = "serial", value_name = "HEX", value_parser = serial, value_delimiter = ',', requires = "list")]
+    #[arg(long = "serial", value_name = "HEX", value_parser = serial, value_delimiter = ',')]
     serials: Vec<SerialNumber>,
     /// All certificates with this key, which is blocked too; repeatable.
-    #[arg(long = "key-id", value_name = "HEX", value_delimiter = ',', requires = "list")]
+    #[arg(long = "key-id", value_name = "HEX", value_delimiter = ',')]
     keys: Vec<KeyId>,
     /// Puts them on hold: on the list until they are released.
-    #[arg(long, requires = "list", conflicts_with_all = ["reason", "release"])]
+    #[arg(long, conflicts_with_all = ["reason", "release"])]
     hold: bool,
     /// Releases what is on hold.
-    #[arg(long, requires = "list", conflicts_with_all = ["reason", "invalidity_date", "keys"])]
+    #[arg(long, conflicts_with_all = ["reason", "invalidity_date", "keys"])]
     release: bool,
     /// Does not ask.
     #[arg(short, long)]
@@ -100,6 +100,11 @@ fn serial(text: &str) -> Result<SerialNumber, String> {
 
 impl Revoke {
     pub(crate) fn run(self) -> anyhow::Result<ExitCode> {
+        // clap drops a `requires` where the names exclude what is required.
+        let of_list = !self.serials.is_empty() || !self.keys.is_empty() || self.hold || self.release;
+        if self.list.is_none() && of_list {
+            return Err(Misuse("--serial, --key-id, --hold and --release need --list NAMESPACE/NAME").into());
+        }
         if self.list.is_none() && self.chosen.is_empty() {
             return Err(Misuse("name the Certificates, or choose them by -l LABELS or --all; or say --list and --serial").into());
         }

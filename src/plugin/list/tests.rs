@@ -78,7 +78,7 @@ fn rows() -> Vec<(CertificateRow, &'static [State], &'static str)> {
 fn each_state_has_its_words_and_is_found_by_them() {
     for (row, states, words) in rows() {
         assert_eq!(row.states.iter().copied().collect::<Vec<_>>(), states, "{}", row.name);
-        assert_eq!(row.cells[1].text, words, "{}", row.name);
+        assert_eq!(row.cells(now())[6].text, words, "{}", row.name);
     }
     for state in State::value_variants() {
         let wanted = Wanted { states: vec![*state], ..Wanted::default() };
@@ -116,9 +116,9 @@ fn reasons_are_read_as_words() {
 
 #[test]
 fn a_name_that_stands_twice_is_shown_once_and_few_of_many_are() {
-    let row = certificate("well", "ca", Value::Null);
+    let mut row = certificate("well", "ca", Value::Null);
     assert_eq!(row.names, ["a.example.com"]);
-    let many = CertificateRow { names: (0..7).map(|number| format!("{number}.example.com")).collect(), ..row };
-    let shown = many.cells(now()).pop().unwrap().text;
+    row.names = (0..7).map(|number| format!("{number}.example.com")).collect();
+    let shown = row.cells(now()).pop().unwrap().text;
     assert!(shown.starts_with("0.example.com,1.example.com") && shown.ends_with("4.example.com and 2 more"), "{shown}");
 }

@@ -1,4 +1,4 @@
-//! What to do about a condition, by its reason: the tables of `docs/concepts.md`, as one line each.
+//! What to do about a condition, by its reason: what `docs/troubleshooting.md` says, as one line each.
 //!
 //! Every reason that a condition may have stands here; a test holds it.
 
@@ -158,20 +158,23 @@ mod tests {
 
     #[test]
     fn what_the_docs_tell_people_to_do_is_told_here_too() {
-        let page = include_str!("../../../docs/concepts.md");
-        let section = |from: &str| page.split_once(from).and_then(|(_, rest)| rest.split("\n###").next()).unwrap();
-        for (scope, heading) in [
-            (Scope::Certificate, "### Of a Certificate: what to do"),
-            (Scope::Issuer, "### Of an issuer"),
-            (Scope::List, "### Of a RevocationList"),
-        ] {
-            for row in section(heading).lines().filter(|line| line.starts_with("| `")) {
-                let cells: Vec<&str> = row.split(" | ").collect();
-                let told = cells.get(2).is_some_and(|cell| !cell.trim_matches([' ', '|']).is_empty());
-                for reason in cells[0].split('`').skip(1).step_by(2).filter(|_| told) {
-                    assert!(advice(scope, reason).is_some_and(|advice| !advice.is_empty()), "{scope:?} {reason}");
-                }
+        let page = include_str!("../../../docs/troubleshooting.md");
+        let mut chapter = "";
+        for line in page.split("\n#").skip(1) {
+            if let Some(heading) = line.strip_prefix("# ") {
+                chapter = heading.lines().next().unwrap_or_default();
             }
+            let Some(reason) = line.strip_prefix("## ").and_then(|section| section.lines().next()) else { continue };
+            let scope = match chapter {
+                "A Certificate is not ready" | "Revocation of a Certificate" => Scope::Certificate,
+                "An issuer" => Scope::Issuer,
+                "A RevocationList" => Scope::List,
+                _ => continue,
+            };
+            let told = line.split_once("- **Do**: ").is_some_and(|(_, told)| !told.starts_with("nothing"));
+            let advice = advice(scope, reason).unwrap_or_else(|| panic!("{chapter}: {reason} is not known here"));
+            assert!(!told || !advice.is_empty(), "{chapter}: {reason}");
         }
+        assert_eq!(chapter, "Reasons of Events", "the chapters were read");
     }
 }

@@ -7,13 +7,7 @@ use kube::ResourceExt as _;
 use serde::Serialize;
 
 use super::{
-    ConditionLine, EventLine, Next,
-    advice::Scope,
-    chain::{Link, SecretFacts},
-    condition_lines,
-    facts::CertificateFacts,
-    is_well,
-    text::Page,
+    ConditionLine, EventLine, Next, advice::Scope, chain::SecretFacts, condition_lines, facts::CertificateFacts, is_well, text::Page,
     unseen,
 };
 use crate::{
@@ -22,6 +16,7 @@ use crate::{
         condition::{self, find},
     },
     plugin::{
+        inspect::Described,
         list::{issuer_name, names},
         output::{Report, Table, Tone},
         read::object_name,
@@ -246,13 +241,13 @@ impl CertificateReport {
         Ok(())
     }
 
-    fn link(&self, page: &mut Page<'_>, place: usize, link: &Link) -> io::Result<()> {
+    fn link(&self, page: &mut Page<'_>, place: usize, link: &Described) -> io::Result<()> {
         let subject = if link.subject.is_empty() { "(no subject)" } else { link.subject.as_str() };
         page.heading(&format!("Certificate {place}: {subject}{}", if link.is_ca { " (a CA)" } else { "" }))?;
         page.field("Issuer", &link.issuer)?;
         let tone = if link.not_after <= self.now { Tone::Bad } else { Tone::Plain };
         page.toned("Valid", &format!("{} to {}", link.not_before, moment(link.not_after, self.now)), tone)?;
-        page.field("Key", &format!("{}, {}", link.key, link.key_id))?;
+        page.field("Key", &format!("{}, {}", link.key.algorithm, link.key.id))?;
         page.field("Serial", &link.serial_number)?;
         page.field("SHA-256", &link.sha256)
     }

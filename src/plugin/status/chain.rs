@@ -6,55 +6,13 @@ use k8s_openapi::{ByteString, api::core::v1::Secret};
 use kube::ResourceExt as _;
 use serde::Serialize;
 
-use crate::api::{Certificate, names};
-
-/// A certificate.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "camelCase")]
-pub struct Link {
-    /// Whose it is.
-    pub subject: String,
-    /// Who signed it.
-    pub issuer: String,
-    /// From when it is valid.
-    pub not_before: Timestamp,
-    /// Until when it is valid.
-    pub not_after: Timestamp,
-    /// The kind of its key.
-    pub key: String,
-    /// The name of its key.
-    #[serde(rename = "keyID")]
-    pub key_id: String,
-    /// Its serial number.
-    pub serial_number: String,
-    /// The SHA-256 of its DER.
-    pub sha256: String,
-    /// Whether it is a CA's.
-    #[serde(rename = "isCA")]
-    pub is_ca: bool,
-}
-
-impl Link {
-    fn of(certificate: &X509) -> Self {
-        Self {
-            subject: certificate.subject().to_string(),
-            issuer: certificate.issuer().to_string(),
-            not_before: certificate.not_before(),
-            not_after: certificate.not_after(),
-            key: certificate
-                .public_key()
-                .algorithm()
-                .map_or_else(|| "of a kind that is not known here".to_owned(), |kind| kind.to_string()),
-            key_id: certificate.key_id().to_string(),
-            serial_number: certificate.serial().to_string(),
-            sha256: certificate.sha256(),
-            is_ca: certificate.ca().is_some(),
-        }
-    }
-}
+use crate::{
+    api::{Certificate, names},
+    plugin::inspect::Described,
+};
 
 /// A Secret, but for the values in it.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct SecretFacts {
     /// Its name.
@@ -72,7 +30,7 @@ pub struct SecretFacts {
     /// Whether its certificate is one for the time being.
     pub is_temporary: bool,
     /// The certificates of tls.crt, then those of ca.crt.
-    pub chain: Vec<Link>,
+    pub chain: Vec<Described>,
     /// What is wrong with it.
     pub problems: Vec<String>,
 }
@@ -127,7 +85,7 @@ impl SecretFacts {
             owner,
             is_current,
             is_temporary,
-            chain: own.iter().chain(&roots).map(Link::of).collect(),
+            chain: own.iter().chain(&roots).map(Described::of).collect(),
             problems,
         }
     }

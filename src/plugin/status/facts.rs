@@ -1,8 +1,8 @@
 //! What is read for a report, as the person who runs it. What may not be read, or is not there, is noted.
 
-use chancery_pki::{Crl, KeyId, Revoked, SerialNumber};
+use chancery_pki::{KeyId, Revoked, SerialNumber};
 use jiff::Timestamp;
-use k8s_openapi::api::core::v1::{ConfigMap, Event, Secret};
+use k8s_openapi::api::core::v1::{Event, Secret};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::{Api, Client, ResourceExt as _, api::ListParams};
 
@@ -10,9 +10,8 @@ use super::{EventLine, chain::SecretFacts};
 use crate::{
     api::{Certificate, ClusterIssuer, Issuer, IssuerRef, IssuerSpec, IssuerStatus, RevocationList, condition, reason},
     cluster::CallError,
-    lists::{self, Head, Kind},
-    plugin::read,
-    register::Document,
+    lists::{self, Kind},
+    plugin::{published::Published, read},
 };
 
 /// How many Events are shown.
@@ -45,9 +44,7 @@ impl From<ClusterIssuer> for AnyIssuer {
 
 /// What a published list says of a serial number.
 #[derive(Clone, Debug)]
-pub struct Published {
-    /// The list's number.
-    pub number: Option<String>,
+pub struct OnList {
     /// The serial's entry; none: it is not revoked.
     pub entry: Option<Revoked>,
 }
@@ -64,7 +61,7 @@ pub struct CertificateFacts {
     /// The RevocationList that covers its authority.
     pub list: Option<RevocationList>,
     /// What is published of its serial number.
-    pub published: Option<Published>,
+    pub published: Option<OnList>,
     /// What happened lately, the latest first.
     pub events: Vec<EventLine>,
     /// What could not be read, and why.
@@ -97,7 +94,10 @@ pub async fn certificate(
         list = covering(client, operator, namespace, &authority, &mut unread).await;
         if list.is_some() {
             let serial = status.serial_number.as_deref().and_then(|serial| serial.parse().ok());
-            published = of_serial(client, operator, &authority, serial.as_ref(), &mut unread).await;
+            if let (Ok(authority), Some(serial)) = (authority.parse(), serial) {
+                let found = on_list(client, operator, &authority, &serial).await;
+                published = found.map_err(|error| unread.push(error)).ok().flatten();
+            }
         }
     }
     let events = events(client, &certificate.metadata, &mut unread).await;
@@ -152,40 +152,20 @@ fn covers(list: &RevocationList, authority: &str) -> bool {
 }
 
 /// What the published list of an authority says of a serial number.
-async fn of_serial(
-    client: &Client,
-    operator: &str,
-    authority: &str,
-    serial: Option<&SerialNumber>,
-    unread: &mut Vec<String>,
-) -> Option<Published> {
-    let authority: KeyId = authority.parse().ok()?;
-    let read = published(client, operator, &authority, serial?).await;
-    read.map_err(|error| unread.push(error)).ok().flatten()
-}
-
-async fn published(client: &Client, operator: &str, authority: &KeyId, serial: &SerialNumber) -> Result<Option<Published>, String> {
-    let maps: Api<ConfigMap> = Api::namespaced(client.clone(), operator);
-    let get = async |name: String| {
-        let found = maps.get_opt(&name).await.map_err(CallError::of("get", "ConfigMap", Some(operator), &name));
-        found.map(|map| map.map(Document::from)).map_err(|error| error.to_string())
-    };
-    let Some(head) = get(lists::head_name(authority)).await? else { return Ok(None) };
-    let broken = |error: lists::ReadError| format!("the published list: {error}");
-    let head = Head::from_document(&head).map_err(broken)?;
+async fn on_list(client: &Client, operator: &str, authority: &KeyId, serial: &SerialNumber) -> Result<Option<OnList>, String> {
+    let published = Published::new(client.clone(), operator);
+    let Some(head) = published.head(authority).await.map_err(|error| error.to_string())? else { return Ok(None) };
     let shard = lists::shard_of(serial, head.settings.shards);
-    let mut chunks = Vec::new();
+    let mut found = OnList { entry: None };
+    // What changed last is on the delta.
     for kind in [Kind::Full, Kind::Delta] {
-        for name in head.chunk_names(shard, kind) {
-            chunks.extend(get(name).await?);
+        if head.of(shard, kind).is_some() {
+            let list = published.list(&head, shard, kind).await.map_err(|error| error.to_string())?;
+            let entry = list.find(serial).map_err(|error| format!("the published list: {error}"))?;
+            found.entry = entry.or(found.entry);
         }
     }
-    let octets = |name: &str| chunks.iter().find(|chunk| chunk.name == name)?.binary.get(crate::api::names::LIST_DER).map(Vec::as_slice);
-    let read = lists::read_shard(&head, shard, &octets).map_err(broken)?;
-    let entry = |list: &Crl| list.find(serial).map_err(|error| format!("the published list: {error}"));
-    let full = entry(&read.full)?;
-    let newer = read.delta.as_ref().map(entry).transpose()?.flatten();
-    Ok(Some(Published { number: read.full.number().map(|number| number.to_string()), entry: newer.or(full) }))
+    Ok(Some(found))
 }
 
 /// The latest Events about an object.

@@ -99,6 +99,16 @@ impl Program {
         self
     }
 
+    /// Runs it on a terminal of its own, where what it reads is typed. All that it prints is its standard output then, with the echo of
+    /// what was typed.
+    pub(crate) fn on_terminal(self) -> Self {
+        let quoted = |text: &OsStr| format!("'{}'", text.to_string_lossy().replace('\'', "'\\''"));
+        let words = std::iter::once(self.path.as_os_str()).chain(self.arguments.iter().map(OsString::as_os_str));
+        let line = words.map(quoted).collect::<Vec<_>>().join(" ");
+        let arguments = ["--quiet", "--return", "--echo", "never", "--command", &line, "/dev/null"];
+        Self { path: PathBuf::from("script"), arguments: arguments.map(OsString::from).to_vec(), ..self }.env("TERM", "xterm")
+    }
+
     /// Runs it to its end, whatever that is. Panics only if it cannot be started or its time is over.
     pub(crate) async fn finish(self) -> Finished {
         let shown = self.shown();

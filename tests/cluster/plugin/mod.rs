@@ -3,10 +3,16 @@
 //! What it prints is held in snapshots ([`shown::Shown`]); what programs read (JSON, YAML, exit codes) is compared by value.
 
 mod check;
+mod completion;
 mod crl;
 mod inspect;
+mod list;
 mod lists;
 mod ocsp;
 mod register;
+mod renew;
+mod revoke;
 mod shown;
+mod status;
 mod verify;
+mod viewer;

@@ -60,6 +60,14 @@ impl Stage {
         Self { ground, namespace: name, system: SYSTEM.to_owned(), client, _namespace: Some(namespace) }
     }
 
+    /// In a new namespace of exactly this name: for a test whose output is compared letter by letter. No other test may use it.
+    pub(crate) async fn named(name: &str) -> Self {
+        let ground = Ground::with_operator().await;
+        let namespace = Namespace::named(&ground, name).await;
+        let client = ground.client.clone();
+        Self { ground, namespace: name.to_owned(), system: SYSTEM.to_owned(), client, _namespace: Some(namespace) }
+    }
+
     /// In the namespace of an operator of its own.
     pub(crate) fn of_own(ground: &Ground, own: &OwnGround) -> Self {
         Self::of_namespace(ground, &own.namespace, &own.system)
