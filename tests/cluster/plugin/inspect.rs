@@ -90,7 +90,7 @@ async fn what_is_wrong_with_a_secret_is_said_and_ends_with_3() {
     });
     let secrets: kube::Api<k8s_openapi::api::core::v1::Secret> = namespace.api();
     secrets.create(&kube::api::PostParams::default(), &serde_json::from_value(secret).unwrap()).await.unwrap();
-    let shown = Shown::new().replace(namespace.name.clone(), "<namespace>").replace(r"\b[0-9a-f]{40}\b", "<identifier>").replace(r"Serial: +[0-9a-f]+", "Serial: <serial>");
+    let shown = Shown::new().replace(namespace.name.clone(), "<namespace>").replace(r"\b[0-9a-f]{40}\b", "<identifier>").replace(r"Serial: +[0-9a-f]+", "Serial: <serial>").replace(r"\(of \w+, ends in \w+\)", "(<span>)");
     let found = kubectl_chancery(&ground, &format!("inspect secret bad -n {}", namespace.name)).finish().await;
     shown.assert("inspect-bad-secret", &found);
     let absent = kubectl_chancery(&ground, &format!("inspect secret absent -n {}", namespace.name)).finish().await;
@@ -126,6 +126,8 @@ async fn a_file_is_read_in_any_form_and_without_a_cluster() {
     assert!(locked.status.code() == Some(1) && locked.stderr.contains("give its password with --password-from"), "{locked:?}");
     let nothing = look(&["/dev/null"]).await;
     assert!(nothing.status.code() == Some(1) && nothing.stderr.contains("neither a certificate nor a key"), "{nothing:?}");
+    let ended = Program::kubectl_chancery(&ground).args(["inspect", "file", "-"]).stdin(ForeignCa::of_years("Old", 2010, 2015).certificate).finish().await;
+    assert!(ended.status.code() == Some(3) && ended.stdout.contains("PROBLEM: -: certificate 1 (CN=Old) ended"), "{ended:?}");
     let piped = Program::kubectl_chancery(&ground).args(["inspect", "file", "-"]).stdin(certificate).run().await;
     assert!(piped.contains("note: who signed"), "{piped}");
 }

@@ -20,6 +20,7 @@ async fn covered(name: &str) -> (Stage, Consumer) {
 
 fn shown(stage: &Stage) -> Shown {
     Shown::new().replace(stage.namespace.clone(), "<namespace>").replace(r"(CHECK|chain|time|names|purpose|keys|constraints|path|revocation) {2,}", "$1   ")
+        .replace(r"/\S*/\.tmp\w+/", "<folder>/")
         .replace(r"\b[0-9dhms]+ old", "<age> old")
         .replace(r"\bthe next in [0-9dhms]+", "the next in <span>")
 }
@@ -58,6 +59,11 @@ async fn another_name_another_purpose_and_another_time_are_refused() {
         .finish()
         .await;
     assert!(!openssl.status.success(), "openssl holds it to be for another name");
+    let late = Program::openssl()
+        .args(["verify", "-CAfile", &consumer.path("roots.pem"), "-attime", "4070908800", &consumer.path("leaf.pem")])
+        .finish()
+        .await;
+    assert!(!late.status.success() && late.stderr.contains("expired"), "{late:?}");
     // Who trusts somebody else trusts nobody here.
     let other = Stage::set("verify").await;
     other.authority().await;
