@@ -17,6 +17,9 @@ use crate::{
     register::{Act, Line},
 };
 
+#[cfg(test)]
+mod tests;
+
 /// How many digits of a key id are shown where it is one of several.
 const DIGITS: usize = 16;
 
@@ -309,7 +312,10 @@ impl Explanation {
 
 impl Report for Explanation {
     fn text(&self, _wide: bool, out: &mut dyn Write) -> io::Result<()> {
-        let mut field = |name: &str, value: &str| writeln!(out, "{:<15} {value}", format!("{name}:"));
+        let mut field = |name: &str, value: &str| {
+            let name = if name.is_empty() { String::new() } else { format!("{name}:") };
+            writeln!(out, "{name:<15} {value}")
+        };
         field("Serial", &self.serial_number)?;
         field("Authority", &plain(&format!("{}, key {}", self.issuer, self.authority)))?;
         let age = span(self.at.duration_since(self.this_update));
@@ -327,7 +333,7 @@ impl Report for Explanation {
             let owner = line.owner.as_ref().map_or_else(String::new, |owner| format!(" for {owner}"));
             let reason = if line.reason.is_empty() { String::new() } else { format!(" ({})", line.reason) };
             let told = format!("line {}: {} at {:.0}{owner}{code}{from}{reason}", line.sequence, line.act, line.time);
-            field(if index == 0 { "Register" } else { "" }, &plain(&told).replacen(": ", ": ", 1))?;
+            field(if index == 0 { "Register" } else { "" }, &plain(&told))?;
         }
         if self.register.is_empty() {
             let why =

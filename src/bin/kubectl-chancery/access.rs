@@ -44,7 +44,7 @@ impl Access {
 #[derive(Args, Debug)]
 pub(crate) struct OneNamespace {
     /// The object's namespace. Unset: that of the kubeconfig's context.
-    #[arg(short, long)]
+    #[arg(short, long, global = true)]
     namespace: Option<String>,
     #[command(flatten)]
     pub(crate) access: Access,
@@ -151,7 +151,7 @@ impl Chosen {
 #[derive(Args, Debug)]
 pub(crate) struct Operator {
     /// The operator's namespace.
-    #[arg(long, value_name = "NAMESPACE", env = "CHANCERY_NAMESPACE", default_value = names::DEFAULT_NAMESPACE)]
+    #[arg(long, value_name = "NAMESPACE", env = "CHANCERY_NAMESPACE", default_value = names::DEFAULT_NAMESPACE, global = true)]
     pub(crate) operator_namespace: String,
 }
 
@@ -159,7 +159,7 @@ pub(crate) struct Operator {
 #[derive(Args, Clone, Copy, Debug)]
 pub(crate) struct Printed {
     /// How it is printed.
-    #[arg(short, long, value_name = "FORMAT", default_value = "table")]
+    #[arg(short, long, value_name = "FORMAT", default_value = "table", global = true)]
     pub(crate) output: Format,
 }
 

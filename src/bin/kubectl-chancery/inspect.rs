@@ -6,30 +6,30 @@ use chancery::{
     cluster::{Clock as _, SystemClock},
     plugin::{
         inspect::inspect,
-        output::{Format, print},
+        output::print,
     },
 };
 use clap::Args;
 
-use crate::source::{Place, Source};
-use crate::{NOT_WELL, access::runtime};
+use crate::access::{OneNamespace, Printed, runtime};
+use crate::source::Source;
+use crate::NOT_WELL;
 
 #[derive(Args, Debug)]
 pub(crate) struct Inspect {
     #[command(subcommand)]
     source: Source,
-    /// How it is printed.
-    #[arg(short, long, value_name = "FORMAT", default_value = "table", global = true)]
-    output: Format,
     #[command(flatten)]
-    place: Place,
+    printed: Printed,
+    #[command(flatten)]
+    place: OneNamespace,
 }
 
 impl Inspect {
     pub(crate) fn run(&self) -> anyhow::Result<ExitCode> {
         let material = runtime()?.block_on(self.source.material(&self.place))?;
         let found = inspect(&material, SystemClock.now());
-        print(&found, self.output)?;
+        print(&found, self.printed.output)?;
         Ok(if found.is_well() { ExitCode::SUCCESS } else { ExitCode::from(NOT_WELL) })
     }
 }

@@ -4,18 +4,17 @@ use std::{fs, path::PathBuf, process::ExitCode, time::Duration};
 
 use anyhow::{Context as _, bail};
 use chancery::{
-    api::names,
     cluster::{Clock as _, SystemClock},
     plugin::{
         ocsp::{self, Asked, Method, explain, issuer_among},
-        output::{Format, print},
+        output::print,
     },
 };
 use chancery_pki::Certificate;
 use clap::Args;
 
-use crate::access::{duration, runtime};
-use crate::source::{Place, Source};
+use crate::access::{OneNamespace, Operator, Printed, duration, runtime};
+use crate::source::{Source, open};
 use crate::{NOT_WELL, input::read};
 
 #[derive(Args, Debug)]
@@ -40,17 +39,15 @@ pub(crate) struct Ocsp {
     /// How long the responder may take.
     #[arg(long = "limit", value_name = "DURATION", default_value = "10s", value_parser = duration, global = true)]
     limit: Duration,
-    /// The operator's namespace, where the responder's Service is.
-    #[arg(long, env = "CHANCERY_NAMESPACE", default_value = names::DEFAULT_NAMESPACE, global = true)]
-    operator_namespace: String,
+    #[command(flatten)]
+    operator: Operator,
     /// The responder's Service.
     #[arg(long, value_name = "NAME", default_value = "chancery-responder", global = true)]
     service: String,
-    /// How it is printed.
-    #[arg(short, long, value_name = "FORMAT", default_value = "table", global = true)]
-    output: Format,
     #[command(flatten)]
-    place: Place,
+    printed: Printed,
+    #[command(flatten)]
+    place: OneNamespace,
 }
 
 impl Ocsp {
@@ -73,16 +70,16 @@ impl Ocsp {
         let (from, (octets, answer)) = match url {
             Some(url) => (url.clone(), asked.of_url(url, method, self.limit).await?),
             None => {
-                let (client, _) = self.place.open().await?;
-                let answer = asked.of_service(&client, &self.operator_namespace, &self.service, self.limit).await?;
-                (format!("Service {}/{}", self.operator_namespace, self.service), answer)
+                let (client, _) = open(&self.place).await?;
+                let answer = asked.of_service(&client, &self.operator.operator_namespace, &self.service, self.limit).await?;
+                (format!("Service {}/{}", self.operator.operator_namespace, self.service), answer)
             }
         };
         if let Some(path) = &self.keep {
             fs::write(path, &octets).with_context(|| path.display().to_string())?;
         }
         let explained = explain(&asked, leaf, issuer, &answer, &from, SystemClock.now());
-        print(&explained, self.output)?;
+        print(&explained, self.printed.output)?;
         Ok(if explained.is_well() { ExitCode::SUCCESS } else { ExitCode::from(NOT_WELL) })
     }
 }

@@ -6,7 +6,7 @@ use chancery::plugin::material::{self, Endpoint, Material};
 use clap::{Args, Subcommand};
 use kube::Client;
 
-use crate::access::{Access, duration};
+use crate::access::{OneNamespace, duration};
 use crate::input::read;
 
 #[derive(Clone, Debug, Subcommand)]
@@ -65,35 +65,23 @@ impl Opening {
     }
 }
 
-/// In which cluster and namespace objects are looked for.
-#[derive(Args, Debug)]
-pub(crate) struct Place {
-    /// The namespace of the object. Unset: that of the kubeconfig's context.
-    #[arg(short, long, global = true)]
-    pub(crate) namespace: Option<String>,
-    #[command(flatten)]
-    pub(crate) access: Access,
-}
-
-impl Place {
-    /// A client, and the namespace that is meant.
-    pub(crate) async fn open(&self) -> anyhow::Result<(Client, String)> {
-        let client = self.access.client().await?;
-        let namespace = self.namespace.clone().unwrap_or_else(|| client.default_namespace().to_owned());
-        Ok((client, namespace))
-    }
+/// A client, and the namespace that is meant.
+pub(crate) async fn open(place: &OneNamespace) -> anyhow::Result<(Client, String)> {
+    let client = place.access.client().await?;
+    let namespace = place.name(&client);
+    Ok((client, namespace))
 }
 
 impl Source {
     /// What is found there.
-    pub(crate) async fn material(&self, place: &Place) -> anyhow::Result<Material> {
+    pub(crate) async fn material(&self, place: &OneNamespace) -> anyhow::Result<Material> {
         Ok(match self {
             Self::Secret { name, opening } => {
-                let (password, (client, namespace)) = (opening.password()?, place.open().await?);
+                let (password, (client, namespace)) = (opening.password()?, open(place).await?);
                 material::secret(&client, &namespace, name, password.as_ref().map(|password| password.as_slice())).await?
             }
             Self::Certificate { name, opening } => {
-                let (password, (client, namespace)) = (opening.password()?, place.open().await?);
+                let (password, (client, namespace)) = (opening.password()?, open(place).await?);
                 material::certificate(&client, &namespace, name, password.as_ref().map(|password| password.as_slice())).await?
             }
             Self::File { path, opening } => {

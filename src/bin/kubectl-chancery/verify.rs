@@ -4,11 +4,10 @@ use std::{path::PathBuf, process::ExitCode, time::Duration};
 
 use anyhow::{Context as _, bail};
 use chancery::{
-    api::names,
     cluster::{Clock as _, SystemClock},
     plugin::{
         material::{self, Material, Trusted},
-        output::{Format, print},
+        output::print,
         published::Published,
         verify::{Path, Question, Sources, evidence, verify},
     },
@@ -17,8 +16,8 @@ use chancery_pki::{Certificate, Crl, Usage};
 use clap::{Args, ValueEnum};
 use jiff::Timestamp;
 
-use crate::access::{duration, runtime};
-use crate::source::{Place, Source};
+use crate::access::{OneNamespace, Operator, Printed, duration, runtime};
+use crate::source::{Source, open};
 use crate::{NOT_WELL, input::read};
 
 #[derive(Args, Debug)]
@@ -49,17 +48,15 @@ pub(crate) struct Verify {
     /// Looks at the lists in the operator's namespace instead of the URLs in the certificates.
     #[arg(long, global = true)]
     cluster_lists: bool,
-    /// The operator's namespace, where the lists are.
-    #[arg(long, env = "CHANCERY_NAMESPACE", default_value = names::DEFAULT_NAMESPACE, global = true)]
-    operator_namespace: String,
+    #[command(flatten)]
+    operator: Operator,
     /// How long each list or answer may take.
     #[arg(long = "limit", value_name = "DURATION", default_value = "10s", value_parser = duration, global = true)]
     limit: Duration,
-    /// How it is printed.
-    #[arg(short, long, value_name = "FORMAT", default_value = "table", global = true)]
-    output: Format,
     #[command(flatten)]
-    place: Place,
+    printed: Printed,
+    #[command(flatten)]
+    place: OneNamespace,
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
@@ -101,7 +98,7 @@ impl Verify {
             at,
         };
         let found = verify(&question, &path, revocation);
-        print(&found, self.output)?;
+        print(&found, self.printed.output)?;
         Ok(match (found.valid, found.is_partial() && self.revocation == Revocation::Require) {
             (false, _) => ExitCode::from(NOT_WELL),
             (true, true) => ExitCode::FAILURE,
@@ -111,8 +108,8 @@ impl Verify {
 
     async fn trusted(&self, material: &Material) -> anyhow::Result<Trusted> {
         if let Some(issuer) = &self.issuer {
-            let (client, namespace) = self.place.open().await?;
-            return Ok(material::issuer(&client, &namespace, &self.operator_namespace, issuer).await?);
+            let (client, namespace) = open(&self.place).await?;
+            return Ok(material::issuer(&client, &namespace, &self.operator.operator_namespace, issuer).await?);
         }
         if self.ca.is_empty() {
             let certificates = material.trust();
@@ -141,7 +138,7 @@ impl Verify {
         }
         let cluster = if self.cluster_lists {
             let client = self.place.access.client().await?;
-            Some(Published::new(client, &self.operator_namespace))
+            Some(Published::new(client, &self.operator.operator_namespace))
         } else {
             None
         };

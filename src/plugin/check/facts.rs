@@ -1,6 +1,6 @@
 //! What is found in a cluster, before anything is said about it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use futures::{StreamExt as _, stream};
 use http::{Request, header};
@@ -37,7 +37,7 @@ use crate::{
         published::Published,
         read,
     },
-    register::{self, Document},
+    register::{self, Document, RegisterId, examine::Examined},
 };
 
 /// How many reviews of access are asked for at once.
@@ -251,15 +251,15 @@ fn review(user: &str, needed: &Needed) -> SubjectAccessReview {
 async fn registers(client: &Client, namespace: &str) -> Found<BTreeMap<String, Result<usize, String>>> {
     let maps: Api<ConfigMap> = Api::namespaced(client.clone(), namespace);
     let documents = read::all(&maps, &ListParams::default().labels(register::LABEL)).await?;
-    let mut found: BTreeMap<String, Result<usize, String>> = BTreeMap::new();
-    for document in documents.into_iter().map(Document::from) {
-        let name = document.name.trim_start_matches("chancery-register-").split('-').next().unwrap_or_default().to_owned();
-        let verified = register::verify(document.lines()).map(|()| document.lines().lines().count());
-        let verified = verified.map_err(|error| format!("ConfigMap {}: {error}", document.name));
-        let so_far = found.remove(&name).unwrap_or(Ok(0));
-        found.insert(name, so_far.and_then(|lines| verified.map(|more| lines + more)));
-    }
-    Ok(found)
+    let documents: Vec<Document> = documents.into_iter().map(Document::from).collect();
+    let names = documents.iter().filter_map(|document| document.name.strip_prefix("chancery-register-")?.split('-').next()?.parse().ok());
+    let ids: BTreeSet<RegisterId> = names.collect();
+    let examined = ids.into_iter().map(|id| {
+        let examined = Examined::of(id, &documents);
+        let state = examined.faults.first().map_or(Ok(examined.lines.len()), |fault| Err(fault.to_string()));
+        (id.to_string(), state)
+    });
+    Ok(examined.collect())
 }
 
 async fn listing(published: &Published, at: Timestamp) -> Result<Listing, String> {

@@ -2,7 +2,10 @@
 //!
 //! It looks, and trusts nobody: that a certificate is signed by the next one says nothing about who may be trusted. That is `verify`.
 
-use std::io::{self, Write};
+use std::{
+    collections::BTreeSet,
+    io::{self, Write},
+};
 
 use chancery_pki::Certificate;
 use jiff::Timestamp;
@@ -254,8 +257,10 @@ impl Report for Inspection {
             let spoken = if spoken.is_empty() { "no TLS session".to_owned() } else { spoken };
             writeln!(out, "{}, asked for {}", plain(&spoken), plain(server_name))?;
         }
+        let mut shown = BTreeSet::new();
         for place in &self.places {
-            place.text(self.at, out)?;
+            place.text(self.at, &shown, out)?;
+            shown.extend(place.certificates.iter().map(|certificate| certificate.sha256.as_str()));
         }
         writeln!(out)?;
         for note in &self.notes {
@@ -273,9 +278,15 @@ impl Report for Inspection {
 }
 
 impl Place {
-    fn text(&self, now: Timestamp, out: &mut dyn Write) -> io::Result<()> {
+    /// Certificates that were shown before are not shown again.
+    fn text(&self, now: Timestamp, before: &BTreeSet<&str>, out: &mut dyn Write) -> io::Result<()> {
         let count = self.certificates.len();
-        for (index, certificate) in self.certificates.iter().enumerate() {
+        let known = count > 0 && self.certificates.iter().all(|certificate| before.contains(certificate.sha256.as_str()));
+        if known {
+            let told = if count == 1 { "one certificate, which is" } else { "certificates, all of which are" };
+            writeln!(out, "\n{}: {told} shown above", plain(&self.place))?;
+        }
+        for (index, certificate) in self.certificates.iter().enumerate().filter(|_| !known) {
             writeln!(out, "\n{}, certificate {} of {count}", plain(&self.place), index + 1)?;
             for (name, value) in certificate.fields(now) {
                 writeln!(out, "  {:<15} {}", format!("{name}:"), plain(&value))?;
@@ -287,7 +298,8 @@ impl Place {
                 Some(false) => ", NOT the key of the first certificate",
                 None => "",
             };
-            writeln!(out, "\n{}: a private key, {}, id {}{whose}", plain(&self.place), key.algorithm, key.id)?;
+            let gap = if known { "" } else { "\n" };
+            writeln!(out, "{gap}{}: a private key, {}, id {}{whose}", plain(&self.place), key.algorithm, key.id)?;
         }
         for list in &self.lists {
             let number = list.number.as_deref().unwrap_or("none");

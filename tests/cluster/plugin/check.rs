@@ -4,17 +4,17 @@ use std::fs;
 use std::time::Duration;
 
 use chancery::lists;
+use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::core::v1::{ConfigMap, ServiceAccount};
 use k8s_openapi::api::rbac::v1::RoleBinding;
-use kube::Api;
-use kube::ResourceExt as _;
 use kube::api::{DeleteParams, ListParams, Patch, PatchParams, PostParams};
+use kube::{Api, ResourceExt as _};
 use serde_json::{Value, json};
 
 use super::ocsp::answering_service;
 use super::shown::{Shown, json, kubectl_chancery};
-use crate::harness::{Finished, Ground, Namespace, OwnOperator, Program};
-use crate::stage::{Stage, authority_of, leaf, merged};
+use crate::harness::{Finished, Ground, Namespace, OwnOperator, Program, wait_gone};
+use crate::stage::{SOON, Stage, authority_of, leaf, merged};
 
 /// `check` as it is asked of an operator of one's own, which has no Deployment.
 fn check(ground: &Ground, own: &OwnOperator, more: &str) -> Program {
@@ -29,6 +29,16 @@ fn lines(finished: &Finished, topic: &str) -> Vec<(String, String)> {
     lines.map(|line| (line["level"].as_str().unwrap().to_owned(), line["found"].as_str().unwrap().to_owned())).collect()
 }
 
+/// Takes the Deployments away, whose pods nobody runs here: the programs run beside the cluster, as `make` runs them.
+async fn without_deployments(own: &OwnOperator) {
+    let deployments: Api<Deployment> = own.ground.system_api();
+    for deployment in deployments.list(&ListParams::default()).await.unwrap().items {
+        let name = deployment.name_any();
+        deployments.delete(&name, &DeleteParams::foreground()).await.unwrap();
+        wait_gone(&deployments, &name, SOON).await;
+    }
+}
+
 fn has(finished: &Finished, topic: &str, level: &str, text: &str) -> bool {
     lines(finished, topic).iter().any(|(how, found)| how == level && found.contains(text))
 }
@@ -38,6 +48,7 @@ async fn what_is_right_is_ok_and_what_breaks_is_told_with_what_to_do() {
     let ground = Ground::prepared().await;
     let mut own = OwnOperator::start(&ground).await;
     let stage = Stage::of_own(&ground, &own.ground);
+    without_deployments(&own).await;
     let responder = own.ground.responder(&ground).await;
     let status = stage.covered_by(&responder, json!({})).await;
     stage.issued("web", leaf("ca", "web")).await;
@@ -51,7 +62,6 @@ async fn what_is_right_is_ok_and_what_breaks_is_told_with_what_to_do() {
         .replace(r"with \d+ lines", "with <n> lines")
         .replace(r"\(\d+ rights\)", "(<n> rights)")
         .assert("check", &found);
-    let json = async |own: &OwnOperator| check(&ground, own, "-o json").finish().await;
 
     // A binding is gone.
     let bindings: Api<RoleBinding> = own.ground.api();
@@ -60,7 +70,7 @@ async fn what_is_right_is_ok_and_what_breaks_is_told_with_what_to_do() {
     // The API server learns of its own roles by watching them.
     let denied = tokio::time::timeout(Duration::from_secs(20), async {
         loop {
-            let found = json(&own).await;
+            let found = check(&ground, &own, "-o json").finish().await;
             if has(&found, "rights", "failed", "may not") {
                 return found;
             }
@@ -86,7 +96,7 @@ async fn what_is_right_is_ok_and_what_breaks_is_told_with_what_to_do() {
     maps.patch(&name, &PatchParams::default(), &Patch::Merge(&damaged)).await.unwrap();
     let dead = tokio::time::timeout(Duration::from_secs(30), async {
         loop {
-            let found = json(&own).await;
+            let found = check(&ground, &own, "-o json").finish().await;
             if has(&found, "lease", "failed", "was last heard of") {
                 return found;
             }
@@ -116,11 +126,7 @@ async fn definitions_of_another_version_are_told() {
     for topic in ["API server", "clocks", "lease"] {
         assert!(lines(&found, topic).iter().all(|(level, _)| level == "ok"), "{topic}: {:?}", lines(&found, topic));
     }
-    assert!(
-        lines(&found, "rights").iter().all(|(level, found)| level == "ok" && found.contains("may do all")),
-        "{:?}",
-        lines(&found, "rights")
-    );
+    assert!(lines(&found, "rights").iter().all(|(level, found)| level == "ok" && found.contains("may do all")), "{:?}", lines(&found, "rights"));
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -136,11 +142,7 @@ async fn who_may_not_look_is_told_so_and_nothing_is_called_broken() {
     let found = kubectl_chancery(&ground, &format!("check -n {} -o json", namespace.name)).env("KUBECONFIG", &kubeconfig).finish().await;
     assert!(found.status.success(), "{found:?}");
     for topic in ["CRDs", "Deployments", "rights", "lease", "registers", "lists", "Certificates"] {
-        assert!(
-            lines(&found, topic).iter().all(|(level, found)| level == "warning" && found.contains("not looked at")),
-            "{topic}: {:?}",
-            lines(&found, topic)
-        );
+        assert!(lines(&found, topic).iter().all(|(level, found)| level == "warning" && found.contains("not looked at")), "{topic}: {:?}", lines(&found, topic));
     }
     assert!(lines(&found, "API server").iter().all(|(level, _)| level == "ok"));
     let removed = kubectl_chancery(&ground, "check --uninstall").env("KUBECONFIG", &kubeconfig).finish().await;

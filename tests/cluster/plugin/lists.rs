@@ -27,7 +27,7 @@ async fn lists_are_listed_fetched_and_explained_as_the_responder_serves_them() {
             .replace(r"\b\d{19,20} {2,}", "<number>   ")
             .replace(r"\bshard [01]\b", "shard <shard>")
             .replace(r"/[01]\.crl", "/<shard>.crl")
-            .replace(r" (4|5)\d\d( {2,})", " <bytes>$2")
+            .replace(r"\b\d{3} {2,}(fresh)", "<bytes>   $1")
             .replace(r"\b5m(\d+s)?( {2,})", "<age>   ")
             .replace(r"\b[0-9dhms]+ old", "<age> old")
             .replace(r"\bline \d+:", "line <n>:")

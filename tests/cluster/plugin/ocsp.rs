@@ -17,6 +17,7 @@ use crate::stage::{Answer, Consumer, Content, ForeignCa, Stage, Way, leaf};
 fn shown(stage: &Stage) -> Shown {
     Shown::new()
         .replace(stage.namespace.clone(), "<namespace>")
+        .replace(r"OCSP responder [0-9a-f]{16}", "OCSP responder <key>")
         .replace(r"\b[0-9dhms]+ old", "<age> old")
         .replace(r"\(in [0-9dhms]+\)", "(in <span>)")
 }

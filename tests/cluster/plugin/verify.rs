@@ -19,9 +19,8 @@ async fn covered(name: &str) -> (Stage, Consumer) {
 }
 
 fn shown(stage: &Stage) -> Shown {
-    Shown::new()
-        .replace(stage.namespace.clone(), "<namespace>")
-        .replace(r"(CHECK|chain|time|names|purpose|keys|constraints|path|revocation) {2,}", "$1   ")
+    Shown::new().replace(stage.namespace.clone(), "<namespace>").replace(r"(CHECK|chain|time|names|purpose|keys|constraints|path|revocation) {2,}", "$1   ")
+        .replace(r"/\S*/\.tmp\w+/", "<folder>/")
         .replace(r"\b[0-9dhms]+ old", "<age> old")
         .replace(r"\bthe next in [0-9dhms]+", "the next in <span>")
 }
@@ -52,10 +51,7 @@ async fn a_good_certificate_is_valid_step_by_step_as_openssl_says() {
 #[tokio::test(flavor = "multi_thread")]
 async fn another_name_another_purpose_and_another_time_are_refused() {
     let (stage, consumer) = covered("verify").await;
-    let line = format!(
-        "verify secret web -n {} --name other.example.com --purpose client --at 2099-01-01T00:00:00Z --revocation skip",
-        stage.namespace
-    );
+    let line = format!("verify secret web -n {} --name other.example.com --purpose client --at 2099-01-01T00:00:00Z --revocation skip", stage.namespace);
     let found = kubectl_chancery(&stage.ground, &line).finish().await;
     shown(&stage).replace(r"\d+y\d*d? ago", "<long ago>").assert("verify-refused", &found);
     let openssl = Program::openssl()
@@ -63,6 +59,11 @@ async fn another_name_another_purpose_and_another_time_are_refused() {
         .finish()
         .await;
     assert!(!openssl.status.success(), "openssl holds it to be for another name");
+    let late = Program::openssl()
+        .args(["verify", "-CAfile", &consumer.path("roots.pem"), "-attime", "4070908800", &consumer.path("leaf.pem")])
+        .finish()
+        .await;
+    assert!(!late.status.success() && late.stderr.contains("expired"), "{late:?}");
     // Who trusts somebody else trusts nobody here.
     let other = Stage::set("verify").await;
     other.authority().await;
