@@ -300,7 +300,7 @@ impl Registers {
 
 impl Register for Registers {
     fn append(&self, id: RegisterId, entry: Entry) -> BoxFuture<'_, Result<Line, RegisterError>> {
-        let span = tracing::debug_span!("register append", register = %id, act = ?entry.act);
+        let span = tracing::debug_span!("register append", register = %id, act = entry.act.as_str());
         async move {
             let entry = entry.checked().map_err(|why| RegisterError::Invalid { register: id, why })?;
             let (answer, line) = oneshot::channel();
