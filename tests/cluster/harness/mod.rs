@@ -44,10 +44,8 @@ pub(crate) use manifests::{apply_manifests, established, kustomization, parse_ma
 pub(crate) use namespace::Namespace;
 pub(crate) use nginx::Nginx;
 pub(crate) use operator::{Operator, Settings, Termination};
-pub(crate) use own::{OwnGround, OwnOperator};
-pub(crate) use program::{Finished, Program, path as program_path};
 pub(crate) use own::{OwnGround, OwnOperator, claim_name};
-pub(crate) use program::{Finished, Program};
+pub(crate) use program::{Finished, Program, path as program_path};
 pub(crate) use proxy::{Moment, Proxy, Write};
 pub(crate) use responder::Responder;
 pub(crate) use rights::wait_for_rights;
