@@ -27,7 +27,7 @@ use play::play;
 use crate::harness::{Program, parse_manifests};
 
 /// What blocks may need that is not here, and why they are not run.
-const NEEDS: [(&str, &str); 8] = [
+const NEEDS: [(&str, &str); 9] = [
     ("pods", "there is no node here that could run them; `make e2e` has one"),
     ("make", "it is what CI runs: it would run in itself"),
     ("order", "it takes away what the other pages need; the tests of installation do it"),
@@ -35,6 +35,7 @@ const NEEDS: [(&str, &str); 8] = [
     ("cert-manager", "cert-manager's own controller is not here"),
     ("registry", "an image is pushed to a registry of the person's own"),
     ("monitoring", "Prometheus, Grafana or a log store are not here"),
+    ("foreground", "it runs until somebody stops it; the tests run the same programs with the same rights"),
     ("outside", "it takes place elsewhere: at a client, on a node, in somebody's repository"),
 ];
 
@@ -66,6 +67,13 @@ macro_rules! played {
 const SAMPLES: &str = "kubectl apply --server-side --force-conflicts -k deploy/samples >/dev/null
 kubectl -n chancery-samples wait --for=condition=Ready ccert --all --timeout=60s";
 
+/// The samples, and in the folder what somebody has who checks the certificate of one.
+const FILES: &str = "kubectl apply --server-side --force-conflicts -k deploy/samples >/dev/null
+kubectl -n chancery-samples wait --for=condition=Ready ccert --all --timeout=60s
+kubectl -n chancery-samples get secret rsa-tls -o jsonpath='{.data.tls\\.crt}' | base64 -d > tls.crt
+kubectl -n chancery-samples get secret rsa-tls -o jsonpath='{.data.ca\\.crt}' | base64 -d > ca.crt
+kubectl -n chancery-system get secret sample-intermediate -o jsonpath='{.data.tls\\.crt}' | base64 -d > issuer.crt";
+
 played! {
     getting_started: "docs/getting-started.md", Cluster::installed(), SAMPLES;
     concepts: "docs/concepts.md", Cluster::installed(), SAMPLES;
@@ -76,7 +84,7 @@ played! {
     a_key_has_leaked: "docs/tutorials/leaked-key.md", Cluster::installed(), SAMPLES;
     certificate_by_example: "docs/certificate.md", Cluster::installed(), SAMPLES;
     issuers_by_example: "docs/issuer.md", Cluster::installed(), SAMPLES;
-    revocation: "docs/revocation.md", Cluster::installed(), SAMPLES;
+    revocation: "docs/revocation.md", Cluster::installed(), FILES;
     the_responder: "docs/responder.md", Cluster::installed(), SAMPLES;
     the_registers: "docs/register.md", Cluster::installed(), SAMPLES;
     the_plugin: "docs/kubectl-plugin.md", Cluster::installed(), SAMPLES;
