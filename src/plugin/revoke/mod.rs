@@ -106,11 +106,13 @@ pub async fn victims(client: &Client, operator: &str, certificates: &[Certificat
 /// The time before which everything was issued that this Certificate has had so far. Clocks differ: what its status shows counts too.
 fn up_to_now(certificate: &Certificate, now: Timestamp) -> Timestamp {
     let latest = certificate.status.iter().flat_map(|status| &status.issued).map(|issued| issued.issued_at.0).max();
-    let asked = certificate.spec.revocation.as_ref().map(|asked| asked.issued_before.0).filter(|asked| *asked <= now);
-    let least = [Some(now), latest, asked].into_iter().flatten().max().unwrap_or(now);
+    let least = latest.map_or(now, |latest| latest.max(now));
     // The API keeps whole seconds: the next one is after all of them.
-    let second = Timestamp::from_second(least.as_second()).unwrap_or(least);
-    second.checked_add(SignedDuration::from_secs(1)).unwrap_or(second)
+    let second = SignedDuration::from_secs(1);
+    let next = Timestamp::from_second(least.as_second()).unwrap_or(least).checked_add(second).unwrap_or(least);
+    // One time acts once.
+    let asked = certificate.spec.revocation.as_ref().is_some_and(|asked| asked.issued_before.0 == next);
+    if asked { next.checked_add(second).unwrap_or(next) } else { next }
 }
 
 /// How long is waited, and whether the change is only tried out.

@@ -56,6 +56,8 @@ fn up_to_now_means_also_what_was_issued_by_a_clock_ahead_and_is_another_time_tha
     assert_eq!(before(&certificate(json!({}), &["2026-06-01T00:05:00Z"])), "2026-06-01T00:05:01Z");
     let asked = json!({"revocation": {"issuedBefore": "2026-06-01T00:00:00Z"}});
     assert_eq!(before(&certificate(asked, &[])), "2026-06-01T00:00:01Z");
+    let same = json!({"revocation": {"issuedBefore": "2026-06-01T00:00:01Z"}});
+    assert_eq!(before(&certificate(same, &[])), "2026-06-01T00:00:02Z");
     let ahead = json!({"revocation": {"issuedBefore": "2999-01-01T00:00:00Z"}});
     assert_eq!(before(&certificate(ahead, &[])), "2026-06-01T00:00:01Z");
 }

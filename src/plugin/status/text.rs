@@ -53,6 +53,7 @@ impl Page<'_> {
     }
 
     pub(super) fn conditions(&mut self, conditions: &[ConditionLine]) -> io::Result<()> {
+        let mut said = "";
         for line in conditions {
             let tone = if line.well {
                 Tone::Good
@@ -64,7 +65,9 @@ impl Page<'_> {
             let since = span(self.now.duration_since(line.since));
             let head = tone.paint(&format!("{:<7}", line.status));
             writeln!(self.out, "  {:<WIDTH$} {head} {} (for {since})", plain(&line.type_), plain(&line.reason))?;
-            if !line.message.is_empty() {
+            // Ready, Issuing and Stalled often say the same.
+            if !line.message.is_empty() && line.message != said {
+                said = &line.message;
                 writeln!(self.out, "  {:<WIDTH$} {}", "", plain(&line.message))?;
             }
             if let Some(advice) = line.advice {
