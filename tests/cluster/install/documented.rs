@@ -1,4 +1,4 @@
-//! values.yaml, its schema and the table of README.md tell of the same values; the chart's copies are what they were copied from.
+//! values.yaml, its schema and the table of README.md tell of the same values; its CRDs are those of `crds/`.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -79,7 +79,7 @@ fn open_maps(path: &str, schema: &Value, found: &mut Vec<String>) {
 }
 
 #[test]
-fn the_charts_copies_are_what_they_were_copied_from() {
+fn the_charts_definitions_are_those_of_the_kinds() {
     let files = |folder: &Path| -> BTreeMap<String, String> {
         let entries = fs::read_dir(folder).unwrap_or_else(|error| panic!("{}: {error}", folder.display()));
         let paths = entries.map(|entry| entry.expect("the folder can be read").path());
@@ -88,10 +88,6 @@ fn the_charts_copies_are_what_they_were_copied_from() {
     let mut definitions = files(&run::source().join("crds"));
     definitions.remove("Kustomization");
     assert!(files(&chart::chart().join("files/crds")) == definitions, "charts/chancery/files/crds is not crds/: run 'make crds'");
-    let monitoring = files(&run::source().join("deploy/monitoring"));
-    for (name, text) in files(&chart::chart().join("files/monitoring")) {
-        assert!(monitoring.get(&name) == Some(&text), "charts/chancery/files/monitoring/{name} is not deploy/monitoring/{name}");
-    }
 }
 
 #[test]
