@@ -4,16 +4,13 @@ use std::process::ExitCode;
 
 use chancery::{
     cluster::{Clock as _, SystemClock},
-    plugin::{
-        inspect::inspect,
-        output::print,
-    },
+    plugin::{inspect::inspect, output::print},
 };
 use clap::Args;
 
+use crate::NOT_WELL;
 use crate::access::{OneNamespace, Printed, runtime};
 use crate::source::Source;
-use crate::NOT_WELL;
 
 #[derive(Args, Debug)]
 pub(crate) struct Inspect {

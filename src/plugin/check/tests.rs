@@ -15,6 +15,7 @@ use k8s_openapi::{
 use serde_json::json;
 
 use super::{
+    Level::{Failed, Warning},
     facts::{Access, Standing},
     rights::Needed,
     workloads::Workload,
@@ -129,7 +130,6 @@ fn each_fault_is_a_line_that_says_what_to_do() {
         assert_eq!((found, how), (topic, level), "{said}");
         assert!(said.contains(text), "{text:?} is not in {said:?}");
     };
-    use Level::{Failed, Warning};
     expect(|facts| facts.version = Ok(version("32+")), "API server", Failed, "1.33 or newer is needed");
     expect(|facts| facts.version = Err(denied(CallErrorKind::Unavailable)), "API server", Failed, "/readyz");
     expect(

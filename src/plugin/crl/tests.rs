@@ -38,7 +38,14 @@ fn authority() -> (Certificate, PrivateKey) {
 fn published() -> (Head, Crl) {
     let (certificate, key) = authority();
     let (this_update, next_update) = (time("2026-06-01T11:55:00Z"), time("2026-06-08T11:55:00Z"));
-    let template = CrlTemplate { number: CrlNumber::new(9), this_update, next_update, distribution_point: Vec::new(), delta_base: None, freshest: Vec::new() };
+    let template = CrlTemplate {
+        number: CrlNumber::new(9),
+        this_update,
+        next_update,
+        distribution_point: Vec::new(),
+        delta_base: None,
+        freshest: Vec::new(),
+    };
     let entry = Revoked { serial: serial(7), time: time("2026-06-01T10:00:00Z"), reason: Reason::KeyCompromise, invalidity_date: None };
     let list = Crl::from_der(sign_crl(&template, [entry].iter(), &certificate, &key).unwrap()).unwrap();
     let shard = Shard {
@@ -95,14 +102,20 @@ fn what_clients_see_follows_from_list_and_register() {
     let revoked = |at, from| line(2, Act::Revoked, at, from);
     let now = "2026-06-01T12:30:00Z";
     let clients = |octet, lines| explained(octet, Ok(lines), now).clients;
-    assert!(clients(7, vec![issued(), revoked("2026-06-01T10:00:00Z", None)]).starts_with("refused by whoever reads the list at http://pki.example.com/crl/"));
+    assert!(
+        clients(7, vec![issued(), revoked("2026-06-01T10:00:00Z", None)])
+            .starts_with("refused by whoever reads the list at http://pki.example.com/crl/")
+    );
     assert_eq!(clients(5, vec![issued()]), "accepted");
     assert!(clients(5, Vec::new()).contains("OCSP calls it unknown"));
     assert!(clients(5, vec![issued(), line(2, Act::Pending, now, None)]).contains("was asked for, and waits"));
     assert!(clients(5, vec![issued(), revoked(now, Some("2026-06-01T12:40:00Z"))]).starts_with("accepted until the list is made"));
     let late = explained(5, Ok(vec![issued(), revoked("2026-06-01T12:20:00Z", None)]), now);
     assert!(late.clients.contains("the next list will have it") && late.is_well());
-    assert_eq!(clients(5, vec![issued(), revoked("2026-06-01T10:00:00Z", None), line(3, Act::Released, "2026-06-01T11:00:00Z", None)]), "accepted");
+    assert_eq!(
+        clients(5, vec![issued(), revoked("2026-06-01T10:00:00Z", None), line(3, Act::Released, "2026-06-01T11:00:00Z", None)]),
+        "accepted"
+    );
 }
 
 #[test]
@@ -111,7 +124,8 @@ fn what_the_list_lacks_and_what_is_overdue_are_problems() {
     let lacking = explained(5, lines(), "2026-06-01T12:30:00Z");
     assert!(lacking.problems[0].contains("is not on it"), "{:?}", lacking.problems);
     // Planned revocations wait for the end of their grace.
-    let waiting = explained(5, Ok(vec![line(2, Act::Revoked, "2026-06-01T11:55:00Z", Some("2026-06-01T12:05:00Z"))]), "2026-06-01T12:01:00Z");
+    let waiting =
+        explained(5, Ok(vec![line(2, Act::Revoked, "2026-06-01T11:55:00Z", Some("2026-06-01T12:05:00Z"))]), "2026-06-01T12:01:00Z");
     assert!(waiting.is_well(), "{:?}", waiting.problems);
     let overdue = explained(7, lines(), "2026-06-09T00:00:00Z");
     assert!(overdue.problems[0].contains("was due to be replaced 12h ago"), "{:?}", overdue.problems);

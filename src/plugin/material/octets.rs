@@ -68,10 +68,8 @@ fn role(place: &str) -> Role {
 fn looks_like_store(octets: &[u8]) -> bool {
     const JKS: &[u8] = &[0xfe, 0xed, 0xfe, 0xed];
     const VERSION_3: &[u8] = &[2, 1, 3];
-    octets.starts_with(JKS)
-        || octets.first() == Some(&0x30) && octets.iter().take(10).count() == 10 && {
-            octets[..10].windows(VERSION_3.len()).any(|window| window == VERSION_3)
-        }
+    let is_pfx = |head: &[u8]| head[0] == 0x30 && head.windows(VERSION_3.len()).any(|window| window == VERSION_3);
+    octets.starts_with(JKS) || octets.get(..10).is_some_and(is_pfx)
 }
 
 fn read_pem(mut piece: Piece, text: &str) -> Piece {

@@ -127,7 +127,11 @@ async fn definitions_of_another_version_are_told() {
     for topic in ["API server", "clocks", "lease"] {
         assert!(lines(&found, topic).iter().all(|(level, _)| level == "ok"), "{topic}: {:?}", lines(&found, topic));
     }
-    assert!(lines(&found, "rights").iter().all(|(level, found)| level == "ok" && found.contains("may do all")), "{:?}", lines(&found, "rights"));
+    assert!(
+        lines(&found, "rights").iter().all(|(level, found)| level == "ok" && found.contains("may do all")),
+        "{:?}",
+        lines(&found, "rights")
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -143,7 +147,11 @@ async fn who_may_not_look_is_told_so_and_nothing_is_called_broken() {
     let found = kubectl_chancery(&ground, &format!("check -n {} -o json", namespace.name)).env("KUBECONFIG", &kubeconfig).finish().await;
     assert!(found.status.success(), "{found:?}");
     for topic in ["CRDs", "Deployments", "rights", "lease", "registers", "lists", "Certificates"] {
-        assert!(lines(&found, topic).iter().all(|(level, found)| level == "warning" && found.contains("not looked at")), "{topic}: {:?}", lines(&found, topic));
+        assert!(
+            lines(&found, topic).iter().all(|(level, found)| level == "warning" && found.contains("not looked at")),
+            "{topic}: {:?}",
+            lines(&found, topic)
+        );
     }
     assert!(lines(&found, "API server").iter().all(|(level, _)| level == "ok"));
     let removed = kubectl_chancery(&ground, "check --uninstall").env("KUBECONFIG", &kubeconfig).finish().await;

@@ -59,9 +59,8 @@ async fn the_secret_of_a_certificate_is_shown_with_all_its_forms_and_without_its
     let value = json(&opened);
     assert!(opened.status.success(), "{}", value["problems"]);
     let places: Vec<&str> = value["places"].as_array().unwrap().iter().filter_map(|place| place["place"].as_str()).collect();
-    let expected = [
-        "tls.crt", "tls.key", "ca.crt", "key.der", "keystore.jks", "keystore.p12", "tls-combined.pem", "truststore.jks", "truststore.p12",
-    ];
+    let expected =
+        ["tls.crt", "tls.key", "ca.crt", "key.der", "keystore.jks", "keystore.p12", "tls-combined.pem", "truststore.jks", "truststore.p12"];
     assert_eq!(places, expected);
     for place in value["places"].as_array().unwrap() {
         assert_ne!(place["keyMatches"], false, "{place}");
@@ -90,7 +89,11 @@ async fn what_is_wrong_with_a_secret_is_said_and_ends_with_3() {
     });
     let secrets: kube::Api<k8s_openapi::api::core::v1::Secret> = namespace.api();
     secrets.create(&kube::api::PostParams::default(), &serde_json::from_value(secret).unwrap()).await.unwrap();
-    let shown = Shown::new().replace(namespace.name.clone(), "<namespace>").replace(r"\b[0-9a-f]{40}\b", "<identifier>").replace(r"Serial: +[0-9a-f]+", "Serial: <serial>").replace(r"\(of \w+, ends in \w+\)", "(<span>)");
+    let shown = Shown::new()
+        .replace(namespace.name.clone(), "<namespace>")
+        .replace(r"\b[0-9a-f]{40}\b", "<identifier>")
+        .replace(r"Serial: +[0-9a-f]+", "Serial: <serial>")
+        .replace(r"\(of \w+, ends in \w+\)", "(<span>)");
     let found = kubectl_chancery(&ground, &format!("inspect secret bad -n {}", namespace.name)).finish().await;
     shown.assert("inspect-bad-secret", &found);
     let absent = kubectl_chancery(&ground, &format!("inspect secret absent -n {}", namespace.name)).finish().await;
@@ -109,11 +112,27 @@ async fn a_file_is_read_in_any_form_and_without_a_cluster() {
     fs::write(at("password"), "changeit").unwrap();
     Program::openssl().args(["x509", "-in", &at("chain.pem"), "-outform", "DER", "-out", &at("leaf.der")]).run().await;
     Program::openssl()
-        .args(["pkcs12", "-export", "-in", &at("chain.pem"), "-inkey", &at("key.pem"), "-passout", "pass:changeit", "-out", &at("store.p12")])
+        .args([
+            "pkcs12",
+            "-export",
+            "-in",
+            &at("chain.pem"),
+            "-inkey",
+            &at("key.pem"),
+            "-passout",
+            "pass:changeit",
+            "-out",
+            &at("store.p12"),
+        ])
         .run()
         .await;
     let look = async |arguments: &[&str]| {
-        Program::kubectl_chancery(&ground).env("KUBECONFIG", "/nowhere").args(["inspect", "file", "-o", "json"]).args(arguments).finish().await
+        Program::kubectl_chancery(&ground)
+            .env("KUBECONFIG", "/nowhere")
+            .args(["inspect", "file", "-o", "json"])
+            .args(arguments)
+            .finish()
+            .await
     };
     for (name, certificates) in [("chain.pem", 2), ("leaf.der", 1)] {
         let found = look(&[&at(name)]).await;
@@ -126,7 +145,11 @@ async fn a_file_is_read_in_any_form_and_without_a_cluster() {
     assert!(locked.status.code() == Some(1) && locked.stderr.contains("give its password with --password-from"), "{locked:?}");
     let nothing = look(&["/dev/null"]).await;
     assert!(nothing.status.code() == Some(1) && nothing.stderr.contains("neither a certificate nor a key"), "{nothing:?}");
-    let ended = Program::kubectl_chancery(&ground).args(["inspect", "file", "-"]).stdin(ForeignCa::of_years("Old", 2010, 2015).certificate).finish().await;
+    let ended = Program::kubectl_chancery(&ground)
+        .args(["inspect", "file", "-"])
+        .stdin(ForeignCa::of_years("Old", 2010, 2015).certificate)
+        .finish()
+        .await;
     assert!(ended.status.code() == Some(3) && ended.stdout.contains("PROBLEM: -: certificate 1 (CN=Old) ended"), "{ended:?}");
     let piped = Program::kubectl_chancery(&ground).args(["inspect", "file", "-"]).stdin(certificate).run().await;
     assert!(piped.contains("note: who signed"), "{piped}");

@@ -19,7 +19,9 @@ async fn covered(name: &str) -> (Stage, Consumer) {
 }
 
 fn shown(stage: &Stage) -> Shown {
-    Shown::new().replace(stage.namespace.clone(), "<namespace>").replace(r"(CHECK|chain|time|names|purpose|keys|constraints|path|revocation) {2,}", "$1   ")
+    Shown::new()
+        .replace(stage.namespace.clone(), "<namespace>")
+        .replace(r"(CHECK|chain|time|names|purpose|keys|constraints|path|revocation) {2,}", "$1   ")
         .replace(r"/\S*/\.tmp\w+/", "<folder>/")
         .replace(r"\b[0-9dhms]+ old", "<age> old")
         .replace(r"\bthe next in [0-9dhms]+", "the next in <span>")
@@ -51,7 +53,10 @@ async fn a_good_certificate_is_valid_step_by_step_as_openssl_says() {
 #[tokio::test(flavor = "multi_thread")]
 async fn another_name_another_purpose_and_another_time_are_refused() {
     let (stage, consumer) = covered("verify").await;
-    let line = format!("verify secret web -n {} --name other.example.com --purpose client --at 2099-01-01T00:00:00Z --revocation skip", stage.namespace);
+    let line = format!(
+        "verify secret web -n {} --name other.example.com --purpose client --at 2099-01-01T00:00:00Z --revocation skip",
+        stage.namespace
+    );
     let found = kubectl_chancery(&stage.ground, &line).finish().await;
     shown(&stage).replace(r"\d+y\d*d? ago", "<long ago>").assert("verify-refused", &found);
     let openssl = Program::openssl()
