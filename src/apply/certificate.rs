@@ -305,8 +305,9 @@ async fn conclude(
     let Some(standing) = &plan.standing else {
         return Ok(plan.wake);
     };
-    if let (None, Some(pending)) = (failure, &standing.pending) {
-        refuse::record(context, sight, pending).await?;
+    if let (None, Some(pending)) = (failure, standing.pending.as_ref().filter(|pending| pending.is_denied())) {
+        // Boxed: few are refused, and all that is reconciled has room for this future.
+        Box::pin(refuse::record(context, sight, pending)).await?;
     }
     let observed = sight.observed();
     let said = Said {

@@ -10,14 +10,11 @@ use crate::{
     register::{Act, Entry, Register as _, RegisterId},
 };
 
-/// Records what is denied by a rule, in the register of the authority that was asked.
+/// Records what a rule denies ([`Pending::is_denied`]), in the register of the authority that was asked.
 ///
 /// # Errors
 /// When the register may take it later. One that takes no lines at all does not keep the status from saying why.
 pub(super) async fn record(context: &Context, sight: &Sight, pending: &Pending) -> Result<(), Fault> {
-    if !pending.is_denied() {
-        return Ok(());
-    }
     let (owner, index) = (authority::owner(sight), context.world.registers.index());
     let generation = sight.certificate.metadata.generation.unwrap_or_default();
     if index.is_refused(&owner, generation, pending.reason) {

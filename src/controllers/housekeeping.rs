@@ -32,7 +32,6 @@ async fn once(context: &Context) {
     let now = context.world.now();
     let index = context.world.registers.index();
     index.prune(now);
-    index.forget_refusals(&|namespace, name| context.world.certificates.get(&crate::observe::Name::new(namespace, name)).is_some());
     for (key_id, owner) in index.living_keys() {
         if is_in_use(context, &key_id, owner.as_ref()) {
             continue;

@@ -192,7 +192,7 @@ async fn publications(context: &Context) {
 /// Takes in copies of registers that were handed in; whether something came back by it.
 async fn copies(context: &Context, reactor: &Reactor) -> bool {
     let now = context.world.now();
-    let (changed, again) = match apply::take_copies(context).await {
+    let (changed, again) = match apply::take_copies(context).boxed().await {
         Ok(taken) => (taken.changed, taken.again),
         Err(Fault::NotLeading) => (false, Some(add(now, FENCED))),
         Err(fault) => {

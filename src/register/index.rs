@@ -84,11 +84,6 @@ impl Index {
         self.read().state.namespace(namespace).map_or(0, |namespace| namespace.refusals().since(since))
     }
 
-    /// Forgets what was refused to Certificates that are gone: `stands` says of a namespace and name whether there is one.
-    pub fn forget_refusals(&self, stands: &dyn Fn(&str, &str) -> bool) {
-        self.write().state.forget_refusals(stands);
-    }
-
     /// What an authority has issued and revoked, while `read` looks at it; empty for a register without lines.
     pub fn ledger<R>(&self, register: &RegisterId, read: impl FnOnce(&Ledger) -> R) -> R {
         let inner = self.read();

@@ -276,22 +276,19 @@ impl Verify {
         let key = self.checkpoint_key.as_deref().map(text).transpose()?;
         let against = self.against.as_deref().map(|path| anyhow::Ok((path.display().to_string(), exported(path)?))).transpose()?;
         let mut subject = Subject { copy: against.as_ref().map(|(who, export)| (who.clone(), export)), ..Subject::default() };
-        let (registers, checkpoint) = match &self.file {
-            Some(path) => {
-                let export = exported(path)?;
-                let examined = export.registers.iter().map(|(id, exported)| (*id, exported.examine(id.unwrap_or(RegisterId::Common))));
-                (examined.collect(), export.checkpoint.clone())
-            }
-            None => {
-                let client = self.cluster.access.client().await?;
-                progress(&format!("reading the registers of {}", self.cluster.namespace));
-                // The checkpoint first: registers only grow, so that they are never behind it.
-                let checkpoint = register::checkpoint(&client, &self.cluster.namespace).await?;
-                let read = Registers::read(&client, &self.cluster.namespace).await?;
-                progress("");
-                subject.only = if self.ids.is_empty() { Vec::new() } else { read.chosen(&self.ids)? };
-                (read.registers.into_iter().map(|(id, examined)| (Some(id), examined)).collect(), checkpoint)
-            }
+        let (registers, checkpoint) = if let Some(path) = &self.file {
+            let export = exported(path)?;
+            let examined = export.registers.iter().map(|(id, exported)| (*id, exported.examine(id.unwrap_or(RegisterId::Common))));
+            (examined.collect(), export.checkpoint.clone())
+        } else {
+            let client = self.cluster.access.client().await?;
+            progress(&format!("reading the registers of {}", self.cluster.namespace));
+            // The checkpoint first: registers only grow, so that they are never behind it.
+            let checkpoint = register::checkpoint(&client, &self.cluster.namespace).await?;
+            let read = Registers::read(&client, &self.cluster.namespace).await?;
+            progress("");
+            subject.only = if self.ids.is_empty() { Vec::new() } else { read.chosen(&self.ids)? };
+            (read.registers.into_iter().map(|(id, examined)| (Some(id), examined)).collect(), checkpoint)
         };
         subject.registers = registers;
         if self.file.is_some() && !self.ids.is_empty() {

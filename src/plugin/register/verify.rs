@@ -52,6 +52,9 @@ pub struct Verified {
     /// Checkpoints that are not believed, and why.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub unbelieved: Vec<String>,
+    /// What is as it should be, and has a history.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub notes: Vec<String>,
 }
 
 /// One register.
@@ -104,11 +107,20 @@ pub fn verify(subject: Subject<'_>) -> Verified {
         registers.entry(Some(*id)).or_insert_with(|| Examined::of(*id, &[]));
     }
     let wanted = |id: &Option<RegisterId>| only.is_empty() || id.is_some_and(|id| only.contains(&id));
+    let mut notes = Vec::new();
     let registers = registers.into_iter().filter(|(id, _)| wanted(id)).map(|(id, mut examined)| {
         for Witness { who, checkpoint } in id.iter().flat_map(|_| &witnesses) {
-            let said = checkpoint.registers.get(&examined.id).map(|end| &end.position);
-            for position in said.into_iter().chain(checkpoint.lost.get(&examined.id)) {
-                examined.compare(&Anchor { who: who.clone(), position: position.clone() });
+            if let Some(end) = checkpoint.registers.get(&examined.id) {
+                examined.compare(&Anchor { who: who.clone(), position: end.position.clone() });
+            }
+            let Some(lost) = checkpoint.lost.get(&examined.id) else { continue };
+            if examined.lines.iter().any(|line| line.line.entry.recorded.is_some()) {
+                notes.push(format!(
+                    "{}: it went back once, and lacks line {} as {who} knows it; what it had lost was recorded once more",
+                    examined.id, lost.sequence
+                ));
+            } else {
+                examined.compare(&Anchor { who: who.clone(), position: lost.clone() });
             }
         }
         if let Some((who, copied)) = &copy {
@@ -116,12 +128,13 @@ pub fn verify(subject: Subject<'_>) -> Verified {
         }
         register(id.map_or_else(|| "lines".to_owned(), |id| id.to_string()), &examined)
     });
+    let registers = registers.collect();
     let checkpoints = witnesses.iter().map(|Witness { who, checkpoint }| Seen {
         name: who.clone(),
         time: checkpoint.time,
         key: checkpoint.key.to_string(),
     });
-    Verified { registers: registers.collect(), checkpoints: checkpoints.collect(), unbelieved }
+    Verified { registers, checkpoints: checkpoints.collect(), unbelieved, notes }
 }
 
 fn compare(examined: &mut Examined, who: &str, copy: Option<&Exported>) {
@@ -185,6 +198,9 @@ impl Report for Verified {
         }
         for why in &self.unbelieved {
             writeln!(out, "{} {}", Tone::Bad.paint("FAULT"), plain(why))?;
+        }
+        for note in &self.notes {
+            writeln!(out, "{} {}", Tone::Warning.paint("note "), plain(note))?;
         }
         if self.checkpoints.is_empty() && self.unbelieved.is_empty() {
             writeln!(out, "No checkpoint was compared: an end that was cut off would not be seen.")?;

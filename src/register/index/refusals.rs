@@ -7,7 +7,7 @@ use std::collections::{BTreeSet, HashMap};
 use jiff::Timestamp;
 
 use super::state::REISSUE_WINDOW;
-use crate::register::line::Owner;
+use crate::register::{line::Owner, trim::KEPT};
 
 /// What separates the word of a refusal from what is said of it.
 const SEPARATOR: &str = ": ";
@@ -33,9 +33,8 @@ impl Refusals {
     pub(super) fn push(&mut self, owner: &Owner, generation: i64, reason: &str, time: Timestamp) {
         let place = self.times.partition_point(|other| *other < time);
         self.times.insert(place, time);
-        if let Some(last) = self.times.last().copied() {
-            self.prune(last);
-        }
+        let hour_ago = self.times.last().and_then(|last| last.checked_sub(REISSUE_WINDOW).ok()).unwrap_or(Timestamp::MIN);
+        self.times.drain(..self.times.partition_point(|time| *time < hour_ago));
         let new = Refused { uid: owner.uid.as_str().into(), generation, time, reasons: [word(reason).into()].into() };
         let Some(known) = self.certificates.get_mut(&*owner.name) else {
             self.certificates.insert(owner.name.as_str().into(), new);
@@ -67,10 +66,8 @@ impl Refusals {
     pub(super) fn prune(&mut self, now: Timestamp) {
         let start = now.checked_sub(REISSUE_WINDOW).unwrap_or(Timestamp::MIN);
         self.times.drain(..self.times.partition_point(|time| *time < start));
-    }
-
-    pub(super) fn retain(&mut self, stands: &dyn Fn(&str) -> bool) {
-        self.certificates.retain(|name, _| stands(name));
+        // As long as its line is kept. What is still refused then goes on record again.
+        self.certificates.retain(|_, refused| refused.time.checked_add(KEPT).is_ok_and(|end| end >= now));
     }
 
     pub(super) fn is_empty(&self) -> bool {
@@ -121,6 +118,8 @@ mod tests {
         (0..5).for_each(|n| refusals.push(&owner("a"), n, "NotAllowed", at(n * 1200)));
         assert_eq!(refusals.since(at(4 * 1200 - 3600)), 4);
         refusals.prune(at(100_000));
-        assert_eq!(refusals.since(Timestamp::MIN), 0);
+        assert!(refusals.since(Timestamp::MIN) == 0 && refusals.has(&owner("a"), 4, "NotAllowed"));
+        refusals.prune(at(1_000_000));
+        assert!(refusals.is_empty());
     }
 }

@@ -388,13 +388,6 @@ impl State {
         }
     }
 
-    /// Forgets what was refused to Certificates that are gone.
-    pub(super) fn forget_refusals(&mut self, stands: &dyn Fn(&str, &str) -> bool) {
-        for (name, namespace) in &mut self.namespaces {
-            namespace.refusals.retain(&|certificate| stands(name, certificate));
-        }
-    }
-
     fn refused(&mut self, line: &Line) {
         if let (Some(owner), Some(generation)) = (&line.entry.owner, line.entry.generation) {
             let refusals = &mut entry(&mut self.namespaces, &owner.namespace).refusals;

@@ -19,10 +19,17 @@ fn acts() -> impl Strategy<Value = Vec<Entry>> {
         ..issued(number, now(), 90)
     });
     prop::collection::vec(entry, 1..260).prop_map(|entries: Vec<Entry>| {
-        // No serial is given out twice.
-        let mut given = BTreeSet::new();
-        let mut once = |entry: &Entry| entry.act != Act::Issued || given.insert(entry.serial.clone());
-        entries.into_iter().filter(|entry| once(entry)).collect::<Vec<_>>()
+        // No serial is given out twice, and none is heard of again that was taken back.
+        let (mut given, mut taken_back) = (BTreeSet::new(), BTreeSet::new());
+        let mut possible = |entry: &Entry| {
+            let first = entry.act != Act::Issued || given.insert(entry.serial.clone());
+            let known = !taken_back.contains(&entry.serial);
+            if entry.act == Act::Voided {
+                taken_back.insert(entry.serial.clone());
+            }
+            first && known
+        };
+        entries.into_iter().filter(|entry| possible(entry)).collect::<Vec<_>>()
     })
 }
 

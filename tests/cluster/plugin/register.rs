@@ -87,10 +87,8 @@ async fn registers_are_listed_shown_and_chosen_from() {
     let all = scene.run("show -o json").await.stdout;
     let third: serde_json::Value = all.lines().nth(2).map(|line| serde_json::from_str(line).expect("it is JSON")).expect("there are five");
     let since = third["time"].as_str().expect("it has a time");
-    assert_eq!(
-        scene.run(&format!("show --since {since} -o json")).await.stdout,
-        all.lines().skip(2).map(|line| format!("{line}\n")).collect::<String>()
-    );
+    let later = scene.run(&format!("show --since {since} -o json")).await.stdout;
+    assert!(later.lines().eq(all.lines().skip(2)), "{later}");
     for (wrong, code) in [("show --act burned", 2), ("show --since yesterday", 2), ("show ffffffff", 1)] {
         let finished = scene.run(wrong).await;
         assert_eq!(finished.status.code(), Some(code), "{finished:?}");

@@ -172,4 +172,10 @@ async fn where_the_operator_went_on_what_was_lost_is_recorded_once_more() {
     // The checkpoint goes on saying what was lost.
     let said = |map: &ConfigMap| map.data.as_ref().is_some_and(|data| data[names::CHECKPOINT_TEXT].contains("\nlost "));
     wait_for(&lost.maps, names::CHECKPOINT, "what was lost", SOON, said).await;
+    let verified = register(lost.ground, &system, &["verify"]).await;
+    assert!(code(&verified) == Some(0) && verified.stdout.contains("it went back once"), "{verified:?}");
+    // Who has kept the checkpoint of before sees it all the same.
+    let (checkpoint, key) = (lost.path("checkpoint"), lost.path("checkpoint.pem"));
+    let verified = register(lost.ground, &system, &["verify", "--checkpoint", &checkpoint, "--checkpoint-key", &key]).await;
+    assert_eq!(code(&verified), Some(3), "{verified:?}");
 }
