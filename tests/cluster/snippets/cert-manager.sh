@@ -65,6 +65,7 @@ spec:
   commonName: web.shop.example.com
   dnsNames: [web.shop.example.com]
   issuerRef: {name: internal, kind: ClusterIssuer}
+status: {renewalTime: "2030-01-01T00:00:00Z"}
 EOF
 secret() { # NAMESPACE NAME CERTIFICATE ISSUER
   kubectl -n "$1" create secret generic "$2" --type=kubernetes.io/tls --from-file=tls.crt="made/$3.crt" --from-file=tls.key="made/$3.key" --from-file=ca.crt=made/ca.crt >/dev/null

@@ -27,12 +27,11 @@ use play::play;
 use crate::harness::{Program, parse_manifests};
 
 /// What blocks may need that is not here, and why they are not run.
-const NEEDS: [(&str, &str); 9] = [
+const NEEDS: [(&str, &str); 8] = [
     ("pods", "there is no node here that could run them; `make e2e` has one"),
     ("make", "it is what CI runs: it would run in itself"),
     ("order", "it takes away what the other pages need; the tests of installation do it"),
     ("gitops", "Argo CD or Flux do it; tests/cluster/gitops has Flux's own controller"),
-    ("cert-manager", "cert-manager's own controller is not here"),
     ("registry", "an image is pushed to a registry of the person's own"),
     ("monitoring", "Prometheus, Grafana or a log store are not here"),
     ("foreground", "it runs until somebody stops it; the tests run the same programs with the same rights"),
@@ -63,15 +62,18 @@ macro_rules! played {
     };
 }
 
-/// The samples as they are at first.
-const SAMPLES: &str = "kubectl apply --server-side --force-conflicts -k deploy/samples >/dev/null
+/// The samples as they are at first; what another page did to the one that all use is gone.
+const SAMPLES: &str = "kubectl -n chancery-samples delete ccert/web secret/web-tls --ignore-not-found >/dev/null
+kubectl apply --server-side --force-conflicts -k deploy/samples >/dev/null
 kubectl -n chancery-samples wait --for=condition=Ready ccert --all --timeout=60s";
 
 /// The samples, and in the folder what somebody has who checks the certificate of one.
 const FILES: &str = "kubectl apply --server-side --force-conflicts -k deploy/samples >/dev/null
 kubectl -n chancery-samples wait --for=condition=Ready ccert --all --timeout=60s
-kubectl -n chancery-samples get secret rsa-tls -o jsonpath='{.data.tls\\.crt}' | base64 -d > tls.crt
-kubectl -n chancery-samples get secret rsa-tls -o jsonpath='{.data.ca\\.crt}' | base64 -d > ca.crt
+kubectl -n chancery-samples annotate ccert labelled --overwrite chancery.dev/renew=$(date +%s%N)
+until kubectl -n chancery-samples get secret labelled-tls -o jsonpath='{.data.tls\\.crt}' | base64 -d > tls.crt
+  openssl x509 -in tls.crt -noout -text | grep -q 'CRL Distribution'; do sleep 1; done
+kubectl -n chancery-samples get secret labelled-tls -o jsonpath='{.data.ca\\.crt}' | base64 -d > ca.crt
 kubectl -n chancery-system get secret sample-intermediate -o jsonpath='{.data.tls\\.crt}' | base64 -d > issuer.crt";
 
 played! {
