@@ -16,8 +16,9 @@ use crate::cluster::CallError;
 
 /// How often a change is tried where others write the object at the same time: its status is written when it is looked at.
 const TRIES: usize = 8;
-/// The field manager of what the plugin writes.
-const MANAGER: &str = "kubectl-chancery";
+/// The field manager of what the plugin writes. Flux takes back whatever a manager wrote whose name begins with `kubectl`: a revocation
+/// has to stay.
+const MANAGER: &str = "chancery-plugin";
 
 /// Whether a change is only tried out.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
