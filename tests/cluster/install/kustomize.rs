@@ -65,6 +65,8 @@ fn differences(path: &str, left: &Value, right: &Value, found: &mut Vec<String>)
             }
         }
         _ if left == right => {}
+        // kustomize writes 15.0 as 15.
+        (Value::Number(a), Value::Number(b)) if a.as_f64() == b.as_f64() => {}
         _ => found.push(format!("{path}: kustomize has {left}, the chart {right}")),
     }
 }

@@ -59,7 +59,7 @@ impl Life {
         let settings = settings.arguments(chart::arguments(&documents, "chancery-controller"));
         let operator = settings.serves(["team".to_owned(), SHARED_SYSTEM.to_owned()]).start().await;
         // The issuers' Certificate too.
-        operator.looked("certificates", CERTIFICATES + 1, Duration::from_mins(1)).await;
+        operator.looked("certificate", CERTIFICATES + 1, Duration::from_mins(1)).await;
         operator
     }
 

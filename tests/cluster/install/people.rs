@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use k8s_openapi::api::apps::v1::ReplicaSet;
 use k8s_openapi::api::authorization::v1::{ResourceAttributes, SubjectAccessReview, SubjectAccessReviewSpec};
+use k8s_openapi::api::coordination::v1::Lease;
 use k8s_openapi::api::core::v1::Pod;
 use k8s_openapi::api::flowcontrol::v1::PriorityLevelConfiguration;
 use k8s_openapi::api::rbac::v1::ClusterRole;
@@ -106,6 +107,8 @@ async fn tenants_get_certificates_and_issuers_with_kubernetes_own_roles_and_no_m
 #[tokio::test(flavor = "multi_thread")]
 async fn the_lease_stands_before_other_requests_in_the_api_servers_queue() {
     let ground = Ground::with_operator().await;
+    let leases = Api::<Lease>::namespaced(ground.client.clone(), SHARED_SYSTEM);
+    wait_for(&leases, "chancery-controller", "the lease", SOON, |_| true).await;
     let levels = Api::<PriorityLevelConfiguration>::all(ground.client.clone());
     let uid = |level: PriorityLevelConfiguration| level.uid().expect("it is stored");
     let leader_election = uid(levels.get("leader-election").await.expect("Kubernetes has it"));

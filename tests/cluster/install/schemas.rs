@@ -3,7 +3,7 @@
 //!
 //! An object with listed properties may have no others, as `kubectl --validate=strict` has it.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -17,24 +17,33 @@ use crate::harness::{Program, apply_manifests, run};
 pub(super) struct Schemas(PathBuf);
 
 impl Schemas {
-    /// Those of all kinds in the groups and versions of the documents.
+    /// Those of the documents' kinds.
     pub(super) async fn of(client: &Client, folder: &Path, documents: impl Iterator<Item = &Value>) -> Self {
         fs::create_dir_all(folder).expect("the run's folder is writable");
-        let versions: BTreeSet<&str> = documents.filter_map(|document| document["apiVersion"].as_str()).collect();
-        for version in versions {
+        let mut kinds: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
+        for document in documents {
+            let version = document["apiVersion"].as_str().expect("a document has a version");
+            kinds.entry(version).or_default().insert(document["kind"].as_str().expect("a document has a kind"));
+        }
+        for (version, kinds) in kinds {
             let path = if version.contains('/') { format!("/openapi/v3/apis/{version}") } else { format!("/openapi/v3/api/{version}") };
             let request = Request::get(path).header("accept", "application/json").body(Vec::new()).expect("it is a request");
             let told: Value = client.request(request).await.unwrap_or_else(|error| panic!("{version}: {error}"));
             let mut definitions = told["components"]["schemas"].clone();
             translate(&mut definitions);
-            let kinds = definitions.as_object().expect("schemas have names").clone();
-            for (name, schema) in kinds {
-                for kind in schema["x-kubernetes-group-version-kind"].as_array().into_iter().flatten() {
-                    let text = |field: &str| kind[field].as_str().unwrap_or_default().to_owned();
-                    let file = format!("{}_{}_{}.json", text("group"), text("version"), text("kind").to_lowercase());
-                    let whole = json!({ "$ref": format!("#/definitions/{name}"), "definitions": definitions });
-                    fs::write(folder.join(file), whole.to_string()).expect("the run's folder is writable");
-                }
+            for kind in kinds {
+                let is_it = |schema: &Value| {
+                    let names = schema["x-kubernetes-group-version-kind"].as_array().map_or(&[][..], Vec::as_slice);
+                    let (group, version) = version.split_once('/').unwrap_or(("", version));
+                    names.iter().any(|name| name["kind"] == kind && name["version"] == version && name["group"] == group)
+                };
+                let found = definitions.as_object().into_iter().flatten().find(|(_, schema)| is_it(schema));
+                let (name, _) = found.unwrap_or_else(|| panic!("the API server says nothing of {version} {kind}"));
+                let whole = json!({ "$ref": format!("#/definitions/{name}"), "definitions": definitions });
+                // kubeconform takes `v1` for the group of what has none.
+                let (group, version) = version.split_once('/').unwrap_or((version, version));
+                let file = format!("{group}_{version}_{}.json", kind.to_lowercase());
+                fs::write(folder.join(file), whole.to_string()).expect("the run's folder is writable");
             }
         }
         Self(folder.to_owned())
