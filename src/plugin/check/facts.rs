@@ -1,6 +1,9 @@
 //! What is found in a cluster, before anything is said about it.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
 
 use futures::{StreamExt as _, stream};
 use http::{Request, header};
@@ -11,7 +14,7 @@ use k8s_openapi::{
         apps::v1::Deployment,
         authorization::v1::{ResourceAttributes, SubjectAccessReview, SubjectAccessReviewSpec},
         coordination::v1::Lease,
-        core::v1::{ConfigMap, Pod},
+        core::v1::{ConfigMap, Pod, Service},
     },
     apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition,
     apimachinery::pkg::apis::meta::v1::Condition,
@@ -45,6 +48,9 @@ const AT_ONCE: usize = 16;
 
 /// The longest answer of the responder that is read, in octets.
 const ANSWER_MAX: usize = 64 * 1024;
+
+/// How long it may take to answer.
+const ANSWERING: Duration = Duration::from_secs(5);
 
 /// What is to be looked at.
 #[derive(Clone, Debug)]
@@ -318,12 +324,20 @@ impl Standing {
 
 /// Whether the responder answers on its Service: whatever it says to a path that it does not have, it says itself.
 async fn answers(client: &Client, namespace: &str, service: &str) -> Result<bool, String> {
-    let services: Api<k8s_openapi::api::core::v1::Service> = Api::namespaced(client.clone(), namespace);
+    let services: Api<Service> = Api::namespaced(client.clone(), namespace);
     match services.get_opt(service).await {
         Ok(None) => return Ok(false),
         Err(error) => return Err(CallError::of("get", "Service", Some(namespace), service)(error).to_string()),
         Ok(Some(_)) => {}
     }
+    // The client asks again and again while the API server says that there is no endpoint.
+    match tokio::time::timeout(ANSWERING, proxied(client, namespace, service)).await {
+        Ok(answered) => answered,
+        Err(_) => Err(format!("no answer within {} s; perhaps none of its pods is ready", ANSWERING.as_secs())),
+    }
+}
+
+async fn proxied(client: &Client, namespace: &str, service: &str) -> Result<bool, String> {
     let request =
         Request::get(format!("{}/ca/check.crt", proxy_path(namespace, service))).body(Body::empty()).map_err(|error| error.to_string())?;
     let answer = client.send(request).await.map_err(|error| error.to_string())?;

@@ -2,8 +2,7 @@
 
 use std::net::UdpSocket;
 
-use k8s_openapi::api::core::v1::Service;
-use k8s_openapi::api::discovery::v1::EndpointSlice;
+use k8s_openapi::api::core::v1::{Endpoints, Service};
 use kube::Api;
 use kube::api::{DeleteParams, PostParams};
 use serde_json::json as object;
@@ -110,13 +109,12 @@ pub(super) async fn answering_service(ground: &Ground, system: &str, responder: 
     let service =
         object!({"metadata": {"name": "chancery-responder"}, "spec": {"ports": [{"name": "http", "port": 80, "targetPort": port}]}});
     services.create(&PostParams::default(), &serde_json::from_value(service).expect("a Service")).await.expect("it is made");
-    let slice = object!({
-        "metadata": {"name": "chancery-responder-here", "labels": {"kubernetes.io/service-name": "chancery-responder"}},
-        "addressType": "IPv4", "ports": [{"name": "http", "port": port, "protocol": "TCP"}],
-        "endpoints": [{"addresses": [here.to_string()], "conditions": {"ready": true}}],
-    });
-    let slices: Api<EndpointSlice> = Api::namespaced(ground.client.clone(), system);
-    slices.create(&PostParams::default(), &serde_json::from_value(slice).expect("an EndpointSlice")).await.expect("it is made");
+    // The API server's own way to a Service goes by Endpoints.
+    let subsets = object!([{"addresses": [{"ip": here.to_string()}], "ports": [{"name": "http", "port": port}]}]);
+    let endpoints = object!({"metadata": {"name": "chancery-responder"}, "subsets": subsets});
+    let all: Api<Endpoints> = Api::namespaced(ground.client.clone(), system);
+    wait_gone(&all, "chancery-responder", crate::stage::SOON).await;
+    all.create(&PostParams::default(), &serde_json::from_value(endpoints).expect("Endpoints")).await.expect("they are made");
 }
 
 #[tokio::test(flavor = "multi_thread")]
