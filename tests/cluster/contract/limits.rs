@@ -10,7 +10,7 @@ use crate::stage::{ForeignCa, Stage, ca, condition_of, leaf, merged, serial};
 /// The extensions of a CA, as openssl writes them.
 const CA: [&str; 2] = ["basicConstraints=critical,CA:TRUE", "keyUsage=critical,keyCertSign,cRLSign"];
 
-/// Holds that a Certificate is refused for good: the message has these words, and nothing came of it.
+/// Holds that a Certificate is refused for good: the message has these words, it is on record as refused, and nothing else came of it.
 async fn is_refused(stage: &Stage, name: &str, words: &[&str]) {
     let message = stage.unready(name, "NotAllowed").await;
     for word in words {
@@ -21,7 +21,7 @@ async fn is_refused(stage: &Stage, name: &str, words: &[&str]) {
     assert!(condition_of(&certificate, "Stalled").is_some_and(|stalled| stalled.status == "True"), "{name} is not said to be stalled");
     assert!(stage.secrets().get_opt(name).await.unwrap().is_none(), "{name} has a Secret");
     let lines = stage.lines(name).await;
-    assert!(lines.is_empty(), "{name} is on record: {lines:?}");
+    assert!(!lines.is_empty() && lines.iter().all(|line| line["act"] == "refused"), "{name}: only its refusal is on record: {lines:?}");
 }
 
 /// A CA below another issuer of the stage, and an Issuer of the same name.

@@ -36,7 +36,7 @@ async fn is_refused(own: &OwnOperator, name: &str, generation: i64) {
 #[tokio::test(flavor = "multi_thread")]
 async fn what_is_refused_is_on_record_once_and_each_line_is_in_the_log_once() {
     let ground = Ground::prepared().await;
-    let mut own = OwnOperator::start_with(&ground, |settings| settings.flag("--log-format", "json")).await;
+    let mut own = OwnOperator::start_with(&ground, |settings| settings.instead("--log-format", "json")).await;
     make_issuer(&own.ground, "no-ca", json!({ "selfSigned": {}, "allow": { "isCA": false } })).await;
     issuer_is_ready(&own.ground, "no-ca").await;
     let certificates = own.ground.api::<Certificate>();
