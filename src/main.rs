@@ -156,7 +156,7 @@ fn control(controller: Controller) -> anyhow::Result<()> {
             checkpoint_interval: controller.checkpoint_interval,
             certificate_series: controller.metrics_certificates,
         };
-        controllers::run(settings, Arc::new(SystemClock), stop).await.map_err(anyhow::Error::from)
+        Box::pin(controllers::run(settings, Arc::new(SystemClock), stop)).await.map_err(anyhow::Error::from)
     })
 }
 

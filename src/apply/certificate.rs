@@ -124,7 +124,8 @@ async fn carry_out(
                 Err(fault) => return Err(fault),
             }
         }
-        Act::Issue(wanted) => return issue(context, sight, &wanted, now).await.map(Break),
+        // The largest by far, and most reconciles are no issuance.
+        Act::Issue(wanted) => return Box::pin(issue(context, sight, &wanted, now)).await.map(Break),
     }
     Ok(ControlFlow::Continue(()))
 }
