@@ -22,7 +22,8 @@ pub(crate) fn chart() -> PathBuf {
 impl Program {
     /// Helm as `make tools` builds it, without a cluster and with nothing of our own settings.
     pub(crate) fn helm() -> Self {
-        let folder = run::folder().join("helm");
+        // Beside the runs' folders: to look at the last run must not begin another.
+        let folder = run::folders().join("helm");
         Self::new(run::source().join("tests/tools/helm/bin/helm"))
             .env("HELM_CACHE_HOME", folder.join("cache"))
             .env("HELM_CONFIG_HOME", folder.join("config"))

@@ -6,12 +6,14 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use http::Request;
 use kube::Client;
 use serde_json::{Map, Value, json};
 
 use crate::harness::{Program, apply_manifests, run};
+use crate::stage::SOON;
 
 /// Where the schemas are: a file for each kind, as `<group>_<version>_<kind>.json`.
 pub(super) struct Schemas(PathBuf);
@@ -48,6 +50,35 @@ impl Schemas {
         }
         Self(folder.to_owned())
     }
+}
+
+/// The schemas of a version. Those of a CRD are told of some time after it is established, and cannot be watched: hence the polling.
+async fn told(client: &Client, version: &str, kinds: &BTreeSet<&str>) -> Value {
+    let path = if version.contains('/') { format!("/openapi/v3/apis/{version}") } else { format!("/openapi/v3/api/{version}") };
+    let mut turn = tokio::time::interval(Duration::from_millis(200));
+    let all = async {
+        loop {
+            turn.tick().await;
+            let request = Request::get(&path).header("accept", "application/json").body(Vec::new()).expect("it is a request");
+            let answer: kube::Result<Value> = client.request(request).await;
+            let definitions = answer.map(|mut told| told["components"]["schemas"].take()).unwrap_or_default();
+            if kinds.iter().all(|kind| name_of(&definitions, version, kind).is_some()) {
+                return definitions;
+            }
+        }
+    };
+    let told = tokio::time::timeout(SOON, all).await;
+    told.unwrap_or_else(|_| panic!("the API server does not tell of {version} {kinds:?}"))
+}
+
+/// Under which name a kind's schema stands among those of its version.
+fn name_of(definitions: &Value, version: &str, kind: &str) -> Option<String> {
+    let (group, version) = version.split_once('/').unwrap_or(("", version));
+    let is_it = |schema: &Value| {
+        let names = schema["x-kubernetes-group-version-kind"].as_array().map_or(&[][..], Vec::as_slice);
+        names.iter().any(|name| name["kind"] == kind && name["version"] == version && name["group"] == group)
+    };
+    definitions.as_object()?.iter().find(|(_, schema)| is_it(schema)).map(|(name, _)| name.clone())
 }
 
 /// From OpenAPI 3.0 to JSON schema, as far as the API server uses it.
