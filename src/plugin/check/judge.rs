@@ -137,7 +137,7 @@ fn workloads(facts: &Facts) -> Vec<Line> {
     let mut lines: Vec<Line> = all.iter().map(workload).collect();
     if !all.iter().any(|one| one.component == "controller") {
         let found = format!("no Deployment of the controller in namespace {}", facts.namespace);
-        let todo = "install it, or give its namespace with --operator-namespace; one that runs elsewhere is known by its lease only";
+        let todo = "install it, or give its namespace with -n; one that runs elsewhere is known by its lease only";
         lines.insert(0, Line::warning("controller", found, todo));
     }
     lines
