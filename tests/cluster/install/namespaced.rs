@@ -57,14 +57,15 @@ async fn helm_install(ground: &Ground, release: &str, namespace: &str, values: &
 #[tokio::test(flavor = "multi_thread")]
 async fn two_releases_in_two_namespaces_do_not_see_each_other() {
     let ground = Ground::prepared().await;
-    let first = Release::install(&ground).await;
+    let mut first = Release::install(&ground).await;
     let second = Release::install(&ground).await;
     for release in [&first, &second] {
         let stage = release.stage(&ground);
         stage.issuer("self", json!({ "selfSigned": {} })).await;
         stage.issued("web", leaf("self", "web")).await;
     }
-    // Of two, one goes; what it served stays as it is, and so does the other.
+    // Of two, one goes; what it served stays as it is, and so does the other. Its pod would end with it.
+    first.operator.terminate().await;
     let helm = Program::helm_in(&ground).args(["uninstall", chart::RELEASE, "--namespace", &first.system]);
     helm.run().await;
     let stage = first.stage(&ground);

@@ -28,19 +28,10 @@ impl Schemas {
             kinds.entry(version).or_default().insert(document["kind"].as_str().expect("a document has a kind"));
         }
         for (version, kinds) in kinds {
-            let path = if version.contains('/') { format!("/openapi/v3/apis/{version}") } else { format!("/openapi/v3/api/{version}") };
-            let request = Request::get(path).header("accept", "application/json").body(Vec::new()).expect("it is a request");
-            let told: Value = client.request(request).await.unwrap_or_else(|error| panic!("{version}: {error}"));
-            let mut definitions = told["components"]["schemas"].clone();
+            let mut definitions = told(client, version, &kinds).await;
             translate(&mut definitions);
             for kind in kinds {
-                let is_it = |schema: &Value| {
-                    let names = schema["x-kubernetes-group-version-kind"].as_array().map_or(&[][..], Vec::as_slice);
-                    let (group, version) = version.split_once('/').unwrap_or(("", version));
-                    names.iter().any(|name| name["kind"] == kind && name["version"] == version && name["group"] == group)
-                };
-                let found = definitions.as_object().into_iter().flatten().find(|(_, schema)| is_it(schema));
-                let (name, _) = found.unwrap_or_else(|| panic!("the API server says nothing of {version} {kind}"));
+                let name = name_of(&definitions, version, kind).expect("it was waited for");
                 let whole = json!({ "$ref": format!("#/definitions/{name}"), "definitions": definitions });
                 // kubeconform takes `v1` for the group of what has none.
                 let (group, version) = version.split_once('/').unwrap_or((version, version));
