@@ -64,7 +64,7 @@ pub struct Question {
 }
 
 /// Something that was looked at, or why it was not.
-pub type Found<T> = Result<T, CallError>;
+pub(super) type Found<T> = Result<T, CallError>;
 
 /// What was found.
 #[derive(Debug)]

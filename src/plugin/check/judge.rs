@@ -311,7 +311,7 @@ fn objects(kind: &'static str, found: &Found<Vec<Standing>>) -> Line {
 fn some(all: &[String]) -> String {
     let mut shown = all.iter().take(SOME).cloned().collect::<Vec<_>>().join("; ");
     if all.len() > SOME {
-        shown.push_str(&format!("; and {} more", all.len() - SOME));
+        shown.extend(["; and ".to_owned(), (all.len() - SOME).to_string(), " more".to_owned()]);
     }
     shown
 }

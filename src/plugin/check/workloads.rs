@@ -89,12 +89,11 @@ fn trouble(pod: &Pod) -> Option<String> {
         return None;
     }
     let waiting = status.container_statuses.iter().flatten().find_map(|container| container.state.as_ref()?.waiting.as_ref());
-    let why = match waiting {
-        Some(waiting) => waiting.reason.clone().unwrap_or_default(),
-        None => {
-            let unmet = conditions.iter().find(|condition| condition.status == "False");
-            unmet.and_then(|condition| condition.reason.clone()).or_else(|| status.phase.clone()).unwrap_or_default()
-        }
+    let why = if let Some(waiting) = waiting {
+        waiting.reason.clone().unwrap_or_default()
+    } else {
+        let unmet = conditions.iter().find(|condition| condition.status == "False");
+        unmet.and_then(|condition| condition.reason.clone()).or_else(|| status.phase.clone()).unwrap_or_default()
     };
     Some(format!("pod {}: {why}", pod.name_any()))
 }

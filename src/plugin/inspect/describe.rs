@@ -124,7 +124,7 @@ impl Described {
             signed_by: None,
             names: certificate.sans().iter().map(ToString::to_string).collect(),
             has_other_names: certificate.has_unknown_sans(),
-            usages: certificate.usages().iter().map(|usage| usage.as_str()).collect(),
+            usages: certificate.usages().iter().map(chancery_pki::Usage::as_str).collect(),
             is_ca: certificate.ca().is_some(),
             path_length: certificate.ca().and_then(|ca| ca.path_len),
             name_constraints: certificate.name_constraints().map(|constraints| Constraints {

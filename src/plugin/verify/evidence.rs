@@ -65,9 +65,9 @@ impl Sources {
         if self.fetch {
             for url in certificate.crl_distribution_points() {
                 let step = match fetch(url, None, self.limit).await {
-                    Err(error) => doubt(certificate, error.to_string()),
+                    Err(error) => doubt(certificate, &error.to_string()),
                     Ok(octets) => match Crl::from_pem_or_der(&octets) {
-                        Err(error) => doubt(certificate, format!("{url}: {error}")),
+                        Err(error) => doubt(certificate, &format!("{url}: {error}")),
                         Ok(list) => by_list(certificate, issuer, &list, url, at),
                     },
                 };
@@ -93,16 +93,16 @@ impl Sources {
     async fn answered(&self, certificate: &Certificate, issuer: &Certificate, url: &str, at: Timestamp) -> Step {
         let asked = match Asked::about(certificate, issuer, ocsp::nonce()) {
             Ok(asked) => asked,
-            Err(error) => return doubt(certificate, error.to_string()),
+            Err(error) => return doubt(certificate, &error.to_string()),
         };
         match asked.of_url(url, Method::Post, self.limit).await {
-            Err(error) => doubt(certificate, error.to_string()),
+            Err(error) => doubt(certificate, &error.to_string()),
             Ok((_, answer)) => by_ocsp(certificate, issuer, &answer, asked.nonce(), url, at),
         }
     }
 }
 
-fn doubt(certificate: &Certificate, why: String) -> Step {
+fn doubt(certificate: &Certificate, why: &str) -> Step {
     Step::new("revocation", Outcome::NotChecked, format!("{}: {why}", shown(certificate)))
 }
 
@@ -110,12 +110,12 @@ fn doubt(certificate: &Certificate, why: String) -> Step {
 async fn published(cluster: &Published, certificate: &Certificate, issuer: &Certificate, at: Timestamp) -> Step {
     let head = match cluster.head(&issuer.key_id()).await {
         Ok(Some(head)) => head,
-        Ok(None) => return doubt(certificate, format!("{} publishes no list in namespace {}", shown(issuer), cluster.namespace())),
-        Err(error) => return doubt(certificate, error.to_string()),
+        Ok(None) => return doubt(certificate, &format!("{} publishes no list in namespace {}", shown(issuer), cluster.namespace())),
+        Err(error) => return doubt(certificate, &error.to_string()),
     };
     let shard = shard_of(certificate.serial(), head.settings.shards);
     match cluster.list(&head, shard, Kind::Full).await {
         Ok(list) => by_list(certificate, issuer, &list, &format!("namespace {}", cluster.namespace()), at),
-        Err(error) => doubt(certificate, error.to_string()),
+        Err(error) => doubt(certificate, &error.to_string()),
     }
 }

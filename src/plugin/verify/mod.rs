@@ -174,7 +174,10 @@ fn keys(path: &Path) -> Step {
     let weak = path.certificates.iter().find_map(|certificate| Some((certificate, certificate.public_key().weakness()?)));
     Step::of(
         "keys",
-        weak.map_or(Ok("none is known to be weak".to_owned()), |(one, why)| Err(format!("that of {} is weak: {why}", shown(one)))),
+        match weak {
+            None => Ok("none is known to be weak".to_owned()),
+            Some((one, why)) => Err(format!("that of {} is weak: {why}", shown(one))),
+        },
     )
 }
 

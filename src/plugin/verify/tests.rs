@@ -70,7 +70,7 @@ fn a_chain_in_any_order_leads_to_whom_is_trusted() {
     assert_eq!(Path::find(&web, &others, std::slice::from_ref(&middle.0)).certificates.len(), 2);
     let astray = Path::find(&web, &others, std::slice::from_ref(&stranger.0));
     assert_eq!(failing(&verify(&question(NOW), &astray, Vec::new())), ["chain"]);
-    assert_eq!(failing(&verify(&question(NOW), &Path::find(&web, &[], &[root.0.clone()]), Vec::new())), ["chain"]);
+    assert_eq!(failing(&verify(&question(NOW), &Path::find(&web, &[], std::slice::from_ref(&root.0)), Vec::new())), ["chain"]);
 }
 
 #[test]
@@ -91,7 +91,7 @@ fn each_thing_that_does_not_hold_is_a_line_of_its_own() {
     let key = PrivateKey::generate(KeyAlgorithm::EcdsaP256).unwrap();
     if let Ok(certificate) = issue(&below, key.public_key(), &short.0, &short.1) {
         let below = (certificate, key);
-        let path = Path::find(&leaf(&below), &[below.0.clone()], std::slice::from_ref(&short.0));
+        let path = Path::find(&leaf(&below), std::slice::from_ref(&below.0), std::slice::from_ref(&short.0));
         assert!(failing(&verify(&question(NOW), &path, Vec::new())).contains(&"constraints"));
     }
 }
