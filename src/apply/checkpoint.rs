@@ -147,7 +147,7 @@ async fn read(context: &Context) -> Result<(), Fault> {
         match signed.verified(&signed.key) {
             Ok(checkpoint) => memory.last = Some((checkpoint, signed.text)),
             Err(error) => {
-                tracing::error!(config_map = names::CHECKPOINT, %error, "the last checkpoint is not believed, and the next begins anew")
+                tracing::error!(config_map = names::CHECKPOINT, %error, "the last checkpoint is not believed, and the next begins anew");
             }
         }
     }

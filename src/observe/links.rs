@@ -104,7 +104,7 @@ impl Links {
 
     /// How many Certificates name an issuer.
     pub fn number_of_issuer(&self, issuer: &IssuerKey) -> usize {
-        self.by_issuer.get(issuer).map_or(0, |names| names.len())
+        self.by_issuer.get(issuer).map_or(0, BTreeSet::len)
     }
 
     /// The issuers that name a Secret.

@@ -41,11 +41,9 @@ where
         }
         Err("it cannot be watched".to_owned())
     };
-    match tokio::time::timeout(limit, search).await {
-        Ok(answer) => answer,
-        Err(_) => {
-            let last = last.unwrap_or_else(|| "nothing was seen of it".to_owned());
-            Err(format!("not within {}: {last}", span(limit.try_into().unwrap_or_default())))
-        }
+    if let Ok(answer) = tokio::time::timeout(limit, search).await {
+        return answer;
     }
+    let last = last.unwrap_or_else(|| "nothing was seen of it".to_owned());
+    Err(format!("not within {}: {last}", span(limit.try_into().unwrap_or_default())))
 }

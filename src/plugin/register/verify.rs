@@ -142,7 +142,7 @@ fn compare(examined: &mut Examined, who: &str, copy: Option<&Exported>) {
     match copy.chain() {
         Ok(former) => examined.compare_copy(who, &former.lines),
         Err(why) => {
-            examined.faults.push(Fault::Other { why: format!("{who} cannot be compared, since it does not hold together itself: {why}") })
+            examined.faults.push(Fault::Other { why: format!("{who} cannot be compared, since it does not hold together itself: {why}") });
         }
     }
 }

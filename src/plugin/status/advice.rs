@@ -54,10 +54,11 @@ fn of_certificate(reason: &str) -> Option<&'static str> {
             "Choose another spec.secretName, or have the Secret's owner annotate it with chancery.dev/allow-adoption: <certificate>."
         }
         certificate::SECRET_SHARED => "Give one of the two Certificates another spec.secretName.",
-        certificate::SECRET_UNREADABLE => "A new certificate is made; find out who else writes the Secret.",
         certificate::SECRET_CONTESTED => "Stop the other writer that the message names.",
         certificate::SECRET_IMMUTABLE => "Delete the Secret: it is made anew.",
-        certificate::KEY_MISMATCH | certificate::NOT_CURRENT => "A new certificate is made; find out who else writes the Secret.",
+        certificate::SECRET_UNREADABLE | certificate::KEY_MISMATCH | certificate::NOT_CURRENT => {
+            "A new certificate is made; find out who else writes the Secret."
+        }
         certificate::KEY_WEAK => "A leaf gets a new key by itself. For a CA: kubectl chancery renew NAME.",
         certificate::KEYSTORE_PASSWORD_MISSING => "Put the keystore's password into the Secret that the message names.",
         certificate::NOT_DELIVERED => "Nothing, if it goes away by itself: it is tried again. Else see the message.",

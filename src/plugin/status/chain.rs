@@ -41,7 +41,7 @@ impl SecretFacts {
         let mut problems = Vec::new();
         let data = secret.data.clone().unwrap_or_default();
         let read = |key: &str, problems: &mut Vec<String>| {
-            let Some(ByteString(text)) = data.get(key) else { return None };
+            let ByteString(text) = data.get(key)?;
             X509::bundle_from_pem(text).map_err(|error| problems.push(format!("{key} cannot be read: {error}"))).ok()
         };
         let own = read(names::TLS_CERTIFICATE, &mut problems);

@@ -191,7 +191,7 @@ fn event_lines(found: Vec<Event>) -> Vec<EventLine> {
             let series = event.series.as_ref();
             let seen = series.and_then(|series| series.last_observed_time.as_ref()).or(event.event_time.as_ref()).map(|time| time.0);
             EventLine {
-                time: seen.or(event.last_timestamp.map(|time| time.0)).or(created),
+                time: seen.or_else(|| event.last_timestamp.map(|time| time.0)).or(created),
                 type_: event.type_.unwrap_or_default(),
                 reason: event.reason.unwrap_or_default(),
                 message: event.message.unwrap_or_default(),

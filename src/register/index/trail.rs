@@ -89,7 +89,7 @@ mod tests {
     fn trail(lines: u64) -> (Trail, Vec<Position>) {
         let (mut trail, mut positions, mut previous) = (Trail::default(), vec![Position::start()], Position::start().hash);
         for sequence in 1..=lines {
-            let line = Line { sequence, time: jiff::Timestamp::UNIX_EPOCH, previous, entry: Entry::new(Act::Refused) };
+            let line = Line { sequence, time: Timestamp::UNIX_EPOCH, previous, entry: Entry::new(Act::Refused) };
             let written = Written { text: line.to_text(), line };
             previous = hash(&written.text);
             positions.push(written.end());
