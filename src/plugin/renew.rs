@@ -202,6 +202,7 @@ mod tests {
 
     use super::*;
 
+    #[expect(clippy::needless_pass_by_value, reason = "it reads best where it is called")]
     fn certificate(value: &str, status: Value) -> Certificate {
         serde_json::from_value(json!({
             "apiVersion": "chancery.dev/v1alpha1", "kind": "Certificate",
@@ -216,6 +217,8 @@ mod tests {
         rows.iter().map(condition).collect()
     }
 
+    type Row = (&'static str, Value, Option<Result<(), &'static str>>);
+
     #[test]
     fn only_an_answer_to_this_request_counts() {
         let ready = conditions(&[("Ready", "True", "Ready")]);
@@ -225,7 +228,7 @@ mod tests {
         let failed = "2026-01-01T00:00:00Z";
         let before =
             certificate("new", json!({"observedGeneration": 1, "conditions": stalled, "renewHandled": "old", "lastFailureTime": failed}));
-        let rows: [(&str, Value, Option<Result<(), &str>>); 6] = [
+        let rows: [Row; 6] = [
             ("new", json!({"observedGeneration": 1, "conditions": stalled, "renewHandled": "old", "lastFailureTime": failed}), None),
             ("new", json!({"observedGeneration": 1, "conditions": ready, "renewHandled": "old"}), None),
             ("new", json!({"observedGeneration": 1, "conditions": ready, "renewHandled": "new"}), Some(Ok(()))),

@@ -94,7 +94,7 @@ impl Complete {
             text.extend([output::plain(word).as_str(), "\n"]);
         }
         // The protocol of kubectl's own commands: words, then what the shell is to do.
-        output::written(write!(io::stdout(), "{text}:{files}\n"))?;
+        output::written(writeln!(io::stdout(), "{text}:{files}"))?;
         Ok(ExitCode::SUCCESS)
     }
 }

@@ -228,30 +228,23 @@ async fn head_of(published: &Published, authority: &chancery_pki::KeyId) -> anyh
 async fn fetch_url(url: &str, ca: Option<&Path>, limit: Duration, keep: &Keep, cluster: &OperatorNamespace) -> anyhow::Result<ExitCode> {
     let octets = fetch::fetch(url, None, limit).await?;
     let list = chancery_pki::Crl::from_pem_or_der(&octets).with_context(|| url.to_owned())?;
-    let signers = match ca {
-        Some(path) => Certificate::bundle_from_pem(&read(path)?).with_context(|| path.display().to_string())?,
-        None => {
-            let published = published(cluster).await?;
-            let mut signers = Vec::new();
-            for authority in published.authorities().await? {
-                signers.extend(published.head(&authority).await.ok().flatten().and_then(|head| head.issuer().ok().cloned()));
-            }
-            signers
+    let signers = if let Some(path) = ca {
+        Certificate::bundle_from_pem(&read(path)?).with_context(|| path.display().to_string())?
+    } else {
+        let published = published(cluster).await?;
+        let mut signers = Vec::new();
+        for authority in published.authorities().await? {
+            signers.extend(published.head(&authority).await.ok().flatten().and_then(|head| head.issuer().ok().cloned()));
         }
+        signers
     };
     let signed = |signer: &&Certificate| list.issuer() == signer.subject() && list.is_signed_by(signer.public_key());
-    match signers.iter().find(signed) {
-        Some(signer) => keep.write(&list, signer),
-        None => {
-            let issuer = output::plain(&list.issuer().to_string());
-            let _ = writeln!(
-                io::stderr(),
-                "{url}: the list of {issuer} is signed by none of the {} certificates that may sign it",
-                signers.len()
-            );
-            Ok(ExitCode::from(NOT_WELL))
-        }
+    if let Some(signer) = signers.iter().find(signed) {
+        return keep.write(&list, signer);
     }
+    let issuer = output::plain(&list.issuer().to_string());
+    let _ = writeln!(io::stderr(), "{url}: the list of {issuer} is signed by none of the {} certificates that may sign it", signers.len());
+    Ok(ExitCode::from(NOT_WELL))
 }
 
 async fn explained(target: &[String], authority: Option<&str>, printed: Printed, cluster: &OperatorNamespace) -> anyhow::Result<ExitCode> {

@@ -67,13 +67,12 @@ impl Ocsp {
         let asked = Asked::about(leaf, issuer, nonce)?;
         let method = if self.get { Method::Get } else { Method::Post };
         let url = self.url.as_ref().or_else(|| leaf.ocsp_servers().first());
-        let (from, (octets, answer)) = match url {
-            Some(url) => (url.clone(), asked.of_url(url, method, self.limit).await?),
-            None => {
-                let (client, _) = open(&self.place).await?;
-                let answer = asked.of_service(&client, &self.operator.operator_namespace, &self.service, self.limit).await?;
-                (format!("Service {}/{}", self.operator.operator_namespace, self.service), answer)
-            }
+        let (from, (octets, answer)) = if let Some(url) = url {
+            (url.clone(), asked.of_url(url, method, self.limit).await?)
+        } else {
+            let (client, _) = open(&self.place).await?;
+            let answer = asked.of_service(&client, &self.operator.operator_namespace, &self.service, self.limit).await?;
+            (format!("Service {}/{}", self.operator.operator_namespace, self.service), answer)
         };
         if let Some(path) = &self.keep {
             fs::write(path, &octets).with_context(|| path.display().to_string())?;

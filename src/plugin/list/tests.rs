@@ -9,6 +9,7 @@ fn now() -> Timestamp {
     NOW.parse().unwrap()
 }
 
+#[expect(clippy::needless_pass_by_value, reason = "it reads best where it is called")]
 fn certificate(name: &str, issuer: &str, status: Value) -> CertificateRow {
     let object: Certificate = serde_json::from_value(json!({
         "apiVersion": "chancery.dev/v1alpha1", "kind": "Certificate", "metadata": {"name": name, "namespace": "team", "generation": 2},

@@ -230,7 +230,7 @@ mod tests {
     #[test]
     fn a_copy_of_an_unnamed_register_must_be_named_and_a_damaged_one_is_not_touched() {
         let copy = copy(3);
-        let text: String = copy.lines.iter().map(|line| format!("{}\n", line.text)).collect();
+        let text: String = copy.lines.iter().flat_map(|line| [&line.text, "\n"]).collect();
         let export = export::read(&text).unwrap();
         let now = Timestamp::UNIX_EPOCH;
         assert!(plan(&export, &[], &Registers::default(), false, now).is_err());

@@ -226,6 +226,7 @@ impl Report for Ordered {
 mod tests {
     use super::*;
 
+    #[expect(clippy::needless_pass_by_value, reason = "it reads best where it is called")]
     fn list(orders: Value) -> RevocationList {
         serde_json::from_value(json!({
             "apiVersion": "chancery.dev/v1alpha1", "kind": "RevocationList", "metadata": {"name": "ca", "namespace": "team"},

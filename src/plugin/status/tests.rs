@@ -13,6 +13,7 @@ fn now() -> Timestamp {
     NOW.parse().unwrap()
 }
 
+#[expect(clippy::needless_pass_by_value, reason = "it reads best where it is called")]
 fn certificate(status: Value) -> Certificate {
     serde_json::from_value(json!({
         "apiVersion": "chancery.dev/v1alpha1", "kind": "Certificate", "metadata": {"name": "web", "namespace": "team", "generation": 2},

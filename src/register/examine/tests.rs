@@ -51,7 +51,7 @@ fn after(change: impl Fn(&str) -> String) -> Vec<String> {
 }
 
 fn without(text: &str, mark: &str) -> String {
-    text.lines().filter(|line| !line.contains(mark)).map(|line| format!("{line}\n")).collect()
+    text.lines().filter(|line| !line.contains(mark)).flat_map(|line| [line, "\n"]).collect()
 }
 
 #[test]

@@ -102,7 +102,8 @@ fn told(since: &[(Act, u8)], lost: &[(Act, u8)]) -> Vec<(Act, u8)> {
 #[test]
 fn what_is_not_known_is_recorded_once_more_and_nothing_twice() {
     use Act::{Held, Imported, Issued, Pending, Published, Refused, Released, Revoked, Voided};
-    let rows: [(&[(Act, u8)], &[(Act, u8)], &[(Act, u8)]); 13] = [
+    type Acts = &'static [(Act, u8)];
+    let rows: [(Acts, Acts, Acts); 13] = [
         (&[], &[(Issued, 1), (Revoked, 1)], &[(Issued, 1), (Revoked, 1)]),
         (&[], &[(Imported, 1), (Issued, 1)], &[(Imported, 1)]),
         (&[(Issued, 1)], &[(Issued, 1), (Revoked, 1)], &[(Revoked, 1)]),

@@ -22,8 +22,9 @@ async fn an_issuance_a_publication_and_a_request_reach_the_collector() {
     Consumer::of(&content).fetch().await;
 
     let whole = |sent: &Sent| {
-        issuance(sent)
-            .is_some_and(|root| children(sent, root).iter().any(|span| span.is("api call", &[("resource", "certificates.chancery.dev/status")])))
+        issuance(sent).is_some_and(|root| {
+            children(sent, root).iter().any(|span| span.is("api call", &[("resource", "certificates.chancery.dev/status")]))
+        })
     };
     let sent = collector.until("the issuance of web", whole).await;
     let root = issuance(&sent).expect("it was waited for");
