@@ -80,9 +80,15 @@ mod rival_writer;
 mod stopping;
 
 #[cfg(test)]
+#[path = "../docs/page.rs"]
+mod page;
+
+#[cfg(test)]
 mod gitops;
 
+#[cfg(test)]
 mod install;
+
 #[cfg(test)]
 mod snippets;
 

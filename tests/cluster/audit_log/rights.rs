@@ -203,6 +203,7 @@ fn request(verb: &str, resource: &str, namespace: &str, name: &str) -> Record {
     }
 }
 
+#[expect(clippy::needless_pass_by_value, reason = "it reads best where it is called")]
 fn installation(cluster: Value, own: Value) -> Vec<Value> {
     let subjects = json!([{ "kind": "ServiceAccount", "name": "chancery-controller", "namespace": "own" }]);
     let place = json!({ "name": "c", "namespace": "own" });

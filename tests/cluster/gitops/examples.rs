@@ -6,8 +6,8 @@ use std::path::{Path, PathBuf};
 
 use serde_json::{Value, json};
 
-use super::page::{Page, source};
 use crate::harness::{Flux, Ground, Program, apply_manifests, definitions, kustomization, parse_manifests};
+use crate::page::{Page, source};
 
 /// The files, and the documents in each.
 fn manifests() -> Vec<(PathBuf, Vec<Value>)> {

@@ -7,6 +7,7 @@ use crate::harness::Record;
 use crate::stage::{SOON, Stage, ca, is_ready, leaf, merged, serial, served_list};
 
 /// An object of ours as it stands in git: without a namespace.
+#[expect(clippy::needless_pass_by_value, reason = "it reads best where it is called")]
 pub(super) fn document(kind: &str, name: &str, spec: Value) -> Value {
     json!({"apiVersion": "chancery.dev/v1alpha1", "kind": kind, "metadata": {"name": name}, "spec": spec})
 }

@@ -23,7 +23,7 @@ pub(super) async fn asked(program: &str, arguments: &[&str], input: &Value) -> V
 #[tokio::test(flavor = "multi_thread")]
 async fn argo_cd_flux_and_helm_tell_the_health_of_each_state_rightly() {
     let stage = Stage::set("health").await;
-    let states = states::all(&stage).await;
+    let states = Box::pin(states::all(&stage)).await;
     let objects: Value = states.iter().map(|state| state.object.clone()).collect();
     let configuration = source("deploy/gitops/argocd/argocd-cm.yaml");
     let kustomization = source("deploy/gitops/flux/certificates.yaml");

@@ -5,8 +5,8 @@ use std::fs;
 use serde_json::{Value, json};
 
 use super::flux::{authority, document};
-use super::page::source;
 use crate::harness::{Finished, Program};
+use crate::page::source;
 use crate::stage::{Stage, is_ready, leaf, merged};
 
 async fn installed(stage: &Stage, release: &str, documents: &[Value], limit: &str) -> Finished {

@@ -21,13 +21,14 @@ pub(super) struct State {
     pub(super) flux: &'static str,
 }
 
+const GOOD: [&str; 3] = ["Healthy", "Current", "Current"];
+const ON_ITS_WAY: [&str; 3] = ["Progressing", "InProgress", "InProgress"];
+const BAD: [&str; 3] = ["Degraded", "Failed", "Failed"];
+
 /// All of them.
 pub(super) async fn all(stage: &Stage) -> Vec<State> {
     let mut states = Vec::new();
     let mut add = |what, object, [argo, kstatus, flux]: [&'static str; 3]| states.push(State { what, object, argo, kstatus, flux });
-    const GOOD: [&str; 3] = ["Healthy", "Current", "Current"];
-    const ON_ITS_WAY: [&str; 3] = ["Progressing", "InProgress", "InProgress"];
-    const BAD: [&str; 3] = ["Degraded", "Failed", "Failed"];
 
     for (kind, name) in [("Certificate", "new"), ("Issuer", "new"), ("ClusterIssuer", "gitops-new"), ("RevocationList", "new")] {
         let spec = match kind {

@@ -70,14 +70,11 @@ impl Collector {
     pub(super) async fn until(&self, what: &str, is: impl Fn(&Sent) -> bool) -> Sent {
         let mut sent = self.sent.clone();
         let reached = tokio::time::timeout(Duration::from_mins(1), sent.wait_for(|sent| is(sent))).await;
-        match reached {
-            Ok(Ok(sent)) => sent.clone(),
-            _ => {
-                let names: Vec<String> =
-                    self.sent.borrow().spans.iter().map(|span| format!("{} {:?}", span.name, span.attributes)).collect();
-                panic!("not within a minute: {what}; there came\n{}", names.join("\n"));
-            }
+        if let Ok(Ok(sent)) = reached {
+            return sent.clone();
         }
+        let names: Vec<String> = self.sent.borrow().spans.iter().map(|span| format!("{} {:?}", span.name, span.attributes)).collect();
+        panic!("not within a minute: {what}; there came\n{}", names.join("\n"));
     }
 }
 

@@ -86,7 +86,6 @@ async fn what_is_right_is_ok_and_what_breaks_is_told_with_what_to_do() {
     // The list's head says another number; and the leader is gone.
     let maps: Api<ConfigMap> = own.ground.system_api();
     own.kill().await;
-    let json = async || check(&ground, &own, "-o json").finish().await;
     let name = lists::head_name(&authority_of(&status).parse().unwrap());
     let mut head = maps.get(&name).await.unwrap();
     let text = head.data.as_ref().unwrap()["head"].clone();

@@ -4,10 +4,10 @@ use std::path::Path;
 
 use tokio::sync::{Mutex, MutexGuard, OnceCell};
 
-use super::page::Page;
 use super::play::play;
 use super::pods::Pods;
 use crate::harness::Ground;
+use crate::page::Page;
 
 /// A control plane, with our programs where README has installed them.
 pub(super) struct Cluster {

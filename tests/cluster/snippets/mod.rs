@@ -9,9 +9,6 @@
 //! The pages have a control plane of their own. README installs Chancery on it with Helm, and the others go on from there, one at a time.
 //! There are no nodes: [`pods`] runs our two programs in their place.
 
-#[path = "../../docs/page.rs"]
-mod page;
-
 mod cluster;
 mod command_lines;
 mod play;
@@ -20,8 +17,8 @@ mod pods;
 use std::collections::BTreeSet;
 use std::path::Path;
 
+use crate::page::{Block, Page, pages, source};
 use cluster::Cluster;
-use page::{Block, Page, pages, source};
 use play::play;
 
 use crate::harness::{Program, parse_manifests};

@@ -9,8 +9,8 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use super::cluster::Cluster;
-use super::page::{Block, Page, source};
 use crate::harness::{Program, parse_manifests, program_path, run_folder};
+use crate::page::{Block, Page, source};
 
 /// How long a page may take.
 const LIMIT: Duration = Duration::from_mins(6);
