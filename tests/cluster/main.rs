@@ -82,6 +82,7 @@ mod stopping;
 #[cfg(test)]
 mod gitops;
 
+#[cfg(test)]
 mod install;
 #[cfg(test)]
 mod snippets;
