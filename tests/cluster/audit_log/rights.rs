@@ -203,8 +203,7 @@ fn request(verb: &str, resource: &str, namespace: &str, name: &str) -> Record {
     }
 }
 
-#[expect(clippy::needless_pass_by_value, reason = "it reads best where it is called")]
-fn installation(cluster: Value, own: Value) -> Vec<Value> {
+fn installation(cluster: &Value, own: &Value) -> Vec<Value> {
     let subjects = json!([{ "kind": "ServiceAccount", "name": "chancery-controller", "namespace": "own" }]);
     let place = json!({ "name": "c", "namespace": "own" });
     vec![
@@ -215,7 +214,7 @@ fn installation(cluster: Value, own: Value) -> Vec<Value> {
     ]
 }
 
-fn told(cluster: Value, own: Value, records: &[Record]) -> Vec<String> {
+fn told(cluster: &Value, own: &Value, records: &[Record]) -> Vec<String> {
     let rights = granted(&installation(cluster, own), "chancery-controller", "own");
     differences(&rights, &records.iter().collect::<Vec<_>>()).into_iter().collect()
 }
@@ -236,7 +235,7 @@ fn rights_that_are_all_used_and_requests_that_are_all_granted_are_no_difference(
         // Discovery.
         request("get", "", "", ""),
     ];
-    assert_eq!(told(cluster, own, &records), [""; 0]);
+    assert_eq!(told(&cluster, &own, &records), [""; 0]);
 }
 
 #[test]
@@ -258,15 +257,15 @@ fn each_difference_is_told_by_name() {
         ("used and not granted: list secrets everywhere", none(), none(), vec![request("list", "secrets", "", "")]),
     ];
     for (wanted, cluster, own, records) in rows {
-        assert_eq!(told(cluster, own, &records), [wanted]);
+        assert_eq!(told(&cluster, &own, &records), [wanted]);
     }
     let own = json!([{ "apiGroups": [""], "resources": ["leases"], "resourceNames": ["c", "d"], "verbs": ["get"] }]);
-    let found = told(none(), own, &[request("get", "leases", "own", "c"), request("get", "leases", "own", "e")]);
+    let found = told(&none(), &own, &[request("get", "leases", "own", "c"), request("get", "leases", "own", "e")]);
     let wanted = [
         "granted and not used: get leases in the operator's namespace, d",
         "used and not granted: get leases in the operator's namespace, e",
     ];
     assert_eq!(found, wanted);
-    let of_status = told(rule("certificates", "update"), none(), &[request("update", "certificates/status", "team", "web")]);
+    let of_status = told(&rule("certificates", "update"), &none(), &[request("update", "certificates/status", "team", "web")]);
     assert_eq!(of_status.len(), 2, "a status is not its object: {of_status:?}");
 }

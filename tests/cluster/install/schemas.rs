@@ -137,7 +137,7 @@ pub(super) async fn define_monitoring(client: &Client) {
         "name": text, "interval": text,
         "rules": list(object(json!({ "alert": text, "record": text, "expr": text, "for": text, "keep_firing_for": text, "labels": texts, "annotations": texts }))),
     }))) }));
-    let definition = |kind: &str, spec: Value| {
+    let definition = |kind: &str, spec: &Value| {
         let plural = format!("{}s", kind.to_lowercase());
         let names = Map::from_iter([("kind".to_owned(), kind.into()), ("plural".to_owned(), plural.clone().into())]);
         json!({
@@ -150,7 +150,7 @@ pub(super) async fn define_monitoring(client: &Client) {
             },
         })
     };
-    let documents = [definition("ServiceMonitor", monitor), definition("PrometheusRule", rules)];
+    let documents = [definition("ServiceMonitor", &monitor), definition("PrometheusRule", &rules)];
     if let Err(error) = apply_manifests(client, &documents).await {
         panic!("the kinds of the Prometheus operator: {error:#}");
     }
