@@ -101,7 +101,8 @@ played! {
 
 /// Pages whose blocks nobody is meant to paste on a cluster.
 fn is_played(page: &Page) -> bool {
-    page.path == "README.md" || (page.path.starts_with("docs/") && !page.path.starts_with("docs/adr/"))
+    let apart = ["docs/adr/", "CONTRIBUTING.md", "CHANGELOG.md"];
+    !apart.iter().any(|start| page.path.starts_with(start))
 }
 
 fn blocks() -> Vec<(String, Block)> {
@@ -117,6 +118,7 @@ async fn readme_installs_and_issues_a_first_certificate() {
 #[test]
 fn every_page_with_something_to_do_is_done() {
     let with_blocks = pages().into_iter().filter(|page| is_played(page) && !page.blocks.is_empty());
+    let with_blocks = with_blocks.filter(|page| page.blocks.iter().any(|block| block.word("needs").is_none()));
     let missing: Vec<String> = with_blocks.map(|page| page.path).filter(|path| !PLAYED.contains(&path.as_str())).collect();
     assert!(missing.is_empty(), "name them in played!: {missing:?}");
 }
