@@ -167,10 +167,7 @@ fn cases() -> Vec<(&'static str, Value)> {
                 } }),
             ),
         ),
-        (
-            "alerts",
-            json!({ "prometheus": { "rules": monitor(json!({ "runbookURL": "https://wiki.example.org/chancery/runbooks" })) } }),
-        ),
+        ("alerts", json!({ "prometheus": { "rules": monitor(json!({ "runbookURL": "https://wiki.example.org/chancery/runbooks" })) } })),
         ("no responder", json!({ "responder": { "enabled": false } })),
         (
             "a responder behind an Ingress",

@@ -45,7 +45,10 @@ async fn a_wrong_value_is_refused_by_its_name() {
             &["responder.podDisruptionBudget: set minAvailable or maxUnavailable, not both"],
         ),
         (json!({ "podDisruptionBudget": { "enabled": true, "maxUnavailable": "half" } }), &["/podDisruptionBudget/maxUnavailable"]),
-        (json!({ "podDisruptionBudget": { "enabled": true, "maxUnavailable": 0 } }), &["podDisruptionBudget.maxUnavailable: with 0 no replica"]),
+        (
+            json!({ "podDisruptionBudget": { "enabled": true, "maxUnavailable": 0 } }),
+            &["podDisruptionBudget.maxUnavailable: with 0 no replica"],
+        ),
         (
             json!({ "responder": { "podDisruptionBudget": { "maxUnavailable": "0%" } } }),
             &["responder.podDisruptionBudget.maxUnavailable: with 0% no replica"],
