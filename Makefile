@@ -200,7 +200,7 @@ image: ## a small static image, made without a daemon: dist/ (PLATFORMS=linux/am
 	@packaging/image
 
 .PHONY: release
-release: helm .tools/bin/cargo-cyclonedx ## what is published: image, programs, chart, CRDs, SBOM, checksums: dist/ (PLATFORMS as above)
+release: helm .tools/bin/cargo-cyclonedx ## what is published: image, programs, chart, manifests, CRDs, SBOM, checksums: dist/ (PLATFORMS as above)
 	$(need_cargo)
 	$(call need,jq,apt-get install jq)
 	@packaging/release

@@ -1,4 +1,4 @@
-//! What `kubectl chancery` does; its command line is `src/bin/kubectl-chancery.rs`.
+//! What `kubectl chancery` does; its command line is `src/bin/kubectl-chancery/`.
 //!
 //! It acts as the person who runs it, with that person's rights, and through the same objects that anyone may write: it knows no
 //! way into the operator that a manifest does not have.

@@ -34,9 +34,25 @@
 {{- if and $values.responder.ingress.enabled (not $values.responder.ingress.hosts) -}}
 {{- fail "responder.ingress.hosts: name a host at least, such as pki.example.org" -}}
 {{- end -}}
+{{- if not (regexMatch "^[a-z]([-a-z0-9]*[a-z0-9])?$" (include "chancery.fullname" .)) -}}
+{{- fail (printf "fullnameOverride: set it, such as to chancery: the names of Services would begin with %q, and they take lower-case letters, digits and hyphens only, a letter first" (include "chancery.fullname" .)) -}}
+{{- end -}}
+{{- include "chancery.checkLabels" (list "global.commonLabels" $values.global.commonLabels) -}}
+{{- include "chancery.checkLabels" (list "podLabels" $values.podLabels) -}}
+{{- include "chancery.checkLabels" (list "responder.podLabels" $values.responder.podLabels) -}}
 {{- include "chancery.checkBudget" (list "podDisruptionBudget" $values) -}}
 {{- if $values.responder.enabled -}}
 {{- include "chancery.checkBudget" (list "responder.podDisruptionBudget" $values.responder) -}}
+{{- end -}}
+{{- end -}}
+
+{{- /* Deployments, Services, budgets and policies know their pods by these. */ -}}
+{{- define "chancery.checkLabels" -}}
+{{- $field := index . 0 -}}
+{{- range $label := list "app.kubernetes.io/name" "app.kubernetes.io/instance" "app.kubernetes.io/component" -}}
+{{- if hasKey (default dict (index $ 1)) $label -}}
+{{- fail (printf "%s: %s is the chart's own, by which Deployments and Services know their pods; choose another label, or set nameOverride" $field $label) -}}
+{{- end -}}
 {{- end -}}
 {{- end -}}
 
@@ -49,8 +65,18 @@
 {{- if and (not (kindIs "invalid" $least)) (not (kindIs "invalid" $budget.maxUnavailable)) -}}
 {{- fail (printf "%s: set minAvailable or maxUnavailable, not both" $field) -}}
 {{- end -}}
-{{- if and (not (kindIs "invalid" $least)) (not (kindIs "string" $least)) (ge (int $least) (int $settings.replicaCount)) -}}
-{{- fail (printf "%s.minAvailable: %d of %d replicas must stay, so no node with one of them could ever be drained; raise replicaCount or lower it" $field (int $least) (int $settings.replicaCount)) -}}
+{{- if not (kindIs "invalid" $least) -}}
+{{- $stay := int $least -}}
+{{- if kindIs "string" $least -}}
+{{- /* Kubernetes rounds up. */ -}}
+{{- $stay = div (add (mul (int (trimSuffix "%" $least)) (int $settings.replicaCount)) 99) 100 | int -}}
+{{- end -}}
+{{- if ge $stay (int $settings.replicaCount) -}}
+{{- fail (printf "%s.minAvailable: %d of %d replicas must stay, so no node with one of them could ever be drained; raise replicaCount or lower it" $field $stay (int $settings.replicaCount)) -}}
+{{- end -}}
+{{- end -}}
+{{- if and (not (kindIs "invalid" $budget.maxUnavailable)) (regexMatch "^0+%?$" (toString $budget.maxUnavailable)) -}}
+{{- fail (printf "%s.maxUnavailable: with %v no replica may go, so no node with one of them could ever be drained; set 1 or more" $field $budget.maxUnavailable) -}}
 {{- end -}}
 {{- end -}}
 {{- end -}}

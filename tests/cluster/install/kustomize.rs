@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 
 use super::rehearse;
 use crate::harness::{Ground, Program, SHARED_SYSTEM, apply_manifests, chart, parse_manifests, run};
+use crate::page::Page;
 
 /// What only Helm adds: its labels, and the annotation that says what `helm uninstall` leaves.
 const OF_HELM: [&str; 3] =
@@ -111,6 +112,34 @@ async fn the_api_server_takes_what_each_overlay_gives() {
                 panic!("{}: {error:#}", folder.display());
             }
         }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_overlay_as_the_page_writes_it_moves_all_to_another_namespace() {
+    const BASE: &str = "https://github.com/chancery-dev/chancery//deploy/overlays/default?ref=v0.1.0";
+    let ground = Ground::bare().await;
+    let page = Page::read(Path::new("docs/install.md"));
+    let block = |word: &str| {
+        let found = page.blocks.iter().find(|block| block.language == "yaml" && block.code.contains(word));
+        found.unwrap_or_else(|| panic!("docs/install.md has no block with {word}")).code.as_str()
+    };
+    let overlay = [block(BASE), block("replacements:")].join("\n");
+    for name in ["default", "monitoring", "namespaced"] {
+        // A link, since kustomize takes no absolute path.
+        let folder = run::folder().join("another-namespace").join(name);
+        fs::create_dir_all(&folder).expect("a folder can be made");
+        let source = folder.join("source");
+        if !source.exists() {
+            std::os::unix::fs::symlink(run::source(), &source).expect("a link can be made");
+        }
+        let overlay = overlay.replace(BASE, &format!("source/deploy/overlays/{name}"));
+        fs::write(folder.join("kustomization.yaml"), overlay).expect("a file can be written");
+        let documents = kustomized(&ground, &folder).await;
+        let left: Vec<String> = documents.iter().filter(|document| document.to_string().contains(SHARED_SYSTEM)).map(name_of).collect();
+        assert!(left.is_empty(), "{name}: {SHARED_SYSTEM} is still in {left:?}");
+        let moved = documents.iter().filter(|document| document["metadata"]["namespace"] == "pki").count();
+        assert!(moved > 5, "{name}: {moved}");
     }
 }
 

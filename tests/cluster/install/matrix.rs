@@ -167,7 +167,7 @@ fn cases() -> Vec<(&'static str, Value)> {
                 } }),
             ),
         ),
-        ("alerts", json!({ "prometheus": { "rules": monitor(json!({})) } })),
+        ("alerts", json!({ "prometheus": { "rules": monitor(json!({ "runbookURL": "https://wiki.example.org/chancery/runbooks" })) } })),
         ("no responder", json!({ "responder": { "enabled": false } })),
         (
             "a responder behind an Ingress",
@@ -201,6 +201,9 @@ async fn rendered() -> &'static Vec<(&'static str, Vec<Value>)> {
     RENDERED
         .get_or_init(|| async {
             let mut all = Vec::new();
+            // Names are shortened to what a Service's name may have.
+            let long = chart::template(&chart::chart(), &"a".repeat(53), NAMESPACE, &json!({})).await;
+            all.push(("a long release name", long.unwrap_or_else(|error| panic!("a long release name: {error:#}"))));
             for (name, values) in cases() {
                 let documents = chart::template(&chart::chart(), chart::RELEASE, NAMESPACE, &values).await;
                 all.push((name, documents.unwrap_or_else(|error| panic!("{name}: {error:#}"))));

@@ -46,6 +46,34 @@ async fn a_wrong_value_is_refused_by_its_name() {
         ),
         (json!({ "podDisruptionBudget": { "enabled": true, "maxUnavailable": "half" } }), &["/podDisruptionBudget/maxUnavailable"]),
         (
+            json!({ "podDisruptionBudget": { "enabled": true, "maxUnavailable": 0 } }),
+            &["podDisruptionBudget.maxUnavailable: with 0 no replica"],
+        ),
+        (
+            json!({ "responder": { "podDisruptionBudget": { "maxUnavailable": "0%" } } }),
+            &["responder.podDisruptionBudget.maxUnavailable: with 0% no replica"],
+        ),
+        (
+            json!({ "responder": { "podDisruptionBudget": { "minAvailable": "100%" } } }),
+            &["responder.podDisruptionBudget.minAvailable: 2 of 2 replicas"],
+        ),
+        (
+            json!({ "responder": { "podDisruptionBudget": { "minAvailable": "51%" } } }),
+            &["responder.podDisruptionBudget.minAvailable: 2 of 2 replicas"],
+        ),
+        (json!({ "fullnameOverride": "pki.example" }), &["/fullnameOverride", "pattern"]),
+        (json!({ "nameOverride": "1st" }), &["/nameOverride", "pattern"]),
+        (json!({ "podLabels": { "app.kubernetes.io/name": "x" } }), &["podLabels: app.kubernetes.io/name is the chart's own"]),
+        (
+            json!({ "responder": { "podLabels": { "app.kubernetes.io/component": "x" } } }),
+            &["responder.podLabels: app.kubernetes.io/component is the chart's own"],
+        ),
+        (
+            json!({ "global": { "commonLabels": { "app.kubernetes.io/instance": "x" } } }),
+            &["global.commonLabels: app.kubernetes.io/instance is the chart's own"],
+        ),
+        (json!({ "prometheus": { "rules": { "runbookURL": "wiki" } } }), &["/prometheus/rules/runbookURL", "https?://"]),
+        (
             json!({ "prometheus": { "enabled": false, "servicemonitor": { "enabled": true } } }),
             &["prometheus.servicemonitor.enabled: needs"],
         ),
