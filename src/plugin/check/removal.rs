@@ -232,8 +232,10 @@ mod tests {
             first_list_ends: None,
         };
         let steps = removal.steps();
-        let place = |text: &str| steps.iter().position(|step| step.contains(text)).unwrap_or_else(|| panic!("{text:?} is not in {steps:?}"));
-        let (keep, delete, stop) = (place("set deletionPolicy: Retain"), place("delete the other Certificates"), place("helm uninstall RELEASE"));
+        let place =
+            |text: &str| steps.iter().position(|step| step.contains(text)).unwrap_or_else(|| panic!("{text:?} is not in {steps:?}"));
+        let (keep, delete, stop) =
+            (place("set deletionPolicy: Retain"), place("delete the other Certificates"), place("helm uninstall RELEASE"));
         assert!(keep < delete && delete < stop && stop < place("kubectl delete crd") && stop < place("Delete the namespace"), "{steps:?}");
         assert!(steps[keep].contains("RevokeAndDelete also revokes"), "{}", steps[keep]);
         assert!(steps[stop].contains("kubectl -n pki delete deployment"), "{}", steps[stop]);

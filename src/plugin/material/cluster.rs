@@ -40,7 +40,8 @@ pub async fn secret(client: &Client, namespace: &str, name: &str, password: Opti
             // These are certificates and keys, or else damaged; other keys of a Secret may be anything.
             None if place_of(&key) < OTHERS => {
                 let trouble = if value.0.is_empty() { "it is empty" } else { "it is neither PEM nor DER of what belongs there" };
-                material.pieces.push(Piece { place: key, trouble: Some(trouble.to_owned()), is_torn: true, ..Piece::default() });
+                let is_torn = key == names::TLS_CERTIFICATE;
+                material.pieces.push(Piece { place: key, trouble: Some(trouble.to_owned()), is_torn, ..Piece::default() });
             }
             None => {}
         }

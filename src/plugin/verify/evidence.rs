@@ -1,9 +1,10 @@
 //! Lists and answers about the certificates of a path, from wherever they are to be had.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use chancery_pki::{Certificate, Crl};
 use jiff::Timestamp;
+use tokio::time::Instant;
 
 use super::{
     Outcome, Path, Step,

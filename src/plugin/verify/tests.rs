@@ -5,6 +5,7 @@ use chancery_pki::{
 use proptest::prelude::*;
 
 use super::*;
+use crate::plugin::ocsp;
 
 type Pair = (Certificate, PrivateKey);
 
@@ -237,6 +238,30 @@ fn an_answer_is_believed_where_it_is_signed_fresh_and_to_this_question() {
     assert_eq!(says(&answered(&namesake, &web, OcspStatus::Good, None), NOW), Outcome::NotChecked);
     assert_eq!(says(&answered(&root, &web, revoked, None), NOW), Outcome::Failed);
     assert_eq!(says(&answered(&root, &web, OcspStatus::Unknown, None), NOW), Outcome::Failed);
+}
+
+#[test]
+fn an_answer_that_is_not_believed_is_not_shown_as_good() {
+    let (root, namesake) = (authority("Root", None, |_| {}), authority("Root", None, |_| {}));
+    let web = leaf(&root);
+    let asked = ocsp::Asked::about(&web, &root.0, Some(b"asked".to_vec())).unwrap();
+    let told = |answer: &OcspResponse, at| {
+        let explained = ocsp::explain(&asked, &web, &root.0, answer, "here", time(at));
+        let mut out = Vec::new();
+        explained.text(false, &mut out).unwrap();
+        (explained.reliable, explained.is_well(), String::from_utf8(out).unwrap())
+    };
+    let (reliable, well, text) = told(&answered(&root, &web, OcspStatus::Good, Some(b"asked")), NOW);
+    assert!(reliable && well && text.contains("\u{1b}[32mgood"), "{text:?}");
+    for (answer, at) in [
+        (answered(&namesake, &web, OcspStatus::Good, Some(b"asked")), NOW),
+        (answered(&root, &web, OcspStatus::Good, Some(b"other")), NOW),
+        (answered(&root, &web, OcspStatus::Good, Some(b"asked")), "2026-06-02T00:00:00Z"),
+    ] {
+        let (reliable, well, text) = told(&answer, at);
+        assert!(!reliable && !well, "{text}");
+        assert!(text.contains("said to be good, not believed") && !text.contains("\u{1b}[32m"), "{text:?}");
+    }
 }
 
 proptest! {
