@@ -210,7 +210,7 @@ pub struct Record {
 /// Explains how a certificate stands: by the list of its shard, and by the lines of the register about it where these can be read.
 ///
 /// # Errors
-/// When the head names no list of its shard.
+/// When the head names no list of its shard, or the list cannot be read.
 pub fn explain(
     head: &Head,
     list: &Crl,
@@ -220,7 +220,8 @@ pub fn explain(
 ) -> Result<Explanation, lists::ReadError> {
     let shard = lists::shard_of(serial, head.settings.shards);
     let named = head.of(shard, Kind::Full).ok_or(lists::ReadError::NoShard { shard })?;
-    let entry = list.find(serial).ok().flatten();
+    let unreadable = |why| lists::ReadError::Unreadable { shard, kind: Kind::Full, why };
+    let entry = list.find(serial).map_err(unreadable)?;
     let (lines, register_unread) = lines.map_or_else(|why| (None, Some(why)), |lines| (Some(lines), None));
     let stands = lines.as_deref().map(standing);
     let mut problems = Vec::new();
@@ -346,6 +347,29 @@ impl Report for Explanation {
 
     fn names(&self) -> Vec<String> {
         vec![format!("serial/{}", self.serial_number)]
+    }
+}
+
+/// How a certificate stands with several authorities: the same serial number is on record with each.
+#[derive(Clone, Debug, Serialize)]
+pub struct Explanations {
+    /// One for each authority.
+    pub items: Vec<Explanation>,
+}
+
+impl Report for Explanations {
+    fn text(&self, wide: bool, out: &mut dyn Write) -> io::Result<()> {
+        for (place, item) in self.items.iter().enumerate() {
+            if place > 0 {
+                writeln!(out)?;
+            }
+            item.text(wide, out)?;
+        }
+        Ok(())
+    }
+
+    fn names(&self) -> Vec<String> {
+        self.items.iter().flat_map(Explanation::names).collect()
     }
 }
 

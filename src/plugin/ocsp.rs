@@ -207,6 +207,8 @@ pub struct Explained {
     pub nonce: &'static str,
     /// When it was looked at.
     pub at: Timestamp,
+    /// Whether it may be relied on. Where it may not, `status` is what somebody says.
+    pub reliable: bool,
     /// Why it may not be relied on.
     pub problems: Vec<String>,
 }
@@ -254,6 +256,7 @@ pub fn explain(
         signed_by: signer(answer, issuer),
         nonce,
         at,
+        reliable: problems.is_empty(),
         problems,
     }
 }
@@ -277,7 +280,7 @@ impl Explained {
 
     fn outcome(&self) -> Outcome {
         match self.status {
-            _ if !self.problems.is_empty() => Outcome::NotChecked,
+            _ if !self.reliable => Outcome::NotChecked,
             Some("good") => Outcome::Ok,
             _ => Outcome::Failed,
         }
@@ -287,6 +290,7 @@ impl Explained {
 impl Report for Explained {
     fn text(&self, _wide: bool, out: &mut dyn Write) -> io::Result<()> {
         let status = match (self.status, &self.reason, self.revoked_at) {
+            (Some(status), ..) if !self.reliable => Tone::Bad.paint(&format!("said to be {status}, not believed")),
             (Some("revoked"), Some(reason), Some(time)) => Tone::Bad.paint(&format!("revoked since {time}, {reason}")),
             (Some("unknown"), ..) => Tone::Bad.paint("unknown: the responder has no such serial number of this issuer on record"),
             (Some(status), ..) => Tone::Good.paint(status),

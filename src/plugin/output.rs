@@ -60,10 +60,7 @@ pub fn render(report: &impl Report, format: Format, out: &mut dyn Write) -> io::
         Format::Table => report.text(false, out),
         Format::Wide => report.text(true, out),
         Format::Name => report.names().iter().try_for_each(|name| writeln!(out, "{}", plain(name))),
-        Format::Json => {
-            serde_json::to_writer_pretty(&mut *out, report)?;
-            writeln!(out)
-        }
+        Format::Json => writeln!(out, "{}", escaped(&serde_json::to_string_pretty(report)?)),
         Format::Yaml => out.write_all(serde_yaml::to_string(report).map_err(io::Error::other)?.as_bytes()),
     }
 }
@@ -82,6 +79,24 @@ pub fn written(result: io::Result<()>) -> anyhow::Result<()> {
 /// A text without control characters.
 pub fn plain(text: &str) -> String {
     text.replace(char::is_control, "?")
+}
+
+/// A text without control characters but line feeds.
+pub fn plain_lines(text: &str) -> String {
+    text.replace(|character: char| character != '\n' && character.is_control(), "?")
+}
+
+/// JSON without control characters that JSON lets stand: DEL and those of C1, which some terminals obey as they obey ESC. Its value is
+/// the same.
+pub fn escaped(json: &str) -> String {
+    let mut text = String::with_capacity(json.len());
+    for character in json.chars() {
+        match character {
+            '\u{7f}'..='\u{9f}' => text.extend([format!("\\u{:04x}", u32::from(character))]),
+            _ => text.push(character),
+        }
+    }
+    text
 }
 
 /// How a word is meant, shown by its colour.
@@ -251,6 +266,42 @@ mod tests {
         assert_eq!(plain, "NAME          READY\na-long-name   True\nb?[31m        <none>\n");
         let plain = anstream::adapter::strip_str(&written(&table(), true)).to_string();
         assert_eq!(plain, "NAME          READY    SERIAL\na-long-name   True     01\nb?[31m        <none>   02\n");
+    }
+
+    #[derive(Serialize)]
+    struct Hostile {
+        text: &'static str,
+        more: &'static str,
+    }
+
+    impl Report for Hostile {
+        fn text(&self, _wide: bool, out: &mut dyn Write) -> io::Result<()> {
+            writeln!(out, "{}", plain(self.text))
+        }
+
+        fn names(&self) -> Vec<String> {
+            vec![self.text.to_owned()]
+        }
+    }
+
+    #[test]
+    fn no_format_lets_control_characters_through_and_programs_read_what_was_there() {
+        let hostile = Hostile { text: "a\u{9b}31m\u{7f}\u{85}b\u{1b}c \u{e9}", more: "one\ntwo\u{9b}31m\u{7f}\nthree" };
+        for format in [Format::Table, Format::Wide, Format::Name, Format::Json, Format::Yaml] {
+            let mut out = Vec::new();
+            render(&hostile, format, &mut out).unwrap();
+            let text = String::from_utf8(out).unwrap();
+            assert!(!text.contains(|found: char| found.is_control() && found != '\n'), "{format:?}: {text:?}");
+            let read: Option<serde_json::Value> = match format {
+                Format::Json => Some(serde_json::from_str(&text).unwrap()),
+                Format::Yaml => Some(serde_yaml::from_str(&text).unwrap()),
+                _ => None,
+            };
+            if let Some(read) = read {
+                assert_eq!((read["text"].as_str(), read["more"].as_str()), (Some(hostile.text), Some(hostile.more)), "{format:?}");
+            }
+        }
+        assert_eq!(plain_lines("a\u{1b}[2J\nb\u{9b}c"), "a?[2J\nb?c");
     }
 
     #[test]

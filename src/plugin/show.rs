@@ -57,7 +57,7 @@ fn signature(list: &Crl, signers: &[Certificate]) -> String {
 }
 
 /// Whether the list is this CA's: by its name and by its key.
-pub(super) fn has_signed(list: &Crl, signer: &Certificate) -> bool {
+pub fn has_signed(list: &Crl, signer: &Certificate) -> bool {
     list.issuer() == signer.subject() && list.is_signed_by(signer.public_key())
 }
 

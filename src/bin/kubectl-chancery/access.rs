@@ -67,7 +67,7 @@ pub(crate) struct Extent {
     #[arg(short = 'A', long)]
     pub(crate) all_namespaces: bool,
     /// The objects with these labels, as kubectl selects: app=web,tier!=test
-    #[arg(short = 'l', long, value_name = "LABELS")]
+    #[arg(short = 'l', long, value_name = "LABELS", value_parser = labels)]
     selector: Option<String>,
     #[command(flatten)]
     pub(crate) access: Access,
@@ -191,6 +191,14 @@ pub(crate) fn duration(text: &str) -> Result<Duration, String> {
     Duration::try_from(duration.get()).map_err(|error| error.to_string())
 }
 
+/// A selector. An empty one, as of a shell's variable that is not set, would choose everything.
+fn labels(text: &str) -> Result<String, String> {
+    if text.trim().is_empty() {
+        return Err("an empty selector chooses everything: write labels as in app=web, or leave the flag out".to_owned());
+    }
+    Ok(text.to_owned())
+}
+
 /// A flag's value as in `chancery-system/sample`.
 pub(crate) fn namespaced(text: &str) -> Result<(String, String), String> {
     match text.split_once('/') {
@@ -204,6 +212,14 @@ pub(crate) fn namespaced(text: &str) -> Result<(String, String), String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_selector_that_chooses_everything_is_refused() {
+        assert_eq!(labels("app=web"), Ok("app=web".to_owned()));
+        for blank in ["", " ", "\t\n"] {
+            assert!(labels(blank).unwrap_err().contains("chooses everything"), "{blank:?}");
+        }
+    }
 
     #[test]
     fn a_list_is_named_by_namespace_and_name() {

@@ -19,6 +19,7 @@ use tokio::time::{MissedTickBehavior, interval};
 
 use crate::NOT_WELL;
 use crate::access::{OperatorNamespace, Printed, duration, runtime};
+use crate::progress::during;
 
 /// How often it is looked again.
 const TURN: Duration = Duration::from_secs(2);
@@ -51,7 +52,8 @@ impl Check {
         runtime()?.block_on(async {
             let client = self.cluster.access.client().await?;
             if self.uninstall {
-                print(&removal(&client, &self.cluster.namespace, SystemClock.now()).await?, self.printed.output)?;
+                let found = during("looking at what there is", removal(&client, &self.cluster.namespace, SystemClock.now())).await?;
+                print(&found, self.printed.output)?;
                 return Ok(ExitCode::SUCCESS);
             }
             self.check(&client).await
@@ -66,7 +68,7 @@ impl Check {
         let mut told = None;
         loop {
             let begun = turn.tick().await;
-            let found = judge(&gather(client, &question, &SystemClock).await);
+            let found = judge(&during("looking at the installation", gather(client, &question, &SystemClock)).await);
             let waiting = found.waiting_for().filter(|_| self.wait);
             let took = turn.period().max(begun.elapsed());
             left = left.and_then(|left| left.checked_sub(took));

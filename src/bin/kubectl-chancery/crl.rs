@@ -14,20 +14,21 @@ use chancery::{
     lists::{Head, Kind, shard_of},
     plugin::{
         self, Import,
-        crl::{Listing, Wanted, explain, wanted},
+        crl::{Explanation, Explanations, Listing, Wanted, explain, wanted},
         fetch,
         ocsp::serial,
         output::{self, print},
         published::Published,
         read::one,
+        show::has_signed,
     },
 };
-use chancery_pki::Certificate;
+use chancery_pki::{Certificate, KeyId, SerialNumber};
 use clap::Subcommand;
 use kube::Api;
 
 use crate::access::{OperatorNamespace, Printed, duration, namespaced, runtime};
-use crate::{NOT_WELL, input::read};
+use crate::{NOT_WELL, input::read, progress::during};
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Crl {
@@ -35,7 +36,7 @@ pub(crate) enum Crl {
     Show {
         /// The list, DER or PEM; - for standard input.
         file: PathBuf,
-        /// Certificates (PEM) of those who may have signed it: the signature is checked.
+        /// Certificates (PEM) of those who may have signed it: the exit code is 3 where none of them did.
         #[arg(long, value_name = "FILE")]
         ca: Option<PathBuf>,
     },
@@ -139,7 +140,7 @@ fn show(file: &Path, ca: Option<&Path>) -> anyhow::Result<ExitCode> {
     };
     let mut out = BufWriter::new(io::stdout().lock());
     output::written(plugin::show(&list, &signers, &mut out).and_then(|()| out.flush()))?;
-    Ok(ExitCode::SUCCESS)
+    Ok(ended(ca.is_none() || signers.iter().any(|signer| has_signed(&list, signer))))
 }
 
 fn import(file: &Path, into: Option<&(String, String)>, limit: Duration, cluster: &OperatorNamespace) -> anyhow::Result<ExitCode> {
@@ -182,7 +183,12 @@ async fn all(verify: bool, printed: Printed, cluster: &OperatorNamespace) -> any
         };
         for (&shard, named) in &head.shards {
             for kind in [Some(Kind::Full), named.delta.as_ref().map(|_| Kind::Delta)].into_iter().flatten() {
-                let read = if verify { Some(published.list(&head, shard, kind).await.map_err(|error| error.to_string())) } else { None };
+                let read = if verify {
+                    let what = format!("reading list {} of authority {authority}", listing.lists.len() + 1);
+                    Some(during(&what, published.list(&head, shard, kind)).await.map_err(|error| error.to_string()))
+                } else {
+                    None
+                };
                 listing.add(&head, shard, kind, read);
             }
         }
@@ -220,7 +226,7 @@ async fn fetch_published(from: &str, shard: u16, kind: Kind, keep: &Keep, cluste
     keep.write(&list, head.issuer()?)
 }
 
-async fn head_of(published: &Published, authority: &chancery_pki::KeyId) -> anyhow::Result<Head> {
+async fn head_of(published: &Published, authority: &KeyId) -> anyhow::Result<Head> {
     let head = published.head(authority).await?;
     head.with_context(|| format!("authority {authority} publishes no list in namespace {}", published.namespace()))
 }
@@ -238,8 +244,7 @@ async fn fetch_url(url: &str, ca: Option<&Path>, limit: Duration, keep: &Keep, c
         }
         signers
     };
-    let signed = |signer: &&Certificate| list.issuer() == signer.subject() && list.is_signed_by(signer.public_key());
-    if let Some(signer) = signers.iter().find(signed) {
+    if let Some(signer) = signers.iter().find(|signer| has_signed(&list, signer)) {
         return keep.write(&list, signer);
     }
     let issuer = output::plain(&list.issuer().to_string());
@@ -265,26 +270,41 @@ async fn explained(target: &[String], authority: Option<&str>, printed: Printed,
         Some(authority) => vec![authority],
         None => published.authorities().await?,
     };
-    let (mut well, mut found) = (true, 0);
+    let (mut found, mut troubles) = (Vec::new(), Vec::new());
     for authority in &candidates {
-        let head = head_of(&published, authority).await?;
-        let list = published.list(&head, shard_of(&asked.serial, head.settings.shards), Kind::Full).await?;
-        let lines = published.lines(authority, &asked.serial).await.map_err(|error| error.to_string());
-        let explanation = explain(&head, &list, &asked.serial, lines, SystemClock.now())?;
-        if asked.authority.is_none() && !explanation.listed && explanation.register.is_empty() {
-            continue;
+        match one_explained(&published, authority, &asked.serial).await {
+            Ok(explanation) if asked.authority.is_some() || explanation.listed || !explanation.register.is_empty() => {
+                found.push(explanation);
+            }
+            Ok(explanation) => troubles.extend(explanation.register_unread.map(|why| format!("the register of {authority}: {why}"))),
+            Err(error) if asked.authority.is_some() => return Err(error),
+            // The certificate may be another authority's.
+            Err(error) => troubles.push(format!("{error:#}")),
         }
-        found += 1;
-        well &= explanation.is_well();
-        print(&explanation, printed.output)?;
     }
-    if found == 0 {
-        bail!(
-            "serial number {} is neither on record nor on the list of one of {} authorities in namespace {}",
-            asked.serial,
-            candidates.len(),
-            published.namespace()
-        );
+    for trouble in &troubles {
+        let _ = writeln!(io::stderr(), "not looked at: {}", output::plain(trouble));
+    }
+    let well = troubles.is_empty() && found.iter().all(Explanation::is_well);
+    match found.as_slice() {
+        [] => {
+            let unread = if troubles.is_empty() { String::new() } else { format!("; {} could not be looked at", troubles.len()) };
+            bail!(
+                "serial number {} is neither on record nor on the list of one of {} authorities in namespace {}{unread}",
+                asked.serial,
+                candidates.len(),
+                published.namespace()
+            );
+        }
+        [one] => print(one, printed.output)?,
+        _ => print(&Explanations { items: found }, printed.output)?,
     }
     Ok(ended(well))
+}
+
+async fn one_explained(published: &Published, authority: &KeyId, serial: &SerialNumber) -> anyhow::Result<Explanation> {
+    let head = head_of(published, authority).await?;
+    let list = published.list(&head, shard_of(serial, head.settings.shards), Kind::Full).await?;
+    let lines = published.lines(authority, serial).await.map_err(|error| error.to_string());
+    Ok(explain(&head, &list, serial, lines, SystemClock.now())?)
 }

@@ -7,7 +7,7 @@ use std::{
 
 use chancery::{
     api::{Certificate, ClusterIssuer, Issuer, RevocationList},
-    cluster::{Clock as _, SystemClock},
+    cluster::{CallErrorKind, Clock as _, SystemClock},
     plugin::{
         list::{CertificateRow, IssuerRow, ListRow, Listing, Row, SortBy, State, Wanted},
         output::{self, Format},
@@ -93,10 +93,11 @@ impl List {
         let everywhere = match everywhere {
             Ok(found) => found,
             // Whoever may read the objects of a namespace only is still shown these.
-            Err(error) => {
-                let _ = writeln!(io::stderr(), "ClusterIssuers are left out: {error}");
+            Err(error) if error.kind == CallErrorKind::Forbidden => {
+                let _ = writeln!(io::stderr(), "ClusterIssuers are left out: {}", output::plain(&error.to_string()));
                 Vec::new()
             }
+            Err(error) => return Err(error.into()),
         };
         let now = SystemClock.now();
         let rows = issuers.iter().map(|issuer| IssuerRow::new(issuer, now));

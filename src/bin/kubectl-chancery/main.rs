@@ -9,6 +9,7 @@ use std::{
     process::ExitCode,
 };
 
+use chancery::plugin::output::plain_lines;
 use clap::{CommandFactory as _, Parser, Subcommand};
 
 use crate::access::Misuse;
@@ -23,6 +24,7 @@ mod inspect;
 mod list;
 mod migrate;
 mod ocsp;
+mod progress;
 mod register;
 mod renew;
 mod revoke;
@@ -51,6 +53,7 @@ enum Command {
     List(list::List),
     /// One object in depth: what holds, what to do, and what comes next. The exit code is 3 where it is not ready.
     ///
+    /// It is 3 too where a Certificate's Secret is not as it should be, or its certificate is revoked by the published list.
     /// Of a Certificate: what is asked for, the Secret with its chain, the issuer, the revocation list, what was issued, Events. What may
     /// not be read is said, and is no failure.
     Status(status::Status),
@@ -122,7 +125,7 @@ fn main() -> ExitCode {
     match done {
         Ok(code) => code,
         Err(error) => {
-            let _ = writeln!(io::stderr(), "kubectl chancery: {error:#}");
+            let _ = writeln!(io::stderr(), "{}", plain_lines(&format!("kubectl chancery: {error:#}")));
             if error.is::<Misuse>() { ExitCode::from(MISUSED) } else { ExitCode::FAILURE }
         }
     }

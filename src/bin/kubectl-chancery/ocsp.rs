@@ -2,7 +2,7 @@
 
 use std::{fs, path::PathBuf, process::ExitCode, time::Duration};
 
-use anyhow::{Context as _, bail};
+use anyhow::Context as _;
 use chancery::{
     cluster::{Clock as _, SystemClock},
     plugin::{
@@ -57,7 +57,7 @@ impl Ocsp {
 
     async fn ask(&self) -> anyhow::Result<ExitCode> {
         let material = self.source.material(&self.place).await?;
-        let Some(leaf) = material.proof().first() else { bail!("{}: there is no certificate in it", material.shown()) };
+        let leaf = material.proven()?.first().context("there is no certificate in it")?;
         let given = match &self.issuer {
             Some(path) => Certificate::bundle_from_pem(&read(path)?).with_context(|| path.display().to_string())?,
             None => material.pieces.iter().flat_map(|piece| piece.certificates.iter().cloned()).collect(),

@@ -13,7 +13,7 @@ use chancery::{
     api::GoDuration,
     cluster::{Clock as _, SystemClock},
     plugin::{
-        output::{plain, print, written},
+        output::{escaped, plain, print, written},
         register::{
             self, Registers,
             follow::{Follow, follow},
@@ -33,6 +33,7 @@ use crate::{
     NOT_WELL,
     access::{OperatorNamespace, Printed, duration, namespaced, runtime},
     input::read,
+    progress::progress,
 };
 
 #[derive(Debug, Subcommand)]
@@ -244,13 +245,6 @@ async fn registers(cluster: &OperatorNamespace) -> anyhow::Result<Registers> {
     read
 }
 
-/// Says on a terminal what takes its time; an empty text takes that back.
-fn progress(text: &str) {
-    if io::stderr().is_terminal() {
-        let _ = write!(io::stderr(), "\r\x1b[K{text}");
-    }
-}
-
 impl Show {
     async fn run(self) -> anyhow::Result<ExitCode> {
         let registers = registers(&self.cluster).await?;
@@ -260,7 +254,7 @@ impl Show {
         let lines = show::chosen(&examined, &filter);
         let mut out = BufWriter::new(anstream::AutoStream::auto(io::stdout().lock()));
         let done = match self.output {
-            Lines::Json => lines.iter().try_for_each(|(_, line)| writeln!(out, "{}", line.text)),
+            Lines::Json => lines.iter().try_for_each(|(_, line)| writeln!(out, "{}", escaped(&line.text))),
             wide => show::table(&lines, chosen.len() > 1, wide == Lines::Wide, &mut out),
         };
         written(done.and_then(|()| out.flush()))?;

@@ -22,7 +22,7 @@ use jiff::Timestamp;
 use kube::{Api, Client};
 
 use crate::access::{Chosen, Misuse, Operator, Printed, duration, namespaced, runtime};
-use crate::{NOT_WELL, confirm::confirm};
+use crate::{NOT_WELL, confirm::confirm, progress::during};
 
 #[derive(Args, Debug)]
 pub(crate) struct Revoke {
@@ -125,6 +125,11 @@ impl Revoke {
         Terms { dry_run: self.dry_run, wait: self.wait.then_some(self.timeout) }
     }
 
+    /// What goes on while it is waited for.
+    fn doing(&self) -> &'static str {
+        if self.wait { "waiting for the published lists" } else { "asking the API server" }
+    }
+
     async fn ask(&self, client: &Client) -> anyhow::Result<ExitCode> {
         let certificates: Vec<Certificate> = self.chosen.objects(client).await?;
         let issued_before = match self.issued_before {
@@ -137,7 +142,7 @@ impl Revoke {
         let mut error = AutoStream::auto(io::stderr());
         let _ = revoke::show(&victims, now, &mut error);
         self.confirmed(|| question(&victims))?;
-        let done = revoke::revoke(client, &certificates, victims, wish, self.terms()).await;
+        let done = during(self.doing(), revoke::revoke(client, &certificates, victims, wish, self.terms())).await;
         output::print(&done, self.printed.output)?;
         Ok(match () {
             () if done.failed() => ExitCode::FAILURE,
@@ -160,7 +165,7 @@ impl Revoke {
         let mut error = AutoStream::auto(io::stderr());
         let _ = order::show(&list, &orders, &mut error);
         self.confirmed(|| (format!("Type the name of the list ({name}) to {}", act.word()), name.to_owned()))?;
-        let done = order::order(client, &list, &orders, self.terms()).await?;
+        let done = during(self.doing(), order::order(client, &list, &orders, self.terms())).await?;
         output::print(&done, self.printed.output)?;
         Ok(if done.problem.is_some() { ExitCode::FAILURE } else { ExitCode::SUCCESS })
     }

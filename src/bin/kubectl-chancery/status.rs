@@ -64,7 +64,7 @@ impl Status {
                 Kind::Certificate => {
                     let facts = facts::certificate(&client, operator, &namespace, &name, now).await?;
                     let report = CertificateReport::new(facts, now);
-                    self.show(&report, report.ready)
+                    self.show(&report, report.is_well())
                 }
                 Kind::Issuer => {
                     let report = issuer(&client, operator, Some(&namespace), &name, now).await?;
@@ -82,9 +82,9 @@ impl Status {
         })
     }
 
-    fn show(&self, report: &impl Report, ready: bool) -> anyhow::Result<ExitCode> {
+    fn show(&self, report: &impl Report, well: bool) -> anyhow::Result<ExitCode> {
         output::print(report, self.printed.output)?;
-        Ok(if ready { ExitCode::SUCCESS } else { ExitCode::from(NOT_WELL) })
+        Ok(if well { ExitCode::SUCCESS } else { ExitCode::from(NOT_WELL) })
     }
 }
 

@@ -24,7 +24,7 @@ use crate::{NOT_WELL, input::read};
 pub(crate) struct Verify {
     #[command(subcommand)]
     source: Source,
-    /// A DNS name or IP address that the certificate must be for (repeatable).
+    /// A DNS name or IP address that the certificate must be for (repeatable). Unset: of a TLS server the name that it is asked for.
     #[arg(long = "name", value_name = "DNS|IP", global = true)]
     names: Vec<String>,
     /// Certificates (PEM) that are trusted. Unset: those of ca.crt in the Secret.
@@ -42,7 +42,7 @@ pub(crate) struct Verify {
     /// Whether revocation is looked at: not at all; where a list or an answer is to be had; or else it is a failure.
     #[arg(long, value_name = "HOW", default_value = "try", global = true)]
     revocation: Revocation,
-    /// A revocation list, DER or PEM (repeatable). It is looked at before those that are fetched.
+    /// A revocation list, DER or PEM (repeatable). It is looked at instead of those that are fetched.
     #[arg(long, value_name = "FILE", global = true)]
     crl: Vec<PathBuf>,
     /// Looks at the lists in the operator's namespace instead of the URLs in the certificates.
@@ -50,7 +50,7 @@ pub(crate) struct Verify {
     cluster_lists: bool,
     #[command(flatten)]
     operator: Operator,
-    /// How long each list or answer may take.
+    /// How long all lists and answers that are fetched may take.
     #[arg(long = "limit", value_name = "DURATION", default_value = "10s", value_parser = duration, global = true)]
     limit: Duration,
     #[command(flatten)]
@@ -79,10 +79,10 @@ impl Verify {
 
     async fn verify(&self) -> anyhow::Result<ExitCode> {
         let material = self.source.material(&self.place).await?;
-        let Some((leaf, others)) = material.proof().split_first() else { bail!("{}: there is no certificate in it", material.shown()) };
+        let Some((leaf, others)) = material.proven()?.split_first() else { bail!("{}: there is no certificate in it", material.shown()) };
         let trusted = self.trusted(&material).await?;
-        let path = Path::find(leaf, others, &trusted.certificates);
         let at = self.at.unwrap_or_else(|| SystemClock.now());
+        let path = Path::find(leaf, others, &trusted.certificates, at);
         let revocation = match self.revocation {
             Revocation::Skip => Vec::new(),
             Revocation::Try | Revocation::Require => evidence(&path, &self.sources().await?, at).await,
@@ -90,11 +90,12 @@ impl Verify {
         let question = Question {
             of: material.name.clone(),
             trusted_by: trusted.by,
-            names: self.names.clone(),
+            names: self.names(&material),
             purpose: self.purpose.map(|purpose| match purpose {
                 Purpose::Server => Usage::ServerAuth,
                 Purpose::Client => Usage::ClientAuth,
             }),
+            session: material.session.clone(),
             at,
         };
         let found = verify(&question, &path, revocation);
@@ -104,6 +105,14 @@ impl Verify {
             (true, true) => ExitCode::FAILURE,
             (true, false) => ExitCode::SUCCESS,
         })
+    }
+
+    /// The names that it must prove. Whoever dials a server wants that server, and no other that somebody trusted has certified.
+    fn names(&self, material: &Material) -> Vec<String> {
+        match &material.session {
+            Some(session) if self.names.is_empty() => vec![session.server_name.clone()],
+            _ => self.names.clone(),
+        }
     }
 
     async fn trusted(&self, material: &Material) -> anyhow::Result<Trusted> {

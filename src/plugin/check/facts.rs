@@ -6,7 +6,7 @@ use std::{
 };
 
 use futures::{StreamExt as _, stream};
-use http::{Request, header};
+use http::{Request, StatusCode, header};
 use http_body_util::{BodyExt as _, Limited};
 use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::{
@@ -32,12 +32,12 @@ use super::{
 };
 use crate::{
     api::{Certificate, ClusterIssuer, Issuer, RevocationList, condition, crds},
-    cluster::{CallError, Clock, ClockSkew},
+    cluster::{CallError, CallErrorKind, Clock, ClockSkew},
     lists::Kind,
     plugin::{
         crl::Listing,
         ocsp::{proxy_path, refusal},
-        published::Published,
+        published::{Published, PublishedError},
         read,
     },
     register::{self, Document, RegisterId, examine::Examined},
@@ -92,11 +92,20 @@ pub struct Facts {
     /// The registers by name: how many lines, or what is wrong.
     pub registers: Found<BTreeMap<String, Result<usize, String>>>,
     /// The lists.
-    pub lists: Result<Listing, String>,
+    pub lists: Result<Listing, PublishedError>,
     /// The conditions of all objects, by kind.
     pub conditions: Vec<(&'static str, Found<Vec<Standing>>)>,
     /// What the responder's Service answers through the API server; none where there is no Service.
-    pub responder: Result<bool, String>,
+    pub responder: Result<bool, Unheard>,
+}
+
+/// Why nothing was heard of the responder.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Unheard {
+    /// Whoever asks may not ask it through the API server.
+    Forbidden,
+    /// It does not answer.
+    Silent(String),
 }
 
 /// Whether somebody may do what they need.
@@ -268,9 +277,9 @@ async fn registers(client: &Client, namespace: &str) -> Found<BTreeMap<String, R
     Ok(examined.collect())
 }
 
-async fn listing(published: &Published, at: Timestamp) -> Result<Listing, String> {
+async fn listing(published: &Published, at: Timestamp) -> Result<Listing, PublishedError> {
     let mut listing = Listing::new(at);
-    for authority in published.authorities().await.map_err(|error| error.to_string())? {
+    for authority in published.authorities().await? {
         let head = match published.head(&authority).await {
             Ok(Some(head)) => head,
             Ok(None) => continue,
@@ -323,26 +332,35 @@ impl Standing {
 }
 
 /// Whether the responder answers on its Service: whatever it says to a path that it does not have, it says itself.
-async fn answers(client: &Client, namespace: &str, service: &str) -> Result<bool, String> {
+async fn answers(client: &Client, namespace: &str, service: &str) -> Result<bool, Unheard> {
     let services: Api<Service> = Api::namespaced(client.clone(), namespace);
     match services.get_opt(service).await {
         Ok(None) => return Ok(false),
-        Err(error) => return Err(CallError::of("get", "Service", Some(namespace), service)(error).to_string()),
+        Err(error) => {
+            let error = CallError::of("get", "Service", Some(namespace), service)(error);
+            let forbidden = error.kind == CallErrorKind::Forbidden;
+            return Err(if forbidden { Unheard::Forbidden } else { Unheard::Silent(error.to_string()) });
+        }
         Ok(Some(_)) => {}
     }
     // The client asks again and again while the API server says that there is no endpoint.
     match tokio::time::timeout(ANSWERING, proxied(client, namespace, service)).await {
         Ok(answered) => answered,
-        Err(_) => Err(format!("no answer within {} s; perhaps none of its pods is ready", ANSWERING.as_secs())),
+        Err(_) => Err(Unheard::Silent(format!("no answer within {} s; perhaps none of its pods is ready", ANSWERING.as_secs()))),
     }
 }
 
-async fn proxied(client: &Client, namespace: &str, service: &str) -> Result<bool, String> {
-    let request =
-        Request::get(format!("{}/ca/check.crt", proxy_path(namespace, service))).body(Body::empty()).map_err(|error| error.to_string())?;
-    let answer = client.send(request).await.map_err(|error| error.to_string())?;
+async fn proxied(client: &Client, namespace: &str, service: &str) -> Result<bool, Unheard> {
+    let silent = |why: &dyn std::fmt::Display| Unheard::Silent(why.to_string());
+    let request = Request::get(format!("{}/ca/check.crt", proxy_path(namespace, service)));
+    let request = request.body(Body::empty()).map_err(|error| silent(&error))?;
+    let answer = client.send(request).await.map_err(|error| silent(&error))?;
     let status = answer.status();
-    let body = Limited::new(answer.into_body(), ANSWER_MAX).collect().await.map_err(|error| error.to_string())?.to_bytes();
+    let body = Limited::new(answer.into_body(), ANSWER_MAX).collect().await.map_err(|error| silent(&error))?.to_bytes();
     let by_server = serde_json::from_slice::<serde_json::Value>(&body).is_ok_and(|value| value["kind"] == "Status");
-    if by_server { Err(refusal(status, &body)) } else { Ok(true) }
+    match by_server {
+        true if status == StatusCode::FORBIDDEN => Err(Unheard::Forbidden),
+        true => Err(Unheard::Silent(refusal(status, &body))),
+        false => Ok(true),
+    }
 }

@@ -9,13 +9,13 @@ use k8s_openapi::{
 
 use super::{
     Checked, Line,
-    facts::{Access, Facts, Found, Standing},
+    facts::{Access, Facts, Found, Standing, Unheard},
     workloads::Workload,
 };
 use crate::{
     api::names,
     cluster::{CallError, CallErrorKind, MAX_SKEW},
-    plugin::{crl::Listing, span::span},
+    plugin::{crl::Listing, published::PublishedError, span::span},
 };
 
 /// The oldest Kubernetes that is served: 1.33.
@@ -224,17 +224,16 @@ fn registers(facts: &Facts) -> Line {
     Line::ok(TOPIC, format!("{} hold together, with {lines} lines", found.len()))
 }
 
-fn lists(found: Result<&Listing, &String>, namespace: &str) -> Line {
+fn lists(found: Result<&Listing, &PublishedError>, namespace: &str) -> Line {
     const TOPIC: &str = "lists";
     let listing = match found {
         Ok(listing) => listing,
-        Err(why) => {
-            return Line::warning(
-                TOPIC,
-                format!("not looked at: {why}"),
-                format!("give the right to read ConfigMaps in namespace {namespace}"),
-            );
+        Err(PublishedError::Call(error)) if error.kind == CallErrorKind::Forbidden => {
+            let todo = format!("give the right to read ConfigMaps in namespace {namespace}");
+            return Line::warning(TOPIC, format!("not looked at: {error}"), todo);
         }
+        Err(PublishedError::Call(error)) => return unseen(TOPIC, error),
+        Err(error) => return Line::failed(TOPIC, error.to_string(), "docs/revocation.md says how lists are kept"),
     };
     let bad = listing
         .lists
@@ -268,11 +267,11 @@ fn responder(facts: &Facts) -> Line {
             Line::failed(TOPIC, format!("there is no Service of it in namespace {}", facts.namespace), todo)
         }
         Ok(false) => Line::ok(TOPIC, "not installed, and no list is served"),
-        Err(why) if why.contains("403") || why.contains("forbidden") => {
+        Err(Unheard::Forbidden) => {
             let todo = "give the right to get services/proxy in the operator's namespace, or ask its URL: kubectl chancery crl fetch URL";
             Line::warning(TOPIC, "not asked through the API server: that is not allowed", todo)
         }
-        Err(why) => {
+        Err(Unheard::Silent(why)) => {
             let found = format!("does not answer on its Service: {why}");
             let todo =
                 "see the pods of the responder, and whether the NetworkPolicies let the API server in; clients use its URL, not this way";

@@ -133,15 +133,21 @@ impl Removal {
                 "Back up what cannot be made again: kubectl -n {namespace} get configmaps,secrets -o yaml. It holds keys: keep it safe"
             ));
         }
+        if self.deleted > 0 || !self.finalized.is_empty() {
+            steps.push(
+                "Where a Secret must outlive its Certificate, set deletionPolicy: Retain before anything is deleted. Delete takes the Secret and its key with it; RevokeAndDelete also revokes the certificates, and what is revoked stays revoked"
+                    .to_owned(),
+            );
+        }
         if !self.finalized.is_empty() {
-            steps.push("While the operator runs, delete the Certificates that have a finalizer, or take deletionPolicy from their spec, and wait until it is gone".to_owned());
+            steps.push(
+                "While the operator runs, wait until those with Retain have no finalizer any more, delete the other Certificates that have one, and wait until they are gone"
+                    .to_owned(),
+            );
         }
-        if self.deleted > 0 {
-            steps.push("Where a Secret must outlive its Certificate, set deletionPolicy: Retain on it first".to_owned());
-        }
-        steps.push(
-            "Stop the operator: helm uninstall, or kubectl delete -k deploy/overlays/default. Secrets with certificates stay".to_owned(),
-        );
+        steps.push(format!(
+            "Stop the operator: helm uninstall RELEASE, or kubectl -n {namespace} delete deployment -l app.kubernetes.io/name=chancery. Secrets with certificates stay. Do not use kubectl delete -k of an overlay: it deletes the CRDs and the namespace too"
+        ));
         if !self.kept_definitions.is_empty() || !self.other_definitions.is_empty() {
             steps.push(format!(
                 "Delete the CRDs last, if at all: kubectl delete crd {}. All Certificates, issuers and lists go with them",
@@ -201,5 +207,38 @@ impl Report for Removal {
 
     fn names(&self) -> Vec<String> {
         vec![format!("namespace/{}", self.operator_namespace)]
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn secrets_are_kept_before_anything_is_deleted_and_no_step_takes_all_with_it() {
+        let removal = Removal {
+            operator_namespace: "pki".to_owned(),
+            at: "2026-06-01T12:00:00Z".parse().unwrap(),
+            certificates: 2,
+            retained: 1,
+            deleted: 1,
+            first_end: None,
+            finalized: vec!["team/web".to_owned()],
+            kept_definitions: vec!["certificates.chancery.dev".to_owned()],
+            other_definitions: Vec::new(),
+            registers: 1,
+            copies: Vec::new(),
+            lists: 1,
+            first_list_ends: None,
+        };
+        let steps = removal.steps();
+        let place =
+            |text: &str| steps.iter().position(|step| step.contains(text)).unwrap_or_else(|| panic!("{text:?} is not in {steps:?}"));
+        let (keep, delete, stop) =
+            (place("set deletionPolicy: Retain"), place("delete the other Certificates"), place("helm uninstall RELEASE"));
+        assert!(keep < delete && delete < stop && stop < place("kubectl delete crd") && stop < place("Delete the namespace"), "{steps:?}");
+        assert!(steps[keep].contains("RevokeAndDelete also revokes"), "{}", steps[keep]);
+        assert!(steps[stop].contains("kubectl -n pki delete deployment"), "{}", steps[stop]);
+        assert!(!steps.iter().any(|step| step.contains("delete -k deploy")), "{steps:?}");
     }
 }

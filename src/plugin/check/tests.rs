@@ -16,7 +16,7 @@ use serde_json::json;
 
 use super::{
     Level::{Failed, Warning},
-    facts::{Access, Standing},
+    facts::{Access, Standing, Unheard},
     rights::Needed,
     workloads::Workload,
     *,
@@ -188,7 +188,13 @@ fn each_fault_is_a_line_that_says_what_to_do() {
         "line 3: changed",
     );
     expect(|facts| facts.lists = Ok(Listing { damaged: vec!["torn".to_owned()], ..Listing::new(facts.at) }), "lists", Failed, "torn");
-    expect(|facts| facts.responder = Err("503: no endpoints".to_owned()), "responder", Warning, "no endpoints");
+    expect(|facts| facts.responder = Err(Unheard::Silent("503: no endpoints".to_owned())), "responder", Warning, "no endpoints");
+    // What is allowed is said by the status code: words may be anyone's.
+    let worded = || Unheard::Silent("no route to 10.0.4.03:4030, forbidden by nobody".to_owned());
+    assert!(wrong(|facts| facts.responder = Err(worded()))[0].2.contains("does not answer"));
+    expect(|facts| facts.responder = Err(Unheard::Forbidden), "responder", Warning, "that is not allowed");
+    expect(|facts| facts.lists = Err(denied(CallErrorKind::Forbidden).into()), "lists", Warning, "give the right to read ConfigMaps");
+    expect(|facts| facts.lists = Err(denied(CallErrorKind::Unavailable).into()), "lists", Failed, "/readyz");
     expect(
         |facts| facts.conditions[0].1 = Ok(vec![Standing { name: "team/web".to_owned(), ready: Some(false), reason: "Denied".to_owned() }]),
         "Certificates",

@@ -134,6 +134,20 @@ fn what_the_list_lacks_and_what_is_overdue_are_problems() {
 }
 
 #[test]
+fn what_several_authorities_say_is_one_document() {
+    let one = || explained(7, Ok(Vec::new()), "2026-06-01T12:30:00Z");
+    let both = Explanations { items: vec![one(), one()] };
+    let shown = |format| {
+        let mut out = Vec::new();
+        render(&both, format, &mut out).unwrap();
+        String::from_utf8(out).unwrap()
+    };
+    let value: serde_json::Value = serde_json::from_str(&shown(Format::Json)).unwrap();
+    assert_eq!(value["items"].as_array().unwrap().len(), 2);
+    assert_eq!(shown(Format::Table).matches("Serial:").count(), 2);
+}
+
+#[test]
 fn lists_are_told_with_their_state() {
     let (head, list) = published();
     let listing = |at, read| {

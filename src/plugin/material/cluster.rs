@@ -33,14 +33,15 @@ pub async fn secret(client: &Client, namespace: &str, name: &str, password: Opti
     };
     for (key, value) in data {
         match octets::read(&key, &value.0, password) {
-            Some(Piece { trouble: Some(trouble), .. }) if trouble == LOCKED => {
+            Some(Piece { trouble: Some(trouble), .. }) if trouble == LOCKED && place_of(&key) >= OTHERS => {
                 material.notes.push(format!("{key} is a key store: --password-from opens it"));
             }
             Some(piece) => material.pieces.push(piece),
             // These are certificates and keys, or else damaged; other keys of a Secret may be anything.
             None if place_of(&key) < OTHERS => {
                 let trouble = if value.0.is_empty() { "it is empty" } else { "it is neither PEM nor DER of what belongs there" };
-                material.pieces.push(Piece { place: key, trouble: Some(trouble.to_owned()), ..Piece::default() });
+                let is_torn = key == names::TLS_CERTIFICATE;
+                material.pieces.push(Piece { place: key, trouble: Some(trouble.to_owned()), is_torn, ..Piece::default() });
             }
             None => {}
         }

@@ -6,7 +6,7 @@
 use chancery_pki::{Certificate, Crl, PublicKey};
 use thiserror::Error;
 
-use crate::cluster::CallError;
+use crate::{api::names, cluster::CallError};
 
 mod cluster;
 mod octets;
@@ -46,6 +46,8 @@ pub struct Piece {
     pub lists: Vec<Crl>,
     /// What of it cannot be read.
     pub trouble: Option<String>,
+    /// Whether what cannot be read may be a certificate: then it is not known which one is the first.
+    pub is_torn: bool,
 }
 
 /// What certificates are for.
@@ -78,6 +80,25 @@ impl Material {
             .iter()
             .find(|piece| piece.role == Role::Proof && !piece.certificates.is_empty())
             .map_or(&[], |piece| &piece.certificates)
+    }
+
+    /// The certificates that prove something, where it is certain which one is the first: nobody else's is taken for one that cannot
+    /// be read.
+    ///
+    /// # Errors
+    /// When there is none, or the piece, or `tls.crt`, has something in it that cannot be read and may be a certificate.
+    pub fn proven(&self) -> Result<&[Certificate], MaterialError> {
+        let lacks = |why: String| MaterialError::Lacks { what: self.shown(), why };
+        let own = self.pieces.iter().find(|piece| piece.place == names::TLS_CERTIFICATE && piece.role == Role::Proof);
+        let proving = || self.pieces.iter().find(|piece| piece.role == Role::Proof && (piece.is_torn || !piece.certificates.is_empty()));
+        let Some(piece) = own.or_else(proving) else { return Err(lacks("there is no certificate in it".to_owned())) };
+        if let Some(trouble) = piece.trouble.as_ref().filter(|_| piece.is_torn) {
+            return Err(lacks(format!("{}: {trouble}", piece.place)));
+        }
+        if piece.certificates.is_empty() {
+            return Err(lacks(format!("{}: there is no certificate in it", piece.place)));
+        }
+        Ok(&piece.certificates)
     }
 
     /// The certificates of who is trusted.

@@ -56,7 +56,7 @@ pub(super) fn read(place: &str, octets: &[u8], password: Option<&[u8]>) -> Optio
     }
     Some(match password.and_then(|password| keystore::open(octets, password)) {
         Some(opened) => Piece { certificates: opened.certificates, key: opened.key, ..piece },
-        None => Piece { trouble: Some(LOCKED.to_owned()), ..piece },
+        None => Piece { trouble: Some(LOCKED.to_owned()), is_torn: true, ..piece },
     })
 }
 
@@ -74,7 +74,8 @@ fn looks_like_store(octets: &[u8]) -> bool {
 
 fn read_pem(mut piece: Piece, text: &str) -> Piece {
     let mut troubles = Vec::new();
-    for (label, block) in blocks(text) {
+    let (blocks, is_whole) = blocks(text);
+    for (label, block) in blocks {
         let read = match label {
             "CERTIFICATE" => Certificate::bundle_from_pem(block.as_bytes())
                 .map(|certificates| piece.certificates.extend(certificates))
@@ -86,28 +87,31 @@ fn read_pem(mut piece: Piece, text: &str) -> Piece {
                 .map_err(|error| format!("the private key: {error}")),
             _ => Err(format!("a block {label:?}, which is not looked at")),
         };
+        // A key or a list is known by its label, and takes no certificate's place.
+        piece.is_torn |= read.is_err() && label != "X509 CRL" && !label.ends_with("PRIVATE KEY");
         troubles.extend(read.err());
     }
-    if piece.certificates.is_empty() && piece.key.is_none() && piece.lists.is_empty() && troubles.is_empty() {
+    if !is_whole {
+        piece.is_torn = true;
         troubles.push("a block is begun and not ended".to_owned());
     }
     piece.trouble = Some(troubles.join("; ")).filter(|trouble| !trouble.is_empty());
     piece
 }
 
-/// The blocks of a PEM text, each with its label. What is not ended is left out.
-fn blocks(text: &str) -> Vec<(&str, &str)> {
+/// The blocks of a PEM text, each with its label; and whether all that is begun is ended. What is not is left out.
+fn blocks(text: &str) -> (Vec<(&str, &str)>, bool) {
     let mut found = Vec::new();
     let mut rest = text;
     while let Some(start) = rest.find(BEGIN) {
         let begun = &rest[start..];
         let label = begun[BEGIN.len()..].split(DASHES).next().unwrap_or_default();
         let ending = format!("{END}{label}{DASHES}");
-        let Some(end) = begun.find(&ending).map(|end| end + ending.len()) else { break };
+        let Some(end) = begun.find(&ending).map(|end| end + ending.len()) else { return (found, false) };
         found.push((label, &begun[..end]));
         rest = &begun[end..];
     }
-    found
+    (found, true)
 }
 
 impl Piece {
@@ -121,6 +125,7 @@ mod tests {
     use chancery_pki::{KeyAlgorithm, KeyEncoding, Name, SerialNumber, SubjectParts, Template, keystore, self_sign};
 
     use super::*;
+    use crate::api::names;
 
     fn pair() -> (Certificate, PrivateKey) {
         let parts = SubjectParts { common_name: Some("octets".to_owned()), ..SubjectParts::default() };
@@ -157,6 +162,52 @@ mod tests {
         for store in [&jks, &p12] {
             assert!(is_locked(&read("x", store, None).unwrap()) && is_locked(&read("x", store, Some(b"other")).unwrap()));
         }
+    }
+
+    #[test]
+    fn the_next_certificate_is_not_taken_for_one_that_cannot_be_read() {
+        let (certificate, key) = pair();
+        let good = certificate.to_pem();
+        let key = key.to_pem(KeyEncoding::Pkcs8).unwrap().to_string();
+        let proven = |text: &str| {
+            let found = file("web.pem", text.as_bytes(), None);
+            found.and_then(|found| found.proven().map(<[Certificate]>::len)).map_err(|error| error.to_string())
+        };
+        let damaged = good.replacen("MI", "!!", 1);
+        let strange = good.replace("CERTIFICATE", "TRUSTED CERTIFICATE");
+        let cut = good.replace("-----END CERTIFICATE-----", "");
+        for (text, expected) in [
+            (format!("{damaged}{good}"), "web.pem: "),
+            (format!("{good}{damaged}"), "web.pem: "),
+            (format!("{strange}{good}"), "TRUSTED CERTIFICATE"),
+            (format!("{good}{cut}"), "not ended"),
+            (format!("{cut}{good}"), "web.pem: "),
+            (key.clone(), "there is no certificate in it"),
+        ] {
+            let refused = proven(&text).unwrap_err();
+            assert!(refused.contains(expected), "{expected:?} is not in {refused:?}");
+        }
+        assert_eq!(proven(&format!("{key}{good}{good}")), Ok(2));
+        // A key that cannot be read takes no certificate's place.
+        assert_eq!(proven(&format!("{}{good}", key.replacen("MI", "!!", 1))), Ok(1));
+    }
+
+    #[test]
+    fn another_form_does_not_stand_in_for_a_tls_crt_that_cannot_be_read() {
+        let (certificate, _) = pair();
+        let secret = |own: Option<Piece>| Material {
+            name: "secret/web".to_owned(),
+            namespace: Some("team".to_owned()),
+            pieces: own.into_iter().chain(read("keystore.der", certificate.as_der(), None)).collect(),
+            notes: Vec::new(),
+            session: None,
+        };
+        let damaged = read(names::TLS_CERTIFICATE, certificate.to_pem().replacen("MI", "!!", 1).as_bytes(), None);
+        let refused = secret(damaged).proven().unwrap_err().to_string();
+        assert!(refused.contains("secret/web in namespace team: tls.crt: "), "{refused}");
+        let nothing = Piece { place: names::TLS_CERTIFICATE.to_owned(), trouble: Some("it is empty".to_owned()), ..Piece::default() };
+        assert!(secret(Some(nothing)).proven().is_err());
+        assert_eq!(secret(None).proven().unwrap().len(), 1);
     }
 
     #[test]

@@ -100,7 +100,10 @@ pub async fn connect(endpoint: &Endpoint, server_name: Option<&str>, limit: Dura
     for der in certificates {
         match Certificate::from_der(der) {
             Ok(certificate) => piece.certificates.push(certificate),
-            Err(error) => piece.trouble = Some(format!("certificate {}: {error}", piece.certificates.len() + 1)),
+            Err(error) => {
+                piece.is_torn = true;
+                piece.trouble = Some(format!("certificate {}: {error}", piece.certificates.len() + 1));
+            }
         }
     }
     let session = Session { version, cipher_suite, server_name: server_name.to_owned(), trouble };
@@ -178,7 +181,54 @@ impl ServerCertVerifier for Onlooker {
 
 #[cfg(test)]
 mod tests {
+    use chancery_pki::{KeyAlgorithm, KeyEncoding, Name, PrivateKey, SerialNumber, SubjectParts, Template, self_sign};
+    use rustls::{
+        ServerConfig,
+        pki_types::PrivateKeyDer,
+        sign::{CertifiedKey, SingleCertAndKey},
+    };
+    use tokio::net::TcpListener;
+    use tokio_rustls::TlsAcceptor;
+
     use super::*;
+
+    /// A server that presents the certificate of one key, and signs with another.
+    async fn replaying(presented: &PrivateKey, signing: &PrivateKey) -> String {
+        let parts = SubjectParts { common_name: Some("web".to_owned()), ..SubjectParts::default() };
+        let template = Template::new(
+            SerialNumber::from_octets(&[1]).unwrap(),
+            Name::from_parts(&parts).unwrap(),
+            "2026-01-01T00:00:00Z".parse().unwrap(),
+            "2026-12-31T00:00:00Z".parse().unwrap(),
+        );
+        let chain = vec![CertificateDer::from(self_sign(&template, presented).unwrap().as_der().to_vec())];
+        let der = PrivateKeyDer::try_from(signing.to_der(KeyEncoding::Pkcs8).unwrap().to_vec()).unwrap();
+        let certified = CertifiedKey::new(chain, aws_lc_rs::sign::any_supported_type(&der).unwrap());
+        let config = ServerConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()));
+        let config = config.with_safe_default_protocol_versions().unwrap().with_no_client_auth();
+        let config = config.with_cert_resolver(Arc::new(SingleCertAndKey::from(certified)));
+        let acceptor = TlsAcceptor::from(Arc::new(config));
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap().to_string();
+        tokio::spawn(async move {
+            let (stream, _) = listener.accept().await.unwrap();
+            // A client that only looks goes away at once.
+            let _ = acceptor.accept(stream).await;
+        });
+        address
+    }
+
+    #[tokio::test]
+    async fn a_server_without_the_key_of_what_it_presents_is_told() {
+        let (own, other) = (PrivateKey::generate(KeyAlgorithm::EcdsaP256).unwrap(), PrivateKey::generate(KeyAlgorithm::EcdsaP256).unwrap());
+        for (signing, troubled) in [(&own, false), (&other, true)] {
+            let endpoint = replaying(&own, signing).await.parse().unwrap();
+            let found = connect(&endpoint, Some("web.example.com"), Duration::from_secs(10)).await.unwrap();
+            assert_eq!(found.proven().unwrap().len(), 1);
+            let trouble = found.session.unwrap().trouble;
+            assert_eq!(trouble.is_some_and(|trouble| trouble.contains("does not prove that it has the key")), troubled);
+        }
+    }
 
     #[test]
     fn a_server_is_named_by_host_and_port() {

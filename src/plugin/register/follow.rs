@@ -13,7 +13,7 @@ use kube_runtime::{
 
 use super::show;
 use crate::{
-    plugin::output::written,
+    plugin::output::{escaped, written},
     register::{Document, LABEL, RegisterId, examine::Examined},
 };
 
@@ -84,7 +84,7 @@ fn print(
             lines = Examined::of(id, &all.values().cloned().collect::<Vec<_>>()).lines;
         }
         for line in lines.iter().filter(|line| line.line.sequence > *last) {
-            let text = if follow.raw { line.text.clone() } else { show::line(&id, line, follow.only.is_none()) };
+            let text = if follow.raw { escaped(&line.text) } else { show::line(&id, line, follow.only.is_none()) };
             let done = writeln!(out, "{text}").and_then(|()| out.flush());
             let over = done.as_ref().is_err_and(|error| error.kind() == std::io::ErrorKind::BrokenPipe);
             written(done)?;

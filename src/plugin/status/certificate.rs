@@ -206,6 +206,13 @@ impl CertificateReport {
         }
     }
 
+    /// Whether it is ready, and what lies in the Secret is as it should be and not revoked, as far as that could be looked at.
+    pub fn is_well(&self) -> bool {
+        let sound = self.secret.as_ref().is_none_or(|secret| secret.problems.is_empty());
+        let revoked = self.revocation_list.as_ref().is_some_and(|list| list.lists_it == Some(true));
+        self.ready && sound && !revoked
+    }
+
     fn asked(&self, page: &mut Page<'_>, wide: bool) -> io::Result<()> {
         page.heading("Asked for")?;
         page.field("Names", &self.asked.names.join(", "))?;

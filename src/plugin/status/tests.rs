@@ -1,9 +1,15 @@
+use chancery_pki::{Reason, Revoked, SerialNumber};
 use k8s_openapi::api::core::v1::Secret;
 use serde_json::{Value, json};
 
-use super::{certificate::CertificateReport, chain::SecretFacts, facts::CertificateFacts, *};
+use super::{
+    certificate::CertificateReport,
+    chain::SecretFacts,
+    facts::{CertificateFacts, OnList},
+    *,
+};
 use crate::{
-    api::Certificate,
+    api::{Certificate, RevocationList},
     plugin::output::{Format, render},
 };
 
@@ -66,6 +72,36 @@ fn a_certificate_that_ended_or_was_not_looked_at_is_not_ready() {
     assert!(!changed.ready && changed.next[0].what.contains("the last change"), "{changed:?}");
     let new = report(json!({"observedGeneration": -1}));
     assert!(!new.ready && new.next[0].what.contains("has not looked at it yet"), "{new:?}");
+}
+
+#[test]
+fn a_ready_certificate_with_a_broken_secret_or_on_a_list_is_not_well() {
+    let status = json!({"observedGeneration": 2, "conditions": [condition("Ready", "True", "Ready")]});
+    let facts = || CertificateFacts {
+        certificate: certificate(status.clone()),
+        secret: None,
+        issuer: None,
+        list: None,
+        published: None,
+        events: Vec::new(),
+        unread: Vec::new(),
+    };
+    assert!(CertificateReport::new(facts(), now()).is_well(), "what may not be read is no fault");
+    let secret: Secret = serde_json::from_value(json!({"metadata": {"name": "web-tls"}, "type": "Opaque", "data": {}})).unwrap();
+    let secret = SecretFacts::of(&secret, &certificate(status.clone()), now());
+    let broken = CertificateReport::new(CertificateFacts { secret: Some(secret), ..facts() }, now());
+    assert!(broken.ready && !broken.is_well(), "{broken:?}");
+    let list: RevocationList = serde_json::from_value(json!({
+        "apiVersion": "chancery.dev/v1alpha1", "kind": "RevocationList", "metadata": {"name": "ca", "namespace": "team"},
+        "spec": {"issuerRef": {"name": "ca"}},
+    }))
+    .unwrap();
+    let entry =
+        Revoked { serial: SerialNumber::from_octets(&[7]).unwrap(), time: now(), reason: Reason::KeyCompromise, invalidity_date: None };
+    for (entry, well) in [(None, true), (Some(entry), false)] {
+        let facts = CertificateFacts { list: Some(list.clone()), published: Some(OnList { entry }), ..facts() };
+        assert_eq!(CertificateReport::new(facts, now()).is_well(), well);
+    }
 }
 
 #[test]

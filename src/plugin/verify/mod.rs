@@ -11,6 +11,7 @@ use serde::Serialize;
 
 use super::{
     inspect::shown,
+    material::Session,
     output::{Cell, Report, Table, Tone, plain},
     span::when,
 };
@@ -36,6 +37,8 @@ pub struct Question {
     pub names: Vec<String>,
     /// What it must be for.
     pub purpose: Option<Usage>,
+    /// How the server that presented it spoke.
+    pub session: Option<Session>,
     /// When.
     pub at: Timestamp,
 }
@@ -66,7 +69,7 @@ impl Outcome {
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Step {
-    /// What was looked at: `chain`, `time`, `names`, `purpose`, `constraints`, `keys`, `path` or `revocation`.
+    /// What was looked at: `session`, `chain`, `time`, `names`, `purpose`, `constraints`, `keys`, `path` or `revocation`.
     pub check: &'static str,
     /// What became of it.
     pub outcome: Outcome,
@@ -105,7 +108,8 @@ pub struct Verification {
 
 /// Answers a question about a path, with what is known of the revocation of its certificates.
 pub fn verify(question: &Question, path: &Path, revocation: Vec<Step>) -> Verification {
-    let mut steps = vec![chain(question, path), time(question, path)];
+    let mut steps: Vec<Step> = question.session.iter().map(session).collect();
+    steps.extend([chain(question, path), time(question, path)]);
     let leaf = path.certificates.first();
     if let Some(leaf) = leaf {
         steps.extend(question.names.iter().map(|name| names(leaf, name)));
@@ -123,6 +127,16 @@ pub fn verify(question: &Question, path: &Path, revocation: Vec<Step>) -> Verifi
         valid: steps.iter().all(|step| step.outcome != Outcome::Failed),
         steps,
     }
+}
+
+/// Whoever presents a certificate proves nothing by it, but by signing with its key.
+fn session(session: &Session) -> Step {
+    let spoken = session.version.as_deref().unwrap_or("TLS");
+    let held = match &session.trouble {
+        None => Ok(format!("{spoken}: the server proved that it has the key of the certificate")),
+        Some(trouble) => Err(trouble.clone()),
+    };
+    Step::of("session", held)
 }
 
 fn chain(question: &Question, path: &Path) -> Step {

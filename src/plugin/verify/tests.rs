@@ -5,6 +5,7 @@ use chancery_pki::{
 use proptest::prelude::*;
 
 use super::*;
+use crate::plugin::ocsp;
 
 type Pair = (Certificate, PrivateKey);
 
@@ -46,6 +47,7 @@ fn question(at: &str) -> Question {
         trusted_by: "ca.crt".to_owned(),
         names: vec!["web.example.com".to_owned()],
         purpose: Some(Usage::ServerAuth),
+        session: None,
         at: time(at),
     }
 }
@@ -62,22 +64,22 @@ fn a_chain_in_any_order_leads_to_whom_is_trusted() {
     let middle = authority("Middle", Some(&root), |_| {});
     let (web, stranger) = (leaf(&middle), authority("Stranger", None, |_| {}));
     let others = [stranger.0.clone(), root.0.clone(), middle.0.clone()];
-    let path = Path::find(&web, &others, std::slice::from_ref(&root.0));
+    let path = Path::find(&web, &others, std::slice::from_ref(&root.0), time(NOW));
     assert!(path.trusted && path.certificates == [web.clone(), middle.0.clone(), root.0.clone()]);
     let found = verify(&question(NOW), &path, Vec::new());
     assert!(found.valid && !found.is_partial(), "{:?}", found.steps);
     // Who trusts the CA in the middle goes no further.
-    assert_eq!(Path::find(&web, &others, std::slice::from_ref(&middle.0)).certificates.len(), 2);
-    let astray = Path::find(&web, &others, std::slice::from_ref(&stranger.0));
+    assert_eq!(Path::find(&web, &others, std::slice::from_ref(&middle.0), time(NOW)).certificates.len(), 2);
+    let astray = Path::find(&web, &others, std::slice::from_ref(&stranger.0), time(NOW));
     assert_eq!(failing(&verify(&question(NOW), &astray, Vec::new())), ["chain"]);
-    assert_eq!(failing(&verify(&question(NOW), &Path::find(&web, &[], std::slice::from_ref(&root.0)), Vec::new())), ["chain"]);
+    assert_eq!(failing(&verify(&question(NOW), &Path::find(&web, &[], std::slice::from_ref(&root.0), time(NOW)), Vec::new())), ["chain"]);
 }
 
 #[test]
 fn each_thing_that_does_not_hold_is_a_line_of_its_own() {
     let root = authority("Root", None, |_| {});
     let web = leaf(&root);
-    let path = Path::find(&web, &[], std::slice::from_ref(&root.0));
+    let path = Path::find(&web, &[], std::slice::from_ref(&root.0), time(NOW));
     assert_eq!(failing(&verify(&question("2027-06-01T00:00:00Z"), &path, Vec::new())), ["time"]);
     let other = Question { names: vec!["a.example.com".to_owned()], ..question(NOW) };
     let found = verify(&other, &path, Vec::new());
@@ -91,9 +93,88 @@ fn each_thing_that_does_not_hold_is_a_line_of_its_own() {
     let key = PrivateKey::generate(KeyAlgorithm::EcdsaP256).unwrap();
     if let Ok(certificate) = issue(&below, key.public_key(), &short.0, &short.1) {
         let below = (certificate, key);
-        let path = Path::find(&leaf(&below), std::slice::from_ref(&below.0), std::slice::from_ref(&short.0));
+        let path = Path::find(&leaf(&below), std::slice::from_ref(&below.0), std::slice::from_ref(&short.0), time(NOW));
         assert!(failing(&verify(&question(NOW), &path, Vec::new())).contains(&"constraints"));
     }
+}
+
+#[test]
+fn a_renewed_authority_is_preferred_to_the_same_one_that_has_ended() {
+    let root = authority("Root", None, |_| {});
+    let past = Template {
+        ca: Some(CaConstraints::default()),
+        usages: vec![Usage::CertSign, Usage::CrlSign],
+        not_before: time("2020-01-01T00:00:00Z"),
+        not_after: time("2026-05-01T00:00:00Z"),
+        ..template(9, "Root")
+    };
+    let old = self_sign(&past, &root.1).unwrap();
+    let web = leaf(&root);
+    for trusted in [[old.clone(), root.0.clone()], [root.0.clone(), old.clone()]] {
+        let found = verify(&question(NOW), &Path::find(&web, &[], &trusted, time(NOW)), Vec::new());
+        assert!(found.valid, "{:?}", found.steps);
+        let before = Path::find(&web, &[], &trusted, time("2025-01-01T00:00:00Z"));
+        assert_eq!(before.certificates.last(), Some(&old));
+    }
+    assert_eq!(failing(&verify(&question(NOW), &Path::find(&web, &[], &[old], time(NOW)), Vec::new())), ["time"]);
+}
+
+#[test]
+fn who_presents_a_certificate_without_its_key_is_not_who_it_names() {
+    let root = authority("Root", None, |_| {});
+    let path = Path::find(&leaf(&root), &[], std::slice::from_ref(&root.0), time(NOW));
+    let session = |trouble: Option<&str>| Session {
+        version: Some("TLS 1.3".to_owned()),
+        cipher_suite: None,
+        server_name: "web.example.com".to_owned(),
+        trouble: trouble.map(str::to_owned),
+    };
+    let asked = |trouble| Question { session: Some(session(trouble)), ..question(NOW) };
+    assert!(verify(&asked(None), &path, Vec::new()).valid);
+    let replayed = verify(&asked(Some("it does not prove that it has the key")), &path, Vec::new());
+    assert!(!replayed.valid && failing(&replayed) == ["session"], "{:?}", replayed.steps);
+}
+
+/// A server that counts who asks and never answers.
+async fn silent() -> (String, std::sync::Arc<std::sync::atomic::AtomicUsize>) {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}/list.crl", listener.local_addr().unwrap());
+    let count = std::sync::Arc::new(std::sync::atomic::AtomicUsize::new(0));
+    let counted = count.clone();
+    tokio::spawn(async move {
+        // What is asked is closed at once: there is no answer.
+        while let Ok((stream, _)) = listener.accept().await {
+            counted.fetch_add(1, std::sync::atomic::Ordering::SeqCst);
+            drop(stream);
+        }
+    });
+    (url, count)
+}
+
+#[tokio::test]
+async fn urls_are_asked_of_who_is_trusted_only_and_not_without_end() {
+    let (url, count) = silent().await;
+    let root = authority("Root", None, |_| {});
+    let key = PrivateKey::generate(KeyAlgorithm::EcdsaP256).unwrap();
+    let named = Template {
+        crl_distribution_points: (0..10).map(|number| format!("{url}?{number}")).collect(),
+        ocsp_servers: vec![url.clone()],
+        ..template(7, "web")
+    };
+    let web = issue(&named, key.public_key(), &root.0, &root.1).unwrap();
+    let sources = |limit| Sources { files: Vec::new(), cluster: None, fetch: true, limit };
+    let asked = || count.load(std::sync::atomic::Ordering::SeqCst);
+    let long = std::time::Duration::from_secs(60);
+    let stranger = Path::find(&web, std::slice::from_ref(&root.0), &[], time(NOW));
+    let steps = evidence(&stranger, &sources(long), time(NOW)).await;
+    assert_eq!((asked(), steps.len()), (0, 1));
+    assert!(steps[0].detail.contains("leads to nobody who is trusted"), "{steps:?}");
+    let path = Path::find(&web, &[], std::slice::from_ref(&root.0), time(NOW));
+    let none = evidence(&path, &sources(std::time::Duration::ZERO), time(NOW)).await;
+    assert!(asked() == 0 && none[0].detail.contains("the 0 s are over"), "{none:?}");
+    let steps = evidence(&path, &sources(long), time(NOW)).await;
+    assert_eq!(asked(), 4);
+    assert!(steps[0].outcome == Outcome::NotChecked && steps[0].detail.contains("4 URLs were asked"), "{steps:?}");
 }
 
 fn list(by: &Pair, revoked: &[u8], distribution_point: &[&str], next: &str) -> Crl {
@@ -159,6 +240,30 @@ fn an_answer_is_believed_where_it_is_signed_fresh_and_to_this_question() {
     assert_eq!(says(&answered(&root, &web, OcspStatus::Unknown, None), NOW), Outcome::Failed);
 }
 
+#[test]
+fn an_answer_that_is_not_believed_is_not_shown_as_good() {
+    let (root, namesake) = (authority("Root", None, |_| {}), authority("Root", None, |_| {}));
+    let web = leaf(&root);
+    let asked = ocsp::Asked::about(&web, &root.0, Some(b"asked".to_vec())).unwrap();
+    let told = |answer: &OcspResponse, at| {
+        let explained = ocsp::explain(&asked, &web, &root.0, answer, "here", time(at));
+        let mut out = Vec::new();
+        explained.text(false, &mut out).unwrap();
+        (explained.reliable, explained.is_well(), String::from_utf8(out).unwrap())
+    };
+    let (reliable, well, text) = told(&answered(&root, &web, OcspStatus::Good, Some(b"asked")), NOW);
+    assert!(reliable && well && text.contains("\u{1b}[32mgood"), "{text:?}");
+    for (answer, at) in [
+        (answered(&namesake, &web, OcspStatus::Good, Some(b"asked")), NOW),
+        (answered(&root, &web, OcspStatus::Good, Some(b"other")), NOW),
+        (answered(&root, &web, OcspStatus::Good, Some(b"asked")), "2026-06-02T00:00:00Z"),
+    ] {
+        let (reliable, well, text) = told(&answer, at);
+        assert!(!reliable && !well, "{text}");
+        assert!(text.contains("said to be good, not believed") && !text.contains("\u{1b}[32m"), "{text:?}");
+    }
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(64))]
     #[test]
@@ -167,7 +272,7 @@ proptest! {
         // All of one name and one key: each has signed each other.
         let same: Vec<_> = (0..6).map(|serial| self_sign(&Template { ca: Some(CaConstraints::default()), ..template(serial + 1, "Circle") }, &key).unwrap()).collect();
         let shuffled: Vec<_> = order.iter().map(|&place| same[place].clone()).collect();
-        let path = Path::find(&shuffled[0], &shuffled[1..], &[]);
+        let path = Path::find(&shuffled[0], &shuffled[1..], &[], time(NOW));
         prop_assert!(!path.trusted && path.certificates.len() <= 6);
     }
 }

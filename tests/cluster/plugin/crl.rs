@@ -207,4 +207,8 @@ async fn a_list_is_shown_in_either_form_and_needs_no_cluster() {
         assert!(shown.contains("good, by CN=shown") && shown.contains("Revoked:        2"), "{shown}");
         assert_eq!(shown.lines().filter(|line| line.ends_with("keyCompromise")).count(), 2, "{shown}");
     }
+    std::fs::write(&ca, authority("shown").0.to_pem()).unwrap();
+    let list = signed(&certificate, &key, None);
+    let stranger = Program::kubectl_chancery(&ground).args(["crl", "show", "-", "--ca"]).args([&ca]).stdin(list).finish().await;
+    assert!(stranger.status.code() == Some(3) && stranger.stdout.contains("NOT by any of the given"), "{stranger:?}");
 }

@@ -1,5 +1,10 @@
 //! `kubectl chancery crl list`, `fetch` and `explain`: real lists of the real operator, and openssl about the same.
 
+use chancery::api::names;
+use chancery::lists;
+use k8s_openapi::api::core::v1::ConfigMap;
+use kube::Api;
+use kube::api::{DeleteParams, PostParams};
 use serde_json::json;
 
 use super::shown::{Shown, json, kubectl_chancery};
@@ -48,6 +53,15 @@ async fn lists_are_listed_fetched_and_explained_as_the_responder_serves_them() {
     let colons: Vec<String> = serial(&first).as_bytes().chunks(2).map(|pair| String::from_utf8_lossy(pair).to_uppercase()).collect();
     let again = run(format!("explain {} --authority {} -o json", colons.join(":"), &authority[..8])).await;
     assert_eq!(json(&again)["listed"], true, "{again:?}");
+    // What is wrong with another authority is told, and hides nothing.
+    let damaged = lists::head_name(&"ab".repeat(32).parse().unwrap());
+    let map: ConfigMap = serde_json::from_value(json!({"metadata": {"name": damaged, "labels": {names::LIST: "x"}}})).unwrap();
+    let maps: Api<ConfigMap> = own.ground.system_api();
+    maps.create(&PostParams::default(), &map).await.unwrap();
+    let beside = run(format!("explain {} -o json", serial(&first))).await;
+    assert!(beside.status.code() == Some(3) && json(&beside)["listed"] == true, "{beside:?}");
+    assert!(beside.stderr.contains(&format!("not looked at: ConfigMap {system}/{damaged}")), "{beside:?}");
+    maps.delete(&damaged, &DeleteParams::default()).await.unwrap();
 
     // The very octets that the responder serves, by key, by issuer, by list, and by URL.
     let url = consumer.leaf().crl_distribution_points()[0].clone();

@@ -43,6 +43,16 @@ async fn a_good_certificate_is_valid_step_by_step_as_openssl_says() {
     );
     let served = kubectl_chancery(&stage.ground, &line).finish().await;
     assert!(served.status.success() && json(&served)["valid"] == true, "{served:?}");
+    // Whoever dials an address wants that address; whoever presents the certificate has its key.
+    let dialled = format!("verify tls {address} --issuer Issuer/ca -n {} --revocation skip -o json", stage.namespace);
+    let other = kubectl_chancery(&stage.ground, &dialled).finish().await;
+    let failed = |value: &serde_json::Value| {
+        let steps = value["steps"].as_array().unwrap().iter().filter(|step| step["outcome"] == "failed");
+        steps.map(|step| step["check"].as_str().unwrap().to_owned()).collect::<Vec<_>>()
+    };
+    assert_eq!((other.status.code(), failed(&json(&other))), (Some(3), vec!["names".to_owned()]), "{other:?}");
+    let own = kubectl_chancery(&stage.ground, &format!("{dialled} --server-name web.example.com")).finish().await;
+    assert!(own.status.success() && json(&own)["steps"][0]["check"] == "session", "{own:?}");
     let files = format!("verify file {} --ca {}", consumer.path("chain.pem"), consumer.path("roots.pem"));
     let read = kubectl_chancery(&stage.ground, &files).env("KUBECONFIG", "/nowhere").finish().await;
     assert!(read.status.success(), "{read:?}");
