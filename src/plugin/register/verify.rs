@@ -114,13 +114,14 @@ pub fn verify(subject: Subject<'_>) -> Verified {
                 examined.compare(&Anchor { who: who.clone(), position: end.position.clone() });
             }
             let Some(lost) = checkpoint.lost.get(&examined.id) else { continue };
-            if examined.lines.iter().any(|line| line.line.entry.recorded.is_some()) {
+            // What was recorded once more before it went back says nothing of what it lost then.
+            if examined.lines.iter().any(|line| line.line.entry.recorded.is_some() && line.line.time > lost.after) {
                 notes.push(format!(
                     "{}: it went back once, and lacks line {} as {who} knows it; what it had lost was recorded once more",
-                    examined.id, lost.sequence
+                    examined.id, lost.position.sequence
                 ));
             } else {
-                examined.compare(&Anchor { who: who.clone(), position: lost.clone() });
+                examined.compare(&Anchor { who: who.clone(), position: lost.position.clone() });
             }
         }
         if let Some((who, copied)) = &copy {

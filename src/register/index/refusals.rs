@@ -12,11 +12,37 @@ use crate::register::{line::Owner, trim::KEPT};
 /// What separates the word of a refusal from what is said of it.
 const SEPARATOR: &str = ": ";
 
+/// When refusals went on record within the last hour, the oldest first.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(super) struct Recent(Vec<Timestamp>);
+
+impl Recent {
+    pub(super) fn push(&mut self, time: Timestamp) {
+        let place = self.0.partition_point(|other| *other < time);
+        self.0.insert(place, time);
+        if let Some(last) = self.0.last().copied() {
+            self.prune(last);
+        }
+    }
+
+    pub(super) fn since(&self, since: Timestamp) -> usize {
+        self.0.len() - self.0.partition_point(|time| *time < since)
+    }
+
+    pub(super) fn prune(&mut self, now: Timestamp) {
+        let start = now.checked_sub(REISSUE_WINDOW).unwrap_or(Timestamp::MIN);
+        self.0.drain(..self.0.partition_point(|time| *time < start));
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+}
+
 /// The refusals in a namespace.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(super) struct Refusals {
-    /// When they went on record within the last hour, the oldest first.
-    times: Vec<Timestamp>,
+    recent: Recent,
     certificates: HashMap<Box<str>, Refused>,
 }
 
@@ -31,10 +57,7 @@ struct Refused {
 impl Refusals {
     /// Takes in a refusal; its reason begins with one word.
     pub(super) fn push(&mut self, owner: &Owner, generation: i64, reason: &str, time: Timestamp) {
-        let place = self.times.partition_point(|other| *other < time);
-        self.times.insert(place, time);
-        let hour_ago = self.times.last().and_then(|last| last.checked_sub(REISSUE_WINDOW).ok()).unwrap_or(Timestamp::MIN);
-        self.times.drain(..self.times.partition_point(|time| *time < hour_ago));
+        self.recent.push(time);
         let new = Refused { uid: owner.uid.as_str().into(), generation, time, reasons: [word(reason).into()].into() };
         let Some(known) = self.certificates.get_mut(&*owner.name) else {
             self.certificates.insert(owner.name.as_str().into(), new);
@@ -60,18 +83,17 @@ impl Refusals {
     }
 
     pub(super) fn since(&self, since: Timestamp) -> usize {
-        self.times.len() - self.times.partition_point(|time| *time < since)
+        self.recent.since(since)
     }
 
     pub(super) fn prune(&mut self, now: Timestamp) {
-        let start = now.checked_sub(REISSUE_WINDOW).unwrap_or(Timestamp::MIN);
-        self.times.drain(..self.times.partition_point(|time| *time < start));
-        // As long as its line is kept. What is still refused then goes on record again.
+        self.recent.prune(now);
+        // What is still refused then goes on record again.
         self.certificates.retain(|_, refused| refused.time.checked_add(KEPT).is_ok_and(|end| end >= now));
     }
 
     pub(super) fn is_empty(&self) -> bool {
-        self.times.is_empty() && self.certificates.is_empty()
+        self.recent.is_empty() && self.certificates.is_empty()
     }
 }
 
