@@ -144,4 +144,28 @@ mod tests {
         refusals.prune(at(1_000_000));
         assert!(refusals.is_empty());
     }
+
+    #[test]
+    fn refusals_of_all_namespaces_count_for_their_register() {
+        use crate::register::{
+            RegisterId,
+            line::{Act, Entry, Line, NO_LINE},
+        };
+        let mut state = super::super::State::default();
+        for (number, namespace) in (1..).zip(["one", "two", "two"]) {
+            let entry = Entry {
+                owner: Some(Owner { namespace: namespace.into(), ..owner("a") }),
+                generation: Some(number),
+                reason: "NotAllowed: no".into(),
+                ..Entry::new(Act::Refused)
+            };
+            let line = Line { sequence: 1, time: at(number), previous: NO_LINE.to_owned(), entry };
+            state.apply(RegisterId::Common, &crate::register::Written { text: line.to_text(), line });
+        }
+        assert_eq!(state.refusals_in_register_since(&RegisterId::Common, at(0)), 3);
+        let other = RegisterId::Authority(chancery_pki::KeyId::of_spki(b"ca"));
+        assert_eq!(state.refusals_in_register_since(&other, at(0)), 0);
+        state.prune(at(3602));
+        assert_eq!(state.refusals_in_register_since(&RegisterId::Common, Timestamp::MIN), 2);
+    }
 }
