@@ -84,7 +84,7 @@ pub async fn take(context: &Context) -> Result<Taken, Interrupted> {
             Ok(Outcome::Refused(why)) => refuse(context, maps, &why).await,
             Err(fault) => Err(fault),
         };
-        fault = fault.or(concluded.err());
+        fault = fault.or_else(|| concluded.err());
     }
     match fault {
         Some(fault) => Err(Interrupted { fault, changed: taken.changed }),

@@ -225,10 +225,12 @@ impl Next<'_> {
             }
         }
         fit(&mut registers, &mut lost);
-        if let Some((before, _)) = self.before {
-            if registers == before.registers && lost == before.lost && key == before.key {
-                return None;
-            }
+        if let Some((before, _)) = self.before
+            && registers == before.registers
+            && lost == before.lost
+            && key == before.key
+        {
+            return None;
         }
         if registers.is_empty() && lost.is_empty() {
             return None;

@@ -1,6 +1,10 @@
 //! New lines as they come.
 
-use std::{collections::{BTreeMap, BTreeSet}, io::Write, pin::pin};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    io::Write,
+    pin::pin,
+};
 
 use anyhow::Context as _;
 use futures::TryStreamExt as _;

@@ -115,7 +115,8 @@ fn a_register_that_goes_back_again_is_told_of_as_of_then() {
 fn a_checkpoint_of_more_registers_than_there_is_room_for_leaves_out_those_that_changed_first() {
     let key = key().public_key().key_id();
     let id = |number: u32| RegisterId::Authority(KeyId::of_spki(&number.to_be_bytes()));
-    let of = |number: u32| End { time: at(number.into()), position: Position { sequence: u64::MAX, ..end(7).position }, kept_from: u64::MAX };
+    let of =
+        |number: u32| End { time: at(number.into()), position: Position { sequence: u64::MAX, ..end(7).position }, kept_from: u64::MAX };
     let ends: BTreeMap<RegisterId, End> = (0..6000).map(|number| (id(number), of(number))).collect();
     let next = |before| Next { before, ends: &ends, broken: &BTreeSet::new(), stands: &|_, _| Stands::Yes }.checkpoint("ns", key, at(9000));
     let fitted = next(None).unwrap();
