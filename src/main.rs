@@ -55,8 +55,8 @@ struct Controller {
     /// Where /livez, /readyz and /metrics are served.
     #[arg(long, default_value = "0.0.0.0:9402")]
     http_address: SocketAddr,
-    /// How long after a change at the latest there is a signed checkpoint of the registers; 0s for none.
-    #[arg(long, default_value = "10m", value_parser = duration)]
+    /// How long after a change at the latest there is a signed checkpoint of the registers, 1s or more; 0s for none.
+    #[arg(long, default_value = "10m", value_parser = interval)]
     checkpoint_interval: Duration,
     /// How many Certificates get metrics of their own.
     #[arg(long, default_value_t = 10_000)]
@@ -233,6 +233,14 @@ fn blocking_threads() -> usize {
 
 fn host() -> String {
     std::env::var("POD_NAME").or_else(|_| std::env::var("HOSTNAME")).unwrap_or_else(|_| "chancery".to_owned())
+}
+
+/// None, or so long that what is done each time does not fill it.
+fn interval(text: &str) -> Result<Duration, String> {
+    match duration(text)? {
+        interval if interval.is_zero() || interval >= Duration::from_secs(1) => Ok(interval),
+        _ => Err("write 1s or more, or 0s for none".to_owned()),
+    }
 }
 
 fn duration(text: &str) -> Result<Duration, String> {

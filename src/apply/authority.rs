@@ -18,6 +18,11 @@ pub(super) fn name_of(key_id: &KeyId) -> String {
     format!("{}{key_id}", names::AUTHORITY_COPY)
 }
 
+/// Whether a key has a copy: on record, and there. A line may have come back without the Secret that it speaks of.
+pub(super) fn has_copy(context: &Context, key_id: &KeyId) -> bool {
+    context.world.registers.index().copy_exists(key_id) && context.world.copy(key_id).is_some()
+}
+
 /// Copies a CA's key that has no copy yet, and puts both on record in that authority's register. The first line stands before the
 /// copy does: of a process that dies in between, no copy is left that nobody knows of.
 pub(super) async fn keep(context: &Context, sight: &Sight, key: &PrivateKey) -> Result<(), Fault> {

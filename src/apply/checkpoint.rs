@@ -114,8 +114,13 @@ async fn look(context: &Context, interval: SignedDuration) -> Result<(), Fault> 
     if let Some((before, _)) = last.as_ref().filter(|(before, _)| before.key != checkpoint.key) {
         tracing::warn!(before = %before.key, now = %checkpoint.key, "checkpoints are signed by another key from now on");
     }
-    for (register, position) in &checkpoint.lost {
-        tracing::error!(%register, line = position.sequence, "a register lacks a line that a checkpoint has: it went back in time");
+    let ends = context.world.registers.index().ends();
+    let left_out = ends.keys().filter(|id| !checkpoint.registers.contains_key(id)).count();
+    if left_out > 0 {
+        tracing::warn!(left_out, "there are more registers than a checkpoint has room for: it says nothing of those that changed first");
+    }
+    for (register, lost) in &checkpoint.lost {
+        tracing::error!(%register, line = lost.position.sequence, "a register lacks a line that a checkpoint has: it went back in time");
     }
     write(context, checkpoint, key).await
 }
@@ -140,11 +145,16 @@ async fn read(context: &Context) -> Result<(), Fault> {
     let api = Api::<ConfigMap>::namespaced(context.client.clone(), namespace);
     let found = api.get_opt(names::CHECKPOINT).await;
     let found = found.map_err(CallError::of("get", "ConfigMap", Some(namespace), names::CHECKPOINT))?;
+    // Whoever may write ConfigMaps, and no Secrets, does not get another key believed by putting it beside what it signs.
+    let own = match stored_key(context).await? {
+        Some((_, key)) => Some(key?.public_key().to_pem()),
+        None => None,
+    };
     let mut memory = context.checkpoints.memory();
     memory.read = true;
     memory.version = found.as_ref().and_then(|map| map.metadata.resource_version.clone());
     if let Some(signed) = found.as_ref().and_then(signed) {
-        match signed.verified(&signed.key) {
+        match signed.verified(own.as_deref().unwrap_or(&signed.key)) {
             Ok(checkpoint) => memory.last = Some((checkpoint, signed.text)),
             Err(error) => {
                 tracing::error!(config_map = names::CHECKPOINT, %error, "the last checkpoint is not believed, and the next begins anew");
@@ -198,19 +208,25 @@ async fn key(context: &Context) -> Result<Arc<PrivateKey>, Fault> {
     {
         return Ok(Arc::clone(key));
     }
-    let (secret, key) = match read_secret(context, &name).await? {
-        Some(secret) => {
-            let pem = secret.object().data.as_ref().and_then(|data| data.get(names::CHECKPOINT_PRIVATE));
-            let key = pem.and_then(|pem| PrivateKey::from_pem(&pem.0).ok()).filter(|key| key.algorithm() == KEY);
-            let why = format!("Secret {name} holds no key of {KEY} under {}: delete it, and a new one is made", names::CHECKPOINT_PRIVATE);
-            (secret, key.ok_or_else(|| failed(why))?)
-        }
+    let (secret, key) = match stored_key(context).await? {
+        Some((secret, key)) => (secret, key?),
         None => make_key(context, &name).await?,
     };
     let key = Arc::new(key);
     let version = secret.object().metadata.resource_version.clone().unwrap_or_default();
     context.checkpoints.memory().key = Some((version, Arc::clone(&key)));
     Ok(key)
+}
+
+/// The Secret with the key, where it is there, and the key, where it can be read.
+async fn stored_key(context: &Context) -> Result<Option<(Wiped, Result<PrivateKey, Fault>)>, Fault> {
+    let name = key_name(context);
+    let Some(secret) = read_secret(context, &name).await? else { return Ok(None) };
+    let pem = secret.object().data.as_ref().and_then(|data| data.get(names::CHECKPOINT_PRIVATE));
+    let key = pem.and_then(|pem| PrivateKey::from_pem(&pem.0).ok()).filter(|key| key.algorithm() == KEY);
+    let why = || format!("Secret {name} holds no key of {KEY} under {}: delete it, and a new one is made", names::CHECKPOINT_PRIVATE);
+    let key = key.ok_or_else(|| failed(why()));
+    Ok(Some((secret, key)))
 }
 
 async fn make_key(context: &Context, name: &Name) -> Result<(Wiped, PrivateKey), Fault> {

@@ -37,7 +37,7 @@ pub(super) async fn issue(context: &Context, sight: &Sight, issue: &Issue, now: 
     let template = signer.complete(template(context, wanted, issue, authority)?);
     rehearsed(&signer, &template, &key, issue.key == KeySource::New).instrument(debug_span!("rehearse")).await?;
     // Also a key that is kept may have none: a leaf's before, or taken over.
-    if wanted.is_ca && !context.world.registers.index().copy_exists(&key.public_key().key_id()) {
+    if wanted.is_ca && !authority::has_copy(context, &key.public_key().key_id()) {
         authority::keep(context, sight, &key).await?;
     }
     let register = authority.map_or(RegisterId::Common, |authority| RegisterId::Authority(authority.key_id));

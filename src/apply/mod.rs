@@ -36,7 +36,7 @@ pub use checkpoint::{Checkpoints, keep as keep_checkpoint, signed as signed_chec
 pub use issuer::reconcile as reconcile_issuer;
 pub use lane::RsaLane;
 pub use lists::{Press, keep_published, read_publications, reconcile as reconcile_list};
-pub use restore::{Taken, take as take_copies};
+pub use restore::{Interrupted, Taken, take as take_copies};
 pub use writer::Writer;
 
 /// Who acts, on the register's lines.

@@ -36,11 +36,26 @@ pub struct Taken {
     pub again: Option<Timestamp>,
 }
 
+/// A look that could not take in all of it.
+#[derive(Debug)]
+pub struct Interrupted {
+    /// The first thing that was in the way.
+    pub fault: Fault,
+    /// Something else is on record all the same that was not before.
+    pub changed: bool,
+}
+
+impl From<CallError> for Interrupted {
+    fn from(error: CallError) -> Self {
+        Self { fault: error.into(), changed: false }
+    }
+}
+
 /// Takes in all copies that were handed in.
 ///
 /// # Errors
-/// When the API server does not answer, another leads, or another wrote.
-pub async fn take(context: &Context) -> Result<Taken, Fault> {
+/// When the API server does not answer, another leads, or another wrote. All others were looked at then.
+pub async fn take(context: &Context) -> Result<Taken, Interrupted> {
     let mut taken = Taken::default();
     if context.world.register_imports.is_empty() {
         return Ok(taken);
@@ -54,23 +69,36 @@ pub async fn take(context: &Context) -> Result<Taken, Fault> {
         let of = map.annotations().get(names::IMPORT_REQUEST).cloned().unwrap_or_else(|| map.name_any());
         requests.entry(of).or_default().push(map);
     }
+    // What keeps one request from being taken in keeps none of the others.
+    let mut fault = None;
     for maps in requests.into_values() {
-        match request(context, &maps).await? {
-            Outcome::Done { changed } => {
+        let concluded = match request(context, &maps).await {
+            Ok(Outcome::Done { changed }) => {
                 taken.changed |= changed;
-                for map in &maps {
-                    context.writer.delete_config_map(map).await?;
-                }
+                take_away(context, &maps).await
             }
-            Outcome::Waits(until) => taken.again = taken.again.into_iter().chain([until]).min(),
-            Outcome::Refused(why) => {
-                for map in maps {
-                    refuse(context, map, &why).await?;
-                }
+            Ok(Outcome::Waits(until)) => {
+                taken.again = taken.again.into_iter().chain([until]).min();
+                Ok(())
             }
-        }
+            Ok(Outcome::Refused(why)) => refuse(context, maps, &why).await,
+            Err(fault) => Err(fault),
+        };
+        fault = fault.or_else(|| concluded.err());
     }
-    Ok(taken)
+    match fault {
+        Some(fault) => Err(Interrupted { fault, changed: taken.changed }),
+        None => Ok(taken),
+    }
+}
+
+/// Takes away what is on record.
+async fn take_away(context: &Context, maps: &[ConfigMap]) -> Result<(), Fault> {
+    let mut fault = None;
+    for map in maps {
+        fault = fault.or(context.writer.delete_config_map(map).await.err());
+    }
+    fault.map_or(Ok(()), |error| Err(Fault::from(error)))
 }
 
 enum Outcome {
@@ -88,17 +116,9 @@ async fn request(context: &Context, maps: &[ConfigMap]) -> Result<Outcome, Fault
         Err(why) => return Ok(Outcome::Refused(why)),
     };
     if maps.len() < parts {
-        // All but some are gone after it was done, and whoever did it died.
         let done =
-            copies.values().flatten().all(|part| matches!(come_to(context, part.0, &part.1, begun_anew), Ok(come) if come.is_nothing()));
-        let until = add(maps.iter().filter_map(ConfigMap::creation_timestamp).map(|time| time.0).max().unwrap_or(Timestamp::MAX), PARTS);
-        return Ok(if done {
-            Outcome::Done { changed: false }
-        } else if until > context.world.now() {
-            Outcome::Waits(until)
-        } else {
-            Outcome::Refused(format!("only {} of {parts} parts came: hand it in again", maps.len()))
-        });
+            || copies.values().flatten().all(|part| matches!(come_to(context, part.0, &part.1, begun_anew), Ok(come) if come.is_nothing()));
+        return Ok(of_incomplete(maps, parts, &done, context.world.now()));
     }
     let mut whole = Vec::new();
     for (id, parts) in copies {
@@ -121,6 +141,21 @@ async fn request(context: &Context, maps: &[ConfigMap]) -> Result<Outcome, Fault
         }
     }
     Ok(Outcome::Done { changed })
+}
+
+/// What becomes of a request of which parts are missing. However little those that are there would bring: the others may be on
+/// their way, and need them.
+fn of_incomplete(maps: &[ConfigMap], parts: usize, done: &dyn Fn() -> bool, now: Timestamp) -> Outcome {
+    let newest = maps.iter().filter_map(ConfigMap::creation_timestamp).map(|time| time.0).max();
+    let until = add(newest.unwrap_or(Timestamp::MAX), PARTS);
+    if until > now {
+        Outcome::Waits(until)
+    } else if done() {
+        // All but some are gone after it was done, and whoever did it died.
+        Outcome::Done { changed: false }
+    } else {
+        Outcome::Refused(format!("only {} of {parts} parts came: hand it in again", maps.len()))
+    }
 }
 
 type Parts = BTreeMap<RegisterId, Vec<(RegisterId, Former)>>;
@@ -235,14 +270,39 @@ async fn bring(context: &Context, id: RegisterId, copy: &Former, begun_anew: boo
     Err(Fault::Stale)
 }
 
-async fn refuse(context: &Context, mut map: ConfigMap, why: &str) -> Result<(), Fault> {
-    let annotations = map.metadata.annotations.get_or_insert_default();
-    if annotations.get(names::IMPORT_REFUSED).is_some_and(|said| said == why) {
-        return Ok(());
+async fn refuse(context: &Context, maps: Vec<ConfigMap>, why: &str) -> Result<(), Fault> {
+    let mut fault = None;
+    for mut map in maps {
+        let annotations = map.metadata.annotations.get_or_insert_default();
+        // What was refused once stays as it is, whatever there is to say by now: each write would be looked at again.
+        if annotations.contains_key(names::IMPORT_REFUSED) {
+            continue;
+        }
+        annotations.insert(names::IMPORT_REFUSED.to_owned(), why.to_owned());
+        map.metadata.managed_fields = None;
+        tracing::warn!(config_map = map.metadata.name, why, "a copy of a register that was handed in is not taken");
+        fault = fault.or(context.writer.config_map(&map).await.err());
     }
-    annotations.insert(names::IMPORT_REFUSED.to_owned(), why.to_owned());
-    map.metadata.managed_fields = None;
-    tracing::warn!(config_map = map.metadata.name, why, "a copy of a register that was handed in is not taken");
-    context.writer.config_map(&map).await?;
-    Ok(())
+    fault.map_or(Ok(()), |error| Err(Fault::from(error)))
+}
+
+#[cfg(test)]
+mod tests {
+    use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
+
+    use super::*;
+
+    #[test]
+    fn the_first_of_two_parts_waits_for_the_second_also_where_all_its_lines_stand() {
+        let created = Timestamp::from_second(1_795_000_000).unwrap();
+        let mut first = ConfigMap::default();
+        first.metadata.creation_timestamp = Some(Time(created));
+        let (maps, late) = ([first], created + PARTS);
+        let soon = of_incomplete(&maps, 2, &|| true, created + SignedDuration::from_secs(1));
+        assert!(matches!(soon, Outcome::Waits(until) if until == late));
+        assert!(matches!(of_incomplete(&maps, 2, &|| false, created), Outcome::Waits(_)));
+        // Its time is up: what stands is done, what does not is refused.
+        assert!(matches!(of_incomplete(&maps, 2, &|| true, late), Outcome::Done { changed: false }));
+        assert!(matches!(of_incomplete(&maps, 2, &|| false, late), Outcome::Refused(why) if why.contains("1 of 2")));
+    }
 }

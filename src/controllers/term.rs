@@ -10,7 +10,7 @@ use tracing::{Instrument as _, Span, debug_span, field::Empty};
 
 use super::{Key, checkpoints, housekeeping, queue::Queue, react::Reactor};
 use crate::{
-    apply::{self, Context, Fault},
+    apply::{self, Context, Fault, Interrupted},
     plan::{budget, renewal::add},
     telemetry::Heartbeat,
 };
@@ -62,7 +62,7 @@ pub(super) async fn serve(
         return;
     }
     // What a register has lost comes back before anything is decided or published by it.
-    if !unless_over(copies(context, reactor), beat, over).await {
+    if !unless_over(first_copies(context, reactor), beat, over).await {
         end(context, reactor);
         return;
     }
@@ -189,15 +189,37 @@ async fn publications(context: &Context) {
     }
 }
 
+/// Takes in what was handed in before anything is decided; retried, since what is decided without it is decided wrongly.
+async fn first_copies(context: &Context, reactor: &Reactor) {
+    let mut pause = Duration::from_millis(500);
+    loop {
+        match apply::take_copies(context).boxed().await {
+            Ok(taken) => {
+                if let Some(at) = taken.again {
+                    reactor.work.push_at(Key::Copies, 0, at);
+                }
+                return;
+            }
+            Err(interrupted) => {
+                let fault = interrupted.fault;
+                tracing::error!(?fault, "what was handed in for the registers could not be taken in, trying again");
+            }
+        }
+        tokio::time::sleep(pause).await;
+        pause = (pause * 2).min(Duration::from_secs(30));
+    }
+}
+
 /// Takes in copies of registers that were handed in; whether something came back by it.
 async fn copies(context: &Context, reactor: &Reactor) -> bool {
     let now = context.world.now();
     let (changed, again) = match apply::take_copies(context).boxed().await {
         Ok(taken) => (taken.changed, taken.again),
-        Err(Fault::NotLeading) => (false, Some(add(now, FENCED))),
-        Err(fault) => {
-            tracing::warn!(?fault, "what was handed in for the registers could not be taken in, and is tried again");
-            (false, Some(add(now, FENCED)))
+        Err(Interrupted { fault, changed }) => {
+            if !matches!(fault, Fault::NotLeading) {
+                tracing::warn!(?fault, "what was handed in for the registers could not be taken in, and is tried again");
+            }
+            (changed, Some(add(now, FENCED)))
         }
     };
     if let Some(at) = again {

@@ -10,8 +10,11 @@ use super::renewal::{TOLERANCE, add};
 pub const PER_CERTIFICATE: usize = 10;
 /// Successful re-issuances in one namespace within an hour.
 pub const PER_NAMESPACE: usize = 600;
-/// Refusals that go on record for one namespace within an hour: some 4 MB in the eight days that they stay.
+/// Refusals that go on record for one namespace within an hour: at most 7.4 MB in eight days, of lines of the greatest length. They
+/// stay for longer where their segment has a certificate that has not ended.
 pub const REFUSALS_PER_NAMESPACE: usize = 30;
+/// Refusals that go on record in one register within an hour, of all namespaces: at most 30 MB in eight days.
+pub const REFUSALS_PER_REGISTER: usize = 120;
 /// The time over which the budgets count.
 pub const WINDOW: SignedDuration = SignedDuration::from_hours(1);
 

@@ -21,6 +21,11 @@ use super::{
 /// The first line of each.
 const FORMAT: &str = "chancery.dev/register-checkpoint/v1";
 
+/// The most octets of the lines about registers: with its signature and key a checkpoint has to fit into a ConfigMap, which holds 1 MiB.
+const TEXT_BYTES: usize = 900 * 1024;
+/// The longest line about a register: two words, a keyID and a hash, two numbers and a time.
+const LINE_BYTES: usize = 212;
+
 /// The kind of key that signs.
 pub const KEY: KeyAlgorithm = KeyAlgorithm::EcdsaP256;
 
@@ -38,7 +43,17 @@ pub struct Checkpoint {
     /// Where each register ends.
     pub registers: BTreeMap<RegisterId, End>,
     /// Of registers that have gone back: a line that stood there once.
-    pub lost: BTreeMap<RegisterId, Position>,
+    pub lost: BTreeMap<RegisterId, Lost>,
+}
+
+/// A line that stood once and does not any more.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Lost {
+    /// The line.
+    pub position: Position,
+    /// When the last checkpoint was made that knows the register before it went back: the register went back after it, and what
+    /// is written since then has a later time.
+    pub after: Timestamp,
 }
 
 /// A checkpoint with its signature and the key for it, as they are kept.
@@ -86,8 +101,8 @@ impl Checkpoint {
         for (id, End { position, time, kept_from }) in registers {
             let _ = writeln!(text, "register {id} {} {} {kept_from} {time}", position.sequence, position.hash);
         }
-        for (id, position) in lost {
-            let _ = writeln!(text, "lost {id} {} {}", position.sequence, position.hash);
+        for (id, Lost { position, after }) in lost {
+            let _ = writeln!(text, "lost {id} {} {} {after}", position.sequence, position.hash);
         }
         text
     }
@@ -129,7 +144,10 @@ impl Checkpoint {
                 let end = End { position: place(sequence, hash)?, time: time.parse().ok()?, kept_from: kept_from.parse().ok()? };
                 self.registers.insert(id.parse().ok()?, end);
             }
-            ["lost", id, sequence, hash] => drop(self.lost.insert(id.parse().ok()?, place(sequence, hash)?)),
+            ["lost", id, sequence, hash, after] => {
+                let lost = Lost { position: place(sequence, hash)?, after: after.parse().ok()? };
+                self.lost.insert(id.parse().ok()?, lost);
+            }
             _ => return None,
         }
         Some(())
@@ -188,24 +206,31 @@ impl Next<'_> {
             self.ends.iter().filter(|(id, _)| !self.broken.contains(id)).map(|(id, end)| (*id, end.clone())).collect();
         let mut lost = BTreeMap::new();
         if let Some((before, _)) = self.before {
-            for (id, position) in &before.lost {
-                if self.broken.contains(id) || (self.stands)(id, position) == Stands::No {
-                    lost.insert(*id, position.clone());
+            for (id, known) in &before.lost {
+                if self.broken.contains(id) || (self.stands)(id, &known.position) == Stands::No {
+                    lost.insert(*id, known.clone());
                 }
             }
             for (id, end) in &before.registers {
                 if self.broken.contains(id) {
                     registers.insert(*id, end.clone());
                 } else if (self.stands)(id, &end.position) == Stands::No {
-                    let known = lost.entry(*id).or_insert_with(|| end.position.clone());
-                    if known.sequence < end.position.sequence {
-                        *known = end.position.clone();
+                    let known = lost.entry(*id).or_insert_with(|| Lost { position: end.position.clone(), after: before.time });
+                    // It has gone back once more: what was recorded after the first time may be lost with it.
+                    known.after = before.time;
+                    if known.position.sequence < end.position.sequence {
+                        known.position = end.position.clone();
                     }
                 }
             }
-            if registers == before.registers && lost == before.lost && key == before.key {
-                return None;
-            }
+        }
+        fit(&mut registers, &mut lost);
+        if let Some((before, _)) = self.before
+            && registers == before.registers
+            && lost == before.lost
+            && key == before.key
+        {
+            return None;
         }
         if registers.is_empty() && lost.is_empty() {
             return None;
@@ -213,6 +238,26 @@ impl Next<'_> {
         let previous = self.before.map_or_else(|| NO_LINE.to_owned(), |(_, text)| hash(text));
         Some(Checkpoint { namespace: namespace.to_owned(), key, time: now, previous, registers, lost })
     }
+}
+
+/// Leaves out registers for which there is no room: those that have not changed for longest, and what was lost last of all.
+fn fit(registers: &mut BTreeMap<RegisterId, End>, lost: &mut BTreeMap<RegisterId, Lost>) {
+    let mut room = TEXT_BYTES;
+    lost.retain(|_, _| take_from(&mut room, LINE_BYTES));
+    if registers.len() <= room / LINE_BYTES {
+        return;
+    }
+    let mut newest: Vec<(Timestamp, RegisterId)> = registers.iter().map(|(id, end)| (end.time, *id)).collect();
+    newest.sort_unstable_by(|one, other| other.cmp(one));
+    for (_, id) in newest.split_off((room / LINE_BYTES).min(newest.len())) {
+        registers.remove(&id);
+    }
+}
+
+fn take_from(room: &mut usize, bytes: usize) -> bool {
+    let fits = *room >= bytes;
+    *room = room.saturating_sub(bytes);
+    fits
 }
 
 #[cfg(test)]

@@ -303,7 +303,7 @@ impl Search {
                 sequence
             }
             Err(error) => {
-                let sequence = after.map_or(1, |after| after + 1);
+                let sequence = after.map_or(1, |after| after.saturating_add(1));
                 self.faults.push(Fault::Altered { sequence, why: format!("it is no line of a register any more ({error})") });
                 self.standing.push(Stands { sequence, written: None });
                 sequence
@@ -349,11 +349,11 @@ impl Search {
         there.retain(|sequence| *sequence >= kept_from);
         let mut next = kept_from;
         let mut gaps = Vec::new();
-        for sequence in there.into_iter().chain([last + 1]) {
+        for sequence in there.into_iter().chain([last.saturating_add(1)]) {
             if sequence > next {
                 gaps.push((next, sequence - 1));
             }
-            next = next.max(sequence + 1);
+            next = next.max(sequence.saturating_add(1));
         }
         let named: BTreeMap<u64, &str> = links.iter().map(|link| (link.sequence, link.segment.as_str())).collect();
         for (from, to) in gaps {

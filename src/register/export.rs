@@ -24,6 +24,9 @@ use super::{
 /// What an export calls itself.
 const FORMAT: &str = "chancery.dev/register-export/v1";
 
+/// What stands before the target in a log that is text.
+const LEVELS: [&str; 5] = ["ERROR", "WARN", "INFO", "DEBUG", "TRACE"];
+
 /// What was read from a file.
 #[derive(Clone, Debug, Default)]
 pub struct Export {
@@ -163,7 +166,13 @@ fn kind(text: &str) -> Kind {
 
 /// `2026-11-18T11:06:40.000000Z  INFO chancery::register::line: register=common line={"sequence":1,...}`
 fn logged_as_text(text: &str) -> Option<Kind> {
-    let (_, rest) = text.split_once(LOG_TARGET)?;
+    let (before, rest) = text.split_once(LOG_TARGET)?;
+    // What another row quotes comes after that row's own level and target.
+    let mut words = before.split_whitespace();
+    let level = words.find(|word| LEVELS.contains(word));
+    if level.is_none() || words.next().is_some() {
+        return None;
+    }
     let (register, line) = rest.strip_prefix(": register=")?.split_once(" line=")?;
     Some(Kind::Logged { register: register.to_owned(), line: line.to_owned() })
 }
@@ -265,7 +274,7 @@ impl Exported {
         let mut examined = Examined::of_lines(id, &self.texts);
         let first = examined.lines.first().map(|first| (first.line.sequence, first.line.previous.clone()));
         if let (Some(after), Some((first, previous))) = (&self.after, first) {
-            if first > after.sequence + 1 {
+            if first - 1 > after.sequence {
                 examined.faults.insert(0, Fault::Missing { from: after.sequence + 1, to: first - 1 });
             } else if previous != after.hash {
                 examined

@@ -84,6 +84,11 @@ impl Index {
         self.read().state.namespace(namespace).map_or(0, |namespace| namespace.refusals().since(since))
     }
 
+    /// How many refusals went on record in this register from `since` on, at most an hour back.
+    pub fn refusals_in_register_since(&self, register: &RegisterId, since: Timestamp) -> usize {
+        self.read().state.refusals_in_register_since(register, since)
+    }
+
     /// What an authority has issued and revoked, while `read` looks at it; empty for a register without lines.
     pub fn ledger<R>(&self, register: &RegisterId, read: impl FnOnce(&Ledger) -> R) -> R {
         let inner = self.read();

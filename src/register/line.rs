@@ -224,6 +224,7 @@ pub enum EntryError {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Line {
     /// Its place, from 1, without a gap.
+    #[serde(deserialize_with = "place")]
     pub sequence: u64,
     /// When it was written, to the millisecond; never earlier than the line before it.
     pub time: Timestamp,
@@ -308,9 +309,9 @@ pub fn read(after: &Position, text: &str) -> Result<Vec<Written>, BrokenAt> {
     let mut end = after.clone();
     let mut read: Vec<Written> = Vec::new();
     for raw in text.lines() {
-        let broken = |why: String| BrokenAt { sequence: end.sequence + 1, why };
+        let broken = |why: String| BrokenAt { sequence: end.sequence.saturating_add(1), why };
         let line: Line = serde_json::from_str(raw).map_err(|error| broken(format!("not a register's line: {error}")))?;
-        if line.sequence != end.sequence + 1 {
+        if line.sequence - 1 != end.sequence {
             return Err(broken(format!("a line with sequence {} stands in its place", line.sequence)));
         }
         if line.previous != end.hash {
@@ -375,6 +376,14 @@ fn shortened(text: &str, digits: usize) -> String {
     match text.get(..digits) {
         Some(start) if text.len() > digits => format!("{start}…"),
         _ => text.to_owned(),
+    }
+}
+
+/// The sequence of a line: it has one before it, and one after it.
+fn place<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u64, D::Error> {
+    match u64::deserialize(deserializer)? {
+        0 | u64::MAX => Err(serde::de::Error::custom("sequence: it is no place of a line, which are counted from 1")),
+        sequence => Ok(sequence),
     }
 }
 

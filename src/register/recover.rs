@@ -72,8 +72,10 @@ pub fn recover(
     begun_anew: bool,
     now: Timestamp,
 ) -> Result<Recovery, RecoverError> {
-    if let Some(line) = copy.lines.iter().map(|line| &line.line).find(|line| line.time.duration_since(now) > AHEAD) {
-        return Err(RecoverError::Ahead { sequence: line.sequence, time: line.time });
+    // Also what was recorded once more says when it was recorded first.
+    let latest = |line: &Line| line.time.max(line.happened());
+    if let Some(line) = copy.lines.iter().map(|line| &line.line).find(|line| latest(line).duration_since(now) > AHEAD) {
+        return Err(RecoverError::Ahead { sequence: line.sequence, time: latest(line) });
     }
     if end.sequence == 0 {
         return Ok(if copy.lines.is_empty() { Recovery::Nothing } else { Recovery::Again(copy.clone()) });

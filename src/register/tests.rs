@@ -290,3 +290,20 @@ async fn a_clock_that_goes_back_does_not_reorder_lines() {
     assert!(third.time > first.time);
     assert_eq!(registers.index().current("ns-0", "web-0").unwrap().register, other, "what came later is current");
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_beginning_that_could_not_be_restored_does_not_move_the_register() {
+    let (memory, hand) = (Arc::new(Memory::default()), Hand::new());
+    let line = Line { sequence: 8, time: hand.now(), previous: hash("7"), entry: issued(1, hand.now(), 90) };
+    let lines = vec![Written { text: line.to_text(), line }];
+    let client = memory.client([Fault::LostBefore; 100]);
+    let registers = registers(&client, &hand);
+    registers.open().await.unwrap();
+    let after = Position { sequence: 7, hash: hash("7") };
+    assert!(registers.restore(ID, after.clone(), lines.clone()).await.is_err());
+    client.heal();
+    // It has no line, and the next is its first.
+    let first = registers.append(ID, issued(2, hand.now(), 90)).await.unwrap();
+    assert_eq!(first.sequence, 1);
+    assert!(matches!(registers.restore(ID, after, lines).await, Err(RegisterError::NotNext { .. })));
+}

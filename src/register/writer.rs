@@ -110,6 +110,15 @@ impl Writer {
                 Link { segment: String::new(), sequence: after.sequence, hash: after.hash.clone(), kept_from: after.sequence + 1 };
             self.end = after.clone();
         }
+        let restored = self.restore_lines(lines).await;
+        if restored.is_err() && begins && self.head.resource_version.is_none() {
+            // Nothing stands. A write that arrives after all is seen by the next look, as every doubtful one.
+            (self.head.link, self.end) = (Link::none(), Position::start());
+        }
+        restored
+    }
+
+    async fn restore_lines(&mut self, lines: &[Written]) -> Result<(), RegisterError> {
         let mut left = lines;
         while !left.is_empty() {
             // At least one line, since a head has room for any.

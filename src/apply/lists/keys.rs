@@ -62,7 +62,7 @@ pub(super) async fn of(context: &Context, authority: &KeyId) -> Result<Result<Si
 /// A key that is about to sign its first list is copied first: it has to sign lists as long as its certificates live, whatever
 /// becomes of the issuer.
 async fn keep_copy(context: &Context, authority: &KeyId, entry: &Entry, issuer: &Arc<dyn Issuer>) -> Result<(), Fault> {
-    if context.world.registers.index().copy_exists(authority) {
+    if authority::has_copy(context, authority) {
         return Ok(());
     }
     let Some(key) = issuer.key() else { return Ok(()) };

@@ -385,12 +385,26 @@ impl Restore {
             bail!("nothing was done");
         }
         let client = self.cluster.access.client().await?;
-        for one in wanted {
-            progress(&format!("waiting for the operator: {}", one.id));
-            let done = restore::hand_over(&client, &self.cluster.namespace, one, self.begun_anew, self.timeout).await;
-            progress("");
-            done.with_context(|| format!("register {}", one.id))?;
-            written(writeln!(out, "{}: done", one.id))?;
+        let mut handed = Vec::new();
+        for one in &wanted {
+            handed.push(restore::hand_over(&client, &self.cluster.namespace, one, self.begun_anew).await);
+        }
+        progress("waiting for the operator");
+        let taken = handed.into_iter().map(async |handed| handed?.taken(self.timeout).await);
+        let taken = futures::future::join_all(taken).await;
+        progress("");
+        let mut left = 0;
+        for (one, done) in wanted.iter().zip(taken) {
+            match done {
+                Ok(()) => written(writeln!(out, "{}: done", one.id))?,
+                Err(error) => {
+                    left += 1;
+                    let _ = writeln!(io::stderr(), "register {}: {}", one.id, plain(&format!("{error:#}")));
+                }
+            }
+        }
+        if left > 0 {
+            bail!("{left} of {} registers were not restored", wanted.len());
         }
         Ok(ExitCode::SUCCESS)
     }

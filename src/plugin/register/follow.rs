@@ -1,6 +1,10 @@
 //! New lines as they come.
 
-use std::{collections::BTreeMap, io::Write, pin::pin};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    io::Write,
+    pin::pin,
+};
 
 use anyhow::Context as _;
 use futures::TryStreamExt as _;
@@ -40,8 +44,9 @@ pub async fn follow(client: &Client, follow: Follow<'_>, out: &mut dyn Write) ->
     let documents = super::documents(client, follow.namespace).await?;
     let mut printed: BTreeMap<RegisterId, u64> = BTreeMap::new();
     let mut all: BTreeMap<String, Document> = documents.into_iter().map(|document| (document.name.clone(), document)).collect();
-    for id in all.values().filter_map(Document::register).collect::<Vec<_>>() {
-        let end = Examined::of(id, &all.values().cloned().collect::<Vec<_>>()).end().sequence;
+    let documents: Vec<Document> = all.values().cloned().collect();
+    for id in documents.iter().filter_map(Document::register).collect::<BTreeSet<_>>() {
+        let end = Examined::of(id, &documents).end().sequence;
         printed.insert(id, follow.since.unwrap_or(end));
     }
     if !print(&all, follow, &mut printed, out)? {

@@ -108,11 +108,20 @@ fn come_to(standing: Option<&Examined>, copy: &Former, begun_anew: bool, now: Ti
     Ok(recover(copy, &end, &stands, begun_anew, now)?)
 }
 
-/// Hands a copy over, and waits until it is on record.
+/// A copy that was handed over, and that the operator has yet to take in.
+#[derive(Clone, Debug)]
+pub struct HandedOver {
+    maps: Api<ConfigMap>,
+    /// The ConfigMaps with its parts.
+    names: Vec<String>,
+}
+
+/// Hands a copy over. Whoever has several hands all of them over before waiting for one: the operator may not run yet, and
+/// must find all of them when it starts.
 ///
 /// # Errors
-/// When the cluster cannot be written to, the operator refuses, or takes too long.
-pub async fn hand_over(client: &Client, namespace: &str, planned: &Planned, begun_anew: bool, limit: Duration) -> anyhow::Result<()> {
+/// When the cluster cannot be written to.
+pub async fn hand_over(client: &Client, namespace: &str, planned: &Planned, begun_anew: bool) -> anyhow::Result<HandedOver> {
     let mut number = [0_u8; 8];
     aws_lc_rs::rand::fill(&mut number).map_err(|_| anyhow!("the system gives no random bits"))?;
     let number = chancery_pki::Hexadecimal(&number);
@@ -126,34 +135,45 @@ pub async fn hand_over(client: &Client, namespace: &str, planned: &Planned, begu
             maps.create(&PostParams::default(), &map).await.with_context(|| format!("a ConfigMap in namespace {namespace}"))?.name_any(),
         );
     }
-    let refusal = |map: &ConfigMap| map.annotations().get(names::IMPORT_REFUSED).cloned();
-    let all_gone = async {
-        let mut why = None;
-        for name in &created {
-            let done = await_condition(maps.clone(), name, |map: Option<&ConfigMap>| map.is_none_or(|map| refusal(map).is_some()));
-            why = done
-                .await
-                .with_context(|| format!("ConfigMap {name} is handed over and cannot be watched"))?
-                .as_ref()
-                .and_then(refusal)
-                .or(why);
-        }
-        anyhow::Ok(why)
-    };
-    match tokio::time::timeout(limit, all_gone).await {
-        Err(_) => bail!(
-            "ConfigMaps {} still wait after {} s, and are taken in when the operator runs; delete them if that is not wanted any more",
-            created.join(", "),
-            limit.as_secs()
-        ),
-        Ok(Err(error)) => Err(error),
-        Ok(Ok(None)) => Ok(()),
-        Ok(Ok(Some(why))) => {
-            for name in &created {
-                // Somebody else may tidy up too.
-                let _ = maps.delete(name, &DeleteParams::default()).await;
+    Ok(HandedOver { maps, names: created })
+}
+
+impl HandedOver {
+    /// Waits until it is on record.
+    ///
+    /// # Errors
+    /// When the operator refuses it, or takes too long, or that cannot be seen.
+    pub async fn taken(&self, limit: Duration) -> anyhow::Result<()> {
+        let Self { maps, names } = self;
+        let refusal = |map: &ConfigMap| map.annotations().get(names::IMPORT_REFUSED).cloned();
+        let all_gone = async {
+            let mut why = None;
+            for name in names {
+                let done = await_condition(maps.clone(), name, |map: Option<&ConfigMap>| map.is_none_or(|map| refusal(map).is_some()));
+                why = done
+                    .await
+                    .with_context(|| format!("ConfigMap {name} is handed over and cannot be watched"))?
+                    .as_ref()
+                    .and_then(refusal)
+                    .or(why);
             }
-            bail!("the operator refuses it: {why}")
+            anyhow::Ok(why)
+        };
+        match tokio::time::timeout(limit, all_gone).await {
+            Err(_) => bail!(
+                "ConfigMaps {} still wait after {} s, and are taken in when the operator runs; delete them if that is not wanted any more",
+                names.join(", "),
+                limit.as_secs()
+            ),
+            Ok(Err(error)) => Err(error),
+            Ok(Ok(None)) => Ok(()),
+            Ok(Ok(Some(why))) => {
+                for name in names {
+                    // Somebody else may tidy up too.
+                    let _ = maps.delete(name, &DeleteParams::default()).await;
+                }
+                bail!("the operator refuses it: {why}")
+            }
         }
     }
 }

@@ -114,13 +114,14 @@ pub fn verify(subject: Subject<'_>) -> Verified {
                 examined.compare(&Anchor { who: who.clone(), position: end.position.clone() });
             }
             let Some(lost) = checkpoint.lost.get(&examined.id) else { continue };
-            if examined.lines.iter().any(|line| line.line.entry.recorded.is_some()) {
+            // What was recorded once more before it went back says nothing of what it lost then.
+            if examined.lines.iter().any(|line| line.line.entry.recorded.is_some() && line.line.time > lost.after) {
                 notes.push(format!(
                     "{}: it went back once, and lacks line {} as {who} knows it; what it had lost was recorded once more",
-                    examined.id, lost.sequence
+                    examined.id, lost.position.sequence
                 ));
             } else {
-                examined.compare(&Anchor { who: who.clone(), position: lost.clone() });
+                examined.compare(&Anchor { who: who.clone(), position: lost.position.clone() });
             }
         }
         if let Some((who, copied)) = &copy {
@@ -210,5 +211,47 @@ impl Report for Verified {
 
     fn names(&self) -> Vec<String> {
         self.registers.iter().map(|register| format!("configmap/chancery-register-{}", register.register)).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use chancery_pki::KeyId;
+
+    use super::*;
+    use crate::register::{Act, Entry, Line, NO_LINE, Position, checkpoint::Lost, hash};
+
+    fn at(second: i64) -> Timestamp {
+        Timestamp::from_second(1_795_000_000 + second).unwrap()
+    }
+
+    /// A register of two lines, the second of which was recorded once more at second 20; a checkpoint misses line 1 as it was before.
+    fn verified(after: Timestamp) -> Verified {
+        let first = Line { sequence: 1, time: at(10), previous: NO_LINE.to_owned(), entry: Entry::new(Act::Published) }.to_text();
+        let entry = Entry { recorded: Some(at(0)), ..Entry::new(Act::Published) };
+        let second = Line { sequence: 2, time: at(20), previous: hash(&first), entry }.to_text();
+        let lost = Lost { position: Position { sequence: 1, hash: hash("another") }, after };
+        let checkpoint = Checkpoint {
+            namespace: "chancery-system".to_owned(),
+            key: KeyId::of_spki(b"key"),
+            time: at(100),
+            previous: NO_LINE.to_owned(),
+            registers: BTreeMap::new(),
+            lost: [(RegisterId::Common, lost)].into(),
+        };
+        verify(Subject {
+            registers: [(Some(RegisterId::Common), Examined::of_lines(RegisterId::Common, [first, second]))].into(),
+            witnesses: vec![Witness { who: "the checkpoint".to_owned(), checkpoint }],
+            ..Subject::default()
+        })
+    }
+
+    #[test]
+    fn a_loss_is_a_note_only_where_something_was_recorded_once_more_after_it() {
+        let mended = verified(at(15));
+        assert!(mended.is_sound() && mended.notes.len() == 1, "{mended:?}");
+        // What was recorded once more was so after an earlier loss.
+        let later = verified(at(30));
+        assert!(!later.is_sound() && later.notes.is_empty(), "{later:?}");
     }
 }

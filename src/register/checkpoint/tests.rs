@@ -10,6 +10,10 @@ fn end(sequence: u64) -> End {
     End { position: Position { sequence, hash: hash(sequence.to_string()) }, time: at(0), kept_from: 1 }
 }
 
+fn lost(sequence: u64, after: i64) -> Lost {
+    Lost { position: end(sequence).position, after: at(after) }
+}
+
 fn ends(sequence: u64) -> BTreeMap<RegisterId, End> {
     [(RegisterId::Common, end(sequence)), (RegisterId::Authority(KeyId::of_spki(b"ca")), End { kept_from: 3, ..end(4) })].into()
 }
@@ -26,7 +30,7 @@ fn checkpoint(key: &PrivateKey) -> Checkpoint {
 #[test]
 fn a_checkpoint_reads_back_and_any_other_text_is_refused() {
     let checkpoint = checkpoint(&key());
-    let checkpoint = Checkpoint { lost: [(RegisterId::Common, end(9).position)].into(), ..checkpoint };
+    let checkpoint = Checkpoint { lost: [(RegisterId::Common, lost(9, 1))].into(), ..checkpoint };
     let text = checkpoint.to_text();
     assert_eq!(Checkpoint::parse(&text), Ok(checkpoint));
     for (from, to) in [
@@ -87,7 +91,7 @@ fn a_register_that_went_back_is_told_of_until_it_stands_again() {
         )
     };
     let back = next(&first, 5, Stands::No).unwrap();
-    assert_eq!(back.lost, [(RegisterId::Common, end(7).position)].into());
+    assert_eq!(back.lost, [(RegisterId::Common, lost(7, 1))].into());
     let on = next(&back, 6, Stands::No).unwrap();
     assert_eq!(on.lost, back.lost, "it goes on being said");
     assert_eq!(next(&on, 9, Stands::Yes).unwrap().lost.len(), 0, "what was lost stands again");
@@ -95,4 +99,31 @@ fn a_register_that_went_back_is_told_of_until_it_stands_again() {
     let text = first.to_text();
     let nothing = Next { before: Some((&first, &text)), ends: &BTreeMap::new(), broken: &BTreeSet::new(), stands: &|_, _| Stands::No };
     assert_eq!(nothing.checkpoint("chancery-system", key.public_key().key_id(), at(2)).unwrap().lost.len(), 2);
+}
+
+#[test]
+fn a_register_that_goes_back_again_is_told_of_as_of_then() {
+    let key = key();
+    let known = Checkpoint { lost: [(RegisterId::Common, lost(9, 0))].into(), time: at(50), ..checkpoint(&key) };
+    let text = known.to_text();
+    let next = Next { before: Some((&known, &text)), ends: &ends(5), broken: &BTreeSet::new(), stands: &|_, _| Stands::No };
+    let said = next.checkpoint("chancery-system", key.public_key().key_id(), at(60)).unwrap();
+    assert_eq!(said.lost[&RegisterId::Common], lost(9, 50));
+}
+
+#[test]
+fn a_checkpoint_of_more_registers_than_there_is_room_for_leaves_out_those_that_changed_first() {
+    let key = key().public_key().key_id();
+    let id = |number: u32| RegisterId::Authority(KeyId::of_spki(&number.to_be_bytes()));
+    let of =
+        |number: u32| End { time: at(number.into()), position: Position { sequence: u64::MAX, ..end(7).position }, kept_from: u64::MAX };
+    let ends: BTreeMap<RegisterId, End> = (0..6000).map(|number| (id(number), of(number))).collect();
+    let next = |before| Next { before, ends: &ends, broken: &BTreeSet::new(), stands: &|_, _| Stands::Yes }.checkpoint("ns", key, at(9000));
+    let fitted = next(None).unwrap();
+    let text = fitted.to_text();
+    assert!((800 * 1024..TEXT_BYTES + 1024).contains(&text.len()), "{}", text.len());
+    assert!(fitted.registers.contains_key(&id(5999)) && !fitted.registers.contains_key(&id(0)));
+    assert_eq!(next(Some((&fitted, &text))), None, "what is left out is nothing new");
+    let longest = text.lines().map(|line| line.len() + 1).max();
+    assert!(longest.is_some_and(|longest| longest <= LINE_BYTES), "{longest:?}");
 }

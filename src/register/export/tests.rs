@@ -97,3 +97,17 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn what_another_row_of_a_text_log_quotes_is_no_line() {
+    let own = format!("2026-11-18T11:06:40.000000Z  INFO {LOG_TARGET}: register=common line={{}}");
+    assert!(matches!(kind(&own), Kind::Logged { .. }));
+    assert!(matches!(kind(&format!("[pod/chancery-0] {own}")), Kind::Logged { .. }), "as kubectl logs --prefix has it");
+    for row in [
+        format!("2026-11-18T11:06:40.000000Z  WARN chancery::apply: message=\"{own}\""),
+        format!("2026-11-18T11:06:40.000000Z  WARN chancery::apply: why {own}"),
+        format!("2026-11-18T11:06:40.000000Z  {LOG_TARGET}: register=common line={{}}"),
+    ] {
+        assert!(matches!(kind(&row), Kind::Other), "{row}");
+    }
+}

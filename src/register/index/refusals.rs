@@ -12,11 +12,37 @@ use crate::register::{line::Owner, trim::KEPT};
 /// What separates the word of a refusal from what is said of it.
 const SEPARATOR: &str = ": ";
 
+/// When refusals went on record within the last hour, the oldest first.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(super) struct Recent(Vec<Timestamp>);
+
+impl Recent {
+    pub(super) fn push(&mut self, time: Timestamp) {
+        let place = self.0.partition_point(|other| *other < time);
+        self.0.insert(place, time);
+        if let Some(last) = self.0.last().copied() {
+            self.prune(last);
+        }
+    }
+
+    pub(super) fn since(&self, since: Timestamp) -> usize {
+        self.0.len() - self.0.partition_point(|time| *time < since)
+    }
+
+    pub(super) fn prune(&mut self, now: Timestamp) {
+        let start = now.checked_sub(REISSUE_WINDOW).unwrap_or(Timestamp::MIN);
+        self.0.drain(..self.0.partition_point(|time| *time < start));
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+}
+
 /// The refusals in a namespace.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(super) struct Refusals {
-    /// When they went on record within the last hour, the oldest first.
-    times: Vec<Timestamp>,
+    recent: Recent,
     certificates: HashMap<Box<str>, Refused>,
 }
 
@@ -31,10 +57,7 @@ struct Refused {
 impl Refusals {
     /// Takes in a refusal; its reason begins with one word.
     pub(super) fn push(&mut self, owner: &Owner, generation: i64, reason: &str, time: Timestamp) {
-        let place = self.times.partition_point(|other| *other < time);
-        self.times.insert(place, time);
-        let hour_ago = self.times.last().and_then(|last| last.checked_sub(REISSUE_WINDOW).ok()).unwrap_or(Timestamp::MIN);
-        self.times.drain(..self.times.partition_point(|time| *time < hour_ago));
+        self.recent.push(time);
         let new = Refused { uid: owner.uid.as_str().into(), generation, time, reasons: [word(reason).into()].into() };
         let Some(known) = self.certificates.get_mut(&*owner.name) else {
             self.certificates.insert(owner.name.as_str().into(), new);
@@ -60,18 +83,17 @@ impl Refusals {
     }
 
     pub(super) fn since(&self, since: Timestamp) -> usize {
-        self.times.len() - self.times.partition_point(|time| *time < since)
+        self.recent.since(since)
     }
 
     pub(super) fn prune(&mut self, now: Timestamp) {
-        let start = now.checked_sub(REISSUE_WINDOW).unwrap_or(Timestamp::MIN);
-        self.times.drain(..self.times.partition_point(|time| *time < start));
-        // As long as its line is kept. What is still refused then goes on record again.
+        self.recent.prune(now);
+        // What is still refused then goes on record again.
         self.certificates.retain(|_, refused| refused.time.checked_add(KEPT).is_ok_and(|end| end >= now));
     }
 
     pub(super) fn is_empty(&self) -> bool {
-        self.times.is_empty() && self.certificates.is_empty()
+        self.recent.is_empty() && self.certificates.is_empty()
     }
 }
 
@@ -121,5 +143,29 @@ mod tests {
         assert!(refusals.since(Timestamp::MIN) == 0 && refusals.has(&owner("a"), 4, "NotAllowed"));
         refusals.prune(at(1_000_000));
         assert!(refusals.is_empty());
+    }
+
+    #[test]
+    fn refusals_of_all_namespaces_count_for_their_register() {
+        use crate::register::{
+            RegisterId,
+            line::{Act, Entry, Line, NO_LINE},
+        };
+        let mut state = super::super::State::default();
+        for (number, namespace) in (1..).zip(["one", "two", "two"]) {
+            let entry = Entry {
+                owner: Some(Owner { namespace: namespace.into(), ..owner("a") }),
+                generation: Some(number),
+                reason: "NotAllowed: no".into(),
+                ..Entry::new(Act::Refused)
+            };
+            let line = Line { sequence: 1, time: at(number), previous: NO_LINE.to_owned(), entry };
+            state.apply(RegisterId::Common, &crate::register::Written { text: line.to_text(), line });
+        }
+        assert_eq!(state.refusals_in_register_since(&RegisterId::Common, at(0)), 3);
+        let other = RegisterId::Authority(chancery_pki::KeyId::of_spki(b"ca"));
+        assert_eq!(state.refusals_in_register_since(&other, at(0)), 0);
+        state.prune(at(3602));
+        assert_eq!(state.refusals_in_register_since(&RegisterId::Common, Timestamp::MIN), 2);
     }
 }

@@ -11,7 +11,7 @@ use jiff::Timestamp;
 
 use super::{
     ledger::{Known, Ledger},
-    refusals::Refusals,
+    refusals::{Recent, Refusals},
     trail::{Stands, Trail},
 };
 use crate::register::{
@@ -137,6 +137,8 @@ pub(in crate::register) struct State {
     kept_from: HashMap<RegisterId, u64>,
     /// Keys that may not be certified again, and the registers that say so.
     blocked: HashMap<KeyId, BTreeSet<RegisterId>>,
+    /// What was refused lately, by the registers that say so.
+    refusals: HashMap<RegisterId, Recent>,
     /// Reasons are few words said thousands of times.
     words: HashSet<Arc<str>>,
 }
@@ -233,7 +235,7 @@ impl State {
         let order = (line.happened(), line.sequence, register);
         if line.entry.act == Act::Refused {
             // Whoever was refused owns nothing yet.
-            self.refused(line);
+            self.refused(register, line);
             return;
         }
         let owner = line.entry.owner.as_ref().map(|owner| self.shared(owner));
@@ -322,6 +324,10 @@ impl State {
         self.blocked.get(key).is_some_and(|by| by.contains(&RegisterId::Common) || by.contains(register))
     }
 
+    pub(super) fn refusals_in_register_since(&self, register: &RegisterId, since: Timestamp) -> usize {
+        self.refusals.get(register).map_or(0, |recent| recent.since(since))
+    }
+
     pub(super) fn last_not_after(&self, register: &RegisterId) -> Option<Timestamp> {
         self.last_not_after.get(register).copied()
     }
@@ -372,6 +378,10 @@ impl State {
             namespace.refusals.prune(now);
             !(namespace.owners.is_empty() && namespace.reissues.0.is_empty() && namespace.refusals.is_empty())
         });
+        self.refusals.retain(|_, recent| {
+            recent.prune(now);
+            !recent.is_empty()
+        });
         self.keys.retain(|_, record| !record.destroyed().is_some_and(ended));
         self.last_not_after.retain(|_, not_after| !ended(*not_after));
         self.words.retain(|word| Arc::strong_count(word) > 1);
@@ -388,7 +398,8 @@ impl State {
         }
     }
 
-    fn refused(&mut self, line: &Line) {
+    fn refused(&mut self, register: RegisterId, line: &Line) {
+        self.refusals.entry(register).or_default().push(line.happened());
         if let (Some(owner), Some(generation)) = (&line.entry.owner, line.entry.generation) {
             let refusals = &mut entry(&mut self.namespaces, &owner.namespace).refusals;
             refusals.push(owner, generation, &line.entry.reason, line.happened());

@@ -140,3 +140,14 @@ fn a_line_is_shown_on_one_line() {
     let line = read(&Position::start(), &chain(&[Act::Issued])).unwrap()[0].line.clone();
     assert_eq!(line.show(), "     1  2026-11-18T11:06:40Z  issued     0100000707070707…  default/web                       Created");
 }
+
+#[test]
+fn a_line_without_a_place_before_it_or_after_it_is_no_line() {
+    let line = chain(&[Act::Issued]);
+    for (sequence, taken) in [(0, false), (1, true), (u64::MAX - 1, true), (u64::MAX, false)] {
+        let text = line.replacen("\"sequence\":1,", &format!("\"sequence\":{sequence},"), 1);
+        assert_eq!(serde_json::from_str::<Line>(&text).is_ok(), taken, "{sequence}");
+    }
+    let after = Position { sequence: u64::MAX, hash: NO_LINE.to_owned() };
+    assert!(read(&after, &line).is_err());
+}

@@ -145,3 +145,11 @@ fn lines_on_keys_come_back_as_the_copies_are() {
     assert_eq!(acts(true), [Act::Made, Act::Copied, Act::Blocked]);
     assert_eq!(acts(false), [Act::Made, Act::Blocked, Act::Destroyed]);
 }
+
+#[test]
+fn a_time_to_come_is_refused_also_of_what_was_recorded_first() {
+    let mut copy = chain(Position::start(), &issued(0..1));
+    copy.lines[0].line.entry.recorded = Some(at(5000));
+    let refused = recover(&copy, &Position::start(), &|_| Stands::No, false, at(1000));
+    assert_eq!(refused, Err(RecoverError::Ahead { sequence: 1, time: at(5000) }));
+}
