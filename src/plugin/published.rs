@@ -70,6 +70,21 @@ impl Published {
         head.map(Some).map_err(|why| PublishedError::Damaged { what: format!("ConfigMap {}/{name}", self.namespace), why })
     }
 
+    /// The heads of all authorities that have published lists, and what is wrong with those that cannot be read.
+    ///
+    /// # Errors
+    /// When the API server does not tell which there are.
+    pub async fn heads(&self) -> Result<(Vec<Head>, Vec<String>), PublishedError> {
+        let (mut heads, mut damaged) = (Vec::new(), Vec::new());
+        for authority in self.authorities().await? {
+            match self.head(&authority).await {
+                Ok(head) => heads.extend(head),
+                Err(error) => damaged.push(error.to_string()),
+            }
+        }
+        Ok((heads, damaged))
+    }
+
     /// A list of an authority, from its chunks: its length, hash, signature and content are those that the head names.
     ///
     /// # Errors

@@ -172,24 +172,18 @@ async fn published(cluster: &OperatorNamespace) -> anyhow::Result<Published> {
 async fn all(verify: bool, printed: Printed, cluster: &OperatorNamespace) -> anyhow::Result<ExitCode> {
     let published = published(cluster).await?;
     let mut listing = Listing::new(SystemClock.now());
-    for authority in published.authorities().await? {
-        let head = match published.head(&authority).await {
-            Ok(Some(head)) => head,
-            Ok(None) => continue,
-            Err(error) => {
-                listing.damaged.push(error.to_string());
-                continue;
-            }
-        };
+    let (heads, damaged) = published.heads().await?;
+    listing.damaged = damaged;
+    for head in &heads {
         for (&shard, named) in &head.shards {
             for kind in [Some(Kind::Full), named.delta.as_ref().map(|_| Kind::Delta)].into_iter().flatten() {
                 let read = if verify {
-                    let what = format!("reading list {} of authority {authority}", listing.lists.len() + 1);
-                    Some(during(&what, published.list(&head, shard, kind)).await.map_err(|error| error.to_string()))
+                    let what = format!("reading list {} of authority {}", listing.lists.len() + 1, head.authority);
+                    Some(during(&what, published.list(head, shard, kind)).await.map_err(|error| error.to_string()))
                 } else {
                     None
                 };
-                listing.add(&head, shard, kind, read);
+                listing.add(head, shard, kind, read);
             }
         }
     }

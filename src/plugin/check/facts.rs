@@ -279,18 +279,12 @@ async fn registers(client: &Client, namespace: &str) -> Found<BTreeMap<String, R
 
 async fn listing(published: &Published, at: Timestamp) -> Result<Listing, PublishedError> {
     let mut listing = Listing::new(at);
-    for authority in published.authorities().await? {
-        let head = match published.head(&authority).await {
-            Ok(Some(head)) => head,
-            Ok(None) => continue,
-            Err(error) => {
-                listing.damaged.push(error.to_string());
-                continue;
-            }
-        };
+    let (heads, damaged) = published.heads().await?;
+    listing.damaged = damaged;
+    for head in &heads {
         for &shard in head.shards.keys() {
-            let list = published.list(&head, shard, Kind::Full).await.map_err(|error| error.to_string());
-            listing.add(&head, shard, Kind::Full, Some(list));
+            let list = published.list(head, shard, Kind::Full).await.map_err(|error| error.to_string());
+            listing.add(head, shard, Kind::Full, Some(list));
         }
     }
     Ok(listing)

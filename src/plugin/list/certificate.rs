@@ -8,7 +8,7 @@ use kube::ResourceExt as _;
 use serde::Serialize;
 
 use super::{
-    Row,
+    Facts, Row,
     state::{self, Life, State},
 };
 use crate::{
@@ -145,28 +145,15 @@ impl Row for CertificateRow {
     const COLUMNS: &'static [&'static str] = &["NAME", "READY", "SECRET", "ISSUER", "EXPIRES", "RENEWS", "STATUS"];
     const WIDE: &'static [&'static str] = &["SERIAL", "KEY-ID", "AUTHORITY", "REVISION", "USAGES", "NAMES"];
 
-    fn namespace(&self) -> &str {
-        &self.namespace
-    }
-
-    fn name(&self) -> &str {
-        &self.name
-    }
-
-    fn issuer(&self) -> &str {
-        &self.issuer
-    }
-
-    fn states(&self) -> &BTreeSet<State> {
-        &self.states
-    }
-
-    fn end(&self) -> Option<Timestamp> {
-        self.not_after
-    }
-
-    fn object_name(&self) -> String {
-        self.object.clone()
+    fn facts(&self) -> Facts<'_> {
+        Facts {
+            namespace: &self.namespace,
+            name: &self.name,
+            issuer: &self.issuer,
+            states: &self.states,
+            end: self.not_after,
+            object: &self.object,
+        }
     }
 
     fn cells(&self, now: Timestamp) -> Vec<Cell> {

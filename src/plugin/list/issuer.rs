@@ -7,7 +7,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use serde::Serialize;
 
 use super::{
-    Row,
+    Facts, Row,
     certificate::{expires, short},
     state::{self, Life, State},
 };
@@ -120,28 +120,15 @@ impl Row for IssuerRow {
     const COLUMNS: &'static [&'static str] = &["KIND", "NAME", "READY", "TYPE", "AUTHORITY", "EXPIRES", "STATUS"];
     const WIDE: &'static [&'static str] = &["SUBJECT", "SERIAL", "SECRET", "CHAIN", "LONGEST"];
 
-    fn namespace(&self) -> &str {
-        &self.namespace
-    }
-
-    fn name(&self) -> &str {
-        &self.name
-    }
-
-    fn issuer(&self) -> &str {
-        &self.as_issuer
-    }
-
-    fn states(&self) -> &BTreeSet<State> {
-        &self.states
-    }
-
-    fn end(&self) -> Option<Timestamp> {
-        self.not_after
-    }
-
-    fn object_name(&self) -> String {
-        self.object.clone()
+    fn facts(&self) -> Facts<'_> {
+        Facts {
+            namespace: &self.namespace,
+            name: &self.name,
+            issuer: &self.as_issuer,
+            states: &self.states,
+            end: self.not_after,
+            object: &self.object,
+        }
     }
 
     fn cells(&self, now: Timestamp) -> Vec<Cell> {

@@ -57,20 +57,27 @@ pub trait Row: Serialize {
     /// The columns that are shown on demand.
     const WIDE: &'static [&'static str];
 
-    /// The object's namespace; empty for one of the cluster.
-    fn namespace(&self) -> &str;
-    /// The object's name.
-    fn name(&self) -> &str;
-    /// The issuer, as `KIND/NAME`.
-    fn issuer(&self) -> &str;
-    /// All that holds of it.
-    fn states(&self) -> &BTreeSet<State>;
-    /// When it ends.
-    fn end(&self) -> Option<Timestamp>;
-    /// `kind.group/name`.
-    fn object_name(&self) -> String;
+    /// What every row is chosen and sorted by.
+    fn facts(&self) -> Facts<'_>;
     /// A cell for each column, the wide ones included.
     fn cells(&self, now: Timestamp) -> Vec<Cell>;
+}
+
+/// What a row of any kind is chosen and sorted by.
+#[derive(Clone, Copy, Debug)]
+pub struct Facts<'a> {
+    /// The object's namespace; empty for one of the cluster.
+    pub namespace: &'a str,
+    /// The object's name.
+    pub name: &'a str,
+    /// The issuer, as `KIND/NAME`.
+    pub issuer: &'a str,
+    /// All that holds of it.
+    pub states: &'a BTreeSet<State>,
+    /// When it ends.
+    pub end: Option<Timestamp>,
+    /// `kind.group/name`.
+    pub object: &'a str,
 }
 
 /// Rows under their head.
@@ -89,14 +96,15 @@ impl<R: Row> Listing<R> {
     pub fn new(rows: Vec<R>, wanted: &Wanted, sort: SortBy, namespaces: bool, now: Timestamp) -> Self {
         let mut items: Vec<R> = rows.into_iter().filter(|row| wanted.wants(row, now)).collect();
         items.sort_by(|one, other| {
+            let (one, other) = (one.facts(), other.facts());
             let first = match sort {
                 // An Option sorts none first: what has nothing is the most urgent.
-                SortBy::Expiry => one.end().cmp(&other.end()),
+                SortBy::Expiry => one.end.cmp(&other.end),
                 SortBy::Name => Ordering::Equal,
-                SortBy::Issuer => one.issuer().cmp(other.issuer()),
-                SortBy::State => one.states().first().cmp(&other.states().first()),
+                SortBy::Issuer => one.issuer.cmp(other.issuer),
+                SortBy::State => one.states.first().cmp(&other.states.first()),
             };
-            first.then_with(|| (one.namespace(), one.name()).cmp(&(other.namespace(), other.name())))
+            first.then_with(|| (one.namespace, one.name).cmp(&(other.namespace, other.name)))
         });
         Self { items, namespaces, now }
     }
@@ -109,13 +117,12 @@ impl<R: Row> Listing<R> {
 
 impl Wanted {
     fn wants(&self, row: &impl Row, now: Timestamp) -> bool {
-        let is_issuer = |wanted: &String| {
-            let issuer = row.issuer();
-            issuer.eq_ignore_ascii_case(wanted) || issuer.split_once('/').is_some_and(|(_, name)| name == wanted)
-        };
-        let ends = |within| row.end().is_some_and(|end| end.duration_since(now) <= within);
+        let Facts { issuer, states, end, .. } = row.facts();
+        let is_issuer =
+            |wanted: &String| issuer.eq_ignore_ascii_case(wanted) || issuer.split_once('/').is_some_and(|(_, name)| name == wanted);
+        let ends = |within| end.is_some_and(|end| end.duration_since(now) <= within);
         self.issuer.as_ref().is_none_or(is_issuer)
-            && (self.states.is_empty() || self.states.iter().any(|state| row.states().contains(state)))
+            && (self.states.is_empty() || self.states.iter().any(|state| states.contains(state)))
             && self.expiring_within.is_none_or(ends)
     }
 }
@@ -128,14 +135,14 @@ impl<R: Row> Report for Listing<R> {
         let head: Vec<&str> = self.namespaces.then_some("NAMESPACE").into_iter().chain(R::COLUMNS.iter().copied()).collect();
         let mut table = Table::new(&head).wide(R::WIDE);
         for row in &self.items {
-            let namespace = self.namespaces.then(|| Cell::from(row.namespace()));
+            let namespace = self.namespaces.then(|| Cell::from(row.facts().namespace));
             table.row(namespace.into_iter().chain(row.cells(self.now)));
         }
         table.write(wide, out)
     }
 
     fn names(&self) -> Vec<String> {
-        self.items.iter().map(Row::object_name).collect()
+        self.items.iter().map(|row| row.facts().object.to_owned()).collect()
     }
 }
 

@@ -7,7 +7,7 @@ use kube::ResourceExt as _;
 use serde::Serialize;
 
 use super::{
-    Row,
+    Facts, Row,
     certificate::{expires, issuer_name, short},
     state::{self, Life, State},
 };
@@ -117,28 +117,15 @@ impl Row for ListRow {
     const COLUMNS: &'static [&'static str] = &["NAME", "READY", "ISSUER", "ENTRIES", "PENDING", "NEXT UPDATE", "STATUS"];
     const WIDE: &'static [&'static str] = &["AUTHORITY", "NUMBER", "PUBLISHED", "SHARDS", "HELD-BACK", "URL"];
 
-    fn namespace(&self) -> &str {
-        &self.namespace
-    }
-
-    fn name(&self) -> &str {
-        &self.name
-    }
-
-    fn issuer(&self) -> &str {
-        &self.issuer
-    }
-
-    fn states(&self) -> &BTreeSet<State> {
-        &self.states
-    }
-
-    fn end(&self) -> Option<Timestamp> {
-        self.next_update
-    }
-
-    fn object_name(&self) -> String {
-        self.object.clone()
+    fn facts(&self) -> Facts<'_> {
+        Facts {
+            namespace: &self.namespace,
+            name: &self.name,
+            issuer: &self.issuer,
+            states: &self.states,
+            end: self.next_update,
+            object: &self.object,
+        }
     }
 
     fn cells(&self, now: Timestamp) -> Vec<Cell> {
