@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use chancery::lists;
 use k8s_openapi::api::apps::v1::Deployment;
+use k8s_openapi::api::coordination::v1::Lease;
 use k8s_openapi::api::core::v1::{ConfigMap, ServiceAccount};
 use k8s_openapi::api::rbac::v1::RoleBinding;
 use kube::api::{DeleteParams, ListParams, Patch, PatchParams, PostParams};
@@ -12,7 +13,7 @@ use kube::{Api, ResourceExt as _};
 use serde_json::{Value, json};
 
 use super::shown::{Shown, json, kubectl_chancery};
-use crate::harness::{Finished, Ground, Namespace, OwnOperator, Program, wait_gone};
+use crate::harness::{Finished, Ground, Namespace, OwnOperator, Program, SHARED_SYSTEM, wait_for, wait_gone};
 use crate::stage::{SOON, Stage, authority_of, leaf, merged};
 
 /// `check` as it is asked of an operator of one's own, which has no Deployment.
@@ -119,6 +120,10 @@ async fn what_is_right_is_ok_and_what_breaks_is_told_with_what_to_do() {
 #[tokio::test(flavor = "multi_thread")]
 async fn definitions_of_another_version_are_told() {
     let ground = Ground::with_operator().await;
+    // It is ready before it leads.
+    let leases: Api<Lease> = Api::namespaced(ground.client.clone(), SHARED_SYSTEM);
+    let is_held = |lease: &Lease| lease.spec.as_ref().is_some_and(|spec| spec.holder_identity.is_some());
+    wait_for(&leases, "chancery-controller", "a leader", SOON, is_held).await;
     let found = kubectl_chancery(&ground, "check -o json").finish().await;
     let definitions = lines(&found, "CRDs");
     assert!(definitions.len() == 4 && definitions.iter().all(|(level, _)| level == "ok"), "{definitions:?}");
