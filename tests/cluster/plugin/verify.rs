@@ -21,7 +21,6 @@ async fn covered(name: &str) -> (Stage, Consumer) {
 fn shown(stage: &Stage) -> Shown {
     Shown::new()
         .replace(stage.namespace.clone(), "<namespace>")
-        .replace(r"(CHECK|chain|time|names|purpose|keys|constraints|path|revocation) {2,}", "$1   ")
         .replace(r"/\S*/\.tmp\w+/", "<folder>/")
         .replace(r"\b[0-9dhms]+ old", "<age> old")
         .replace(r"\bthe next in [0-9dhms]+", "the next in <span>")
