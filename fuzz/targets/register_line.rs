@@ -2,7 +2,7 @@
 #![no_main]
 
 // The module alone: the operator around it, Kubernetes' types and all, would take most of an hour to build for this.
-#[expect(dead_code, reason = "only reading is fuzzed")]
+#[expect(dead_code, unused_imports, reason = "only reading is fuzzed")]
 #[path = "../../src/register/line.rs"]
 mod line;
 

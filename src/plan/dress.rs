@@ -1,4 +1,9 @@
 //! What a Secret carries around a certificate: its keys, labels and annotations, and what of them is put right without a new one.
+//!
+//! Pure; the private key is never here.
+
+mod record;
+mod template;
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -6,17 +11,15 @@ use std::{
 };
 
 use chancery_pki::{Certificate as X509, KeyId, San, SignatureAlgorithm, pem_bundle};
-use jiff::Timestamp;
 use kube::ResourceExt as _;
-use serde::{Deserialize, Serialize};
 
-use super::checks::{Origin, text_of};
+use super::checks::Origin;
 use super::forms::{Forms, Passwords, Present};
 use super::observed::{AuthorityView, Backing, ChainText, Content, IssuerView, ListCopy, Observed, SecretRead};
-use crate::api::{
-    Allow, Certificate, Defaulted, Defaults, GoDuration, Resolved, SecretTemplate, Wanted, WantedIssuer, encoding_name, names, resolve,
-    unwritten,
-};
+use crate::api::{Certificate, Defaulted, Wanted, encoding_name, names, unwritten};
+use template::Put;
+
+pub use record::{Record, issued_with};
 
 /// Everything about a Secret but its private key.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -98,84 +101,6 @@ impl Dress {
             && self.lists.fits(secret.ca_crl.as_deref())
             && self.forms.is_empty()
     }
-}
-
-/// What annotations record of an issuance because a certificate cannot show it.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Record {
-    /// When it was issued.
-    pub issued_at: Option<String>,
-    /// The duration that was asked for.
-    pub duration: Option<String>,
-    /// How the private key is encoded.
-    pub encoding: Option<String>,
-    /// The signature that was asked for where the certificate has another.
-    pub signature: Option<String>,
-    /// The value of the renew annotation that was acted on.
-    pub renew_handled: Option<String>,
-    /// Which values were defaults.
-    pub defaulted: BTreeSet<Defaulted>,
-    /// The authority that signed it.
-    pub authority: Option<String>,
-    /// The digest of the chain that goes with it.
-    pub chain: Option<String>,
-}
-
-impl Record {
-    /// As the annotations of a Secret have it, ours first, cert-manager's where they say the same.
-    pub fn read(annotations: &BTreeMap<String, String>) -> Self {
-        let get = |key: &str| annotations.get(key).cloned();
-        Self {
-            issued_at: get(names::ISSUED_AT),
-            duration: get(names::REQUESTED_DURATION),
-            encoding: get(names::REQUESTED_KEY_ENCODING),
-            signature: get(names::REQUESTED_SIGNATURE),
-            renew_handled: get(names::RENEW_HANDLED),
-            defaulted: Defaulted::from_list(annotations.get(names::DEFAULTED).map_or("", String::as_str)),
-            authority: get(names::AUTHORITY),
-            chain: get(names::CHAIN),
-        }
-    }
-
-    /// Of an issuance that is being made.
-    pub fn of_issue(resolved: &Resolved, renew_handled: Option<&str>, issuer: Option<&AuthorityView>, now: Timestamp) -> Self {
-        Self {
-            issued_at: Some(second(now)),
-            duration: Some(text_of(resolved.duration)),
-            encoding: Some(encoding_name(resolved.encoding).to_owned()),
-            signature: None,
-            renew_handled: renew_handled.map(ToOwned::to_owned),
-            defaulted: resolved.defaulted.clone(),
-            authority: issuer.map(|authority| authority.key_id.to_string()),
-            chain: issuer.map(|authority| authority.fingerprint.clone()),
-        }
-    }
-}
-
-fn second(time: Timestamp) -> String {
-    time.strftime("%Y-%m-%dT%H:%M:%SZ").to_string()
-}
-
-/// The values that the certificate of a Secret was issued with, and the value of the renew annotation that it answers.
-pub fn issued_with(wanted: &Wanted, issuer: Option<&WantedIssuer>, secret: &SecretRead) -> Option<(Resolved, Option<String>)> {
-    let Content::Pair { certificates, key } = &secret.content else {
-        return None;
-    };
-    let certificate = certificates.first()?;
-    let record = Record::read(&secret.annotations);
-    // An issuer that is gone has no defaults; what was issued shows its values itself.
-    let mut resolved = match issuer {
-        Some(issuer) => resolve(wanted, &issuer.defaults, &issuer.allow, Some(key.algorithm())),
-        None => resolve(wanted, &Defaults::default(), &Allow::default(), Some(key.algorithm())),
-    };
-    resolved.key = key.algorithm();
-    resolved.encoding = secret.key_encoding.unwrap_or(resolved.encoding);
-    resolved.usages.clone_from(certificate.usages());
-    resolved.duration = record
-        .duration
-        .and_then(|text| text.parse::<GoDuration>().ok())
-        .map_or_else(|| certificate.not_after().duration_since(certificate.not_before()), GoDuration::get);
-    Some((resolved, record.renew_handled))
 }
 
 /// What a Secret that was read should carry around the certificate that it holds.
@@ -390,38 +315,6 @@ fn list(values: &[String]) -> String {
         }
     };
     values.iter().map(quoted).collect::<Vec<_>>().join(",")
-}
-
-/// The keys of annotations and labels that a template of ours put, as an annotation remembers them.
-#[derive(Debug, Default, Deserialize, Serialize)]
-struct Put {
-    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
-    annotations: BTreeSet<String>,
-    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
-    labels: BTreeSet<String>,
-}
-
-impl Put {
-    fn of(template: &SecretTemplate) -> Option<String> {
-        if template.annotations.is_empty() && template.labels.is_empty() {
-            return None;
-        }
-        let put = Self { annotations: template.annotations.keys().cloned().collect(), labels: template.labels.keys().cloned().collect() };
-        serde_json::to_string(&put).ok()
-    }
-
-    /// What others may have made of the annotation is taken as nothing, and never as a key of ours or of Kubernetes.
-    fn read(annotations: &BTreeMap<String, String>) -> Self {
-        let text = annotations.get(names::SECRET_TEMPLATE).map_or("", String::as_str);
-        let mut put: Self = serde_json::from_str(text).unwrap_or_default();
-        put.annotations.retain(|key| !reserved(key));
-        put.labels.retain(|key| !reserved(key));
-        put
-    }
-}
-
-fn reserved(key: &str) -> bool {
-    key != names::ALLOW_DIRECT_INJECTION && names::RESERVED_PREFIXES.iter().any(|prefix| key.starts_with(prefix))
 }
 
 #[cfg(test)]

@@ -16,18 +16,21 @@ use super::{
     line::{Act, Owner, Position, Written},
 };
 
+mod issuances;
+mod keys;
 mod ledger;
 mod refusals;
 mod state;
 mod trail;
 
+pub use issuances::{Current, ISSUANCES, REISSUE_WINDOW};
+pub use keys::KeyRecord;
 #[cfg(test)]
 pub(crate) use ledger::test_ledger;
 pub use ledger::{Known, Ledger, Revocation, Standing, UNASKED};
-pub use trail::Stands;
+pub use trail::{End, Stands};
 
 pub(super) use state::State;
-pub use state::{Current, End, ISSUANCES, KeyRecord, REISSUE_WINDOW};
 
 /// The registers' contents, shared by all who ask.
 #[derive(Debug, Default)]
@@ -66,22 +69,22 @@ impl Index {
 
     /// When this Certificate was issued again (a reason other than `Created`), from `since` on, at most an hour back; oldest first.
     pub fn reissues_since(&self, namespace: &str, name: &str, since: Timestamp) -> Vec<Timestamp> {
-        self.read().state.owner(namespace, name).map(|owner| owner.reissues().since(since).collect()).unwrap_or_default()
+        self.read().state.owner(namespace, name).map(|owner| owner.reissues.since(since).collect()).unwrap_or_default()
     }
 
     /// How many certificates of this namespace were issued again from `since` on, at most an hour back.
     pub fn reissues_in_namespace_since(&self, namespace: &str, since: Timestamp) -> usize {
-        self.read().state.namespace(namespace).map_or(0, |namespace| namespace.reissues().since(since).count())
+        self.read().state.namespace(namespace).map_or(0, |namespace| namespace.reissues.since(since).count())
     }
 
     /// Whether this was refused to this Certificate, as it is now, and is on record.
     pub fn is_refused(&self, owner: &Owner, generation: i64, reason: &str) -> bool {
-        self.read().state.namespace(&owner.namespace).is_some_and(|namespace| namespace.refusals().has(owner, generation, reason))
+        self.read().state.namespace(&owner.namespace).is_some_and(|namespace| namespace.refusals.has(owner, generation, reason))
     }
 
     /// How many refusals went on record for this namespace from `since` on, at most an hour back.
     pub fn refusals_in_namespace_since(&self, namespace: &str, since: Timestamp) -> usize {
-        self.read().state.namespace(namespace).map_or(0, |namespace| namespace.refusals().since(since))
+        self.read().state.namespace(namespace).map_or(0, |namespace| namespace.refusals.since(since))
     }
 
     /// How many refusals went on record in this register from `since` on, at most an hour back.
@@ -134,7 +137,7 @@ impl Index {
 
     /// When the first of them was issued.
     pub fn first_reissue_in_namespace_since(&self, namespace: &str, since: Timestamp) -> Option<Timestamp> {
-        self.read().state.namespace(namespace).and_then(|namespace| namespace.reissues().since(since).next())
+        self.read().state.namespace(namespace).and_then(|namespace| namespace.reissues.since(since).next())
     }
 
     /// Each Certificate whose current certificate this authority signed, with that certificate; in no order.

@@ -18,7 +18,6 @@ use futures::{FutureExt, future::BoxFuture};
 use jiff::Timestamp;
 use k8s_openapi::api::core::v1::ConfigMap;
 use kube::Api;
-use thiserror::Error;
 use tokio::{sync::oneshot, time::timeout};
 use tracing::Instrument as _;
 
@@ -26,12 +25,14 @@ use crate::lease::Fence;
 
 mod append;
 pub mod checkpoint;
+mod error;
 pub mod examine;
 pub mod export;
 mod follow;
 mod index;
 mod layout;
 mod line;
+mod observer;
 pub mod recover;
 mod replay;
 mod store;
@@ -43,19 +44,20 @@ pub(crate) mod memory;
 #[cfg(test)]
 mod tests;
 
+pub use error::RegisterError;
 pub use follow::{Follower, Look};
 #[cfg(test)]
 pub(crate) use index::test_ledger;
 pub use index::{Current, End, ISSUANCES, Index, KeyRecord, Known, Ledger, REISSUE_WINDOW, Revocation, Standing, Stands, UNASKED};
 pub use layout::{HEAD_BYTES, LABEL, RegisterId};
 pub use line::{Act, BrokenAt, Entry, EntryError, LINE_BYTES, Line, NO_LINE, Owner, Position, Written, hash, read, verify};
+pub use observer::{Batch, Observer};
 pub use store::{Document, KubeStore, Selector, Store, StoreError};
 pub use trim::KEPT;
 pub use writer::LOG_TARGET;
 
 use append::{Former, Queue, Waiting};
 use index::State;
-use layout::part_of;
 use replay::{Replayed, replay};
 use writer::Writer;
 
@@ -72,37 +74,6 @@ pub trait Register: Send + Sync {
     /// # Errors
     /// When the line does not stand, or that is not known; [`RegisterError::waiting_helps`] says what to do.
     fn append(&self, id: RegisterId, entry: Entry) -> BoxFuture<'_, Result<Line, RegisterError>>;
-}
-
-/// Lines that came to stand with one write.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Batch {
-    /// How many.
-    pub lines: usize,
-    /// Their length in octets.
-    pub bytes: usize,
-    /// From the request to its answer.
-    pub took: Duration,
-}
-
-/// Counts what the registers do. Called from their workers, so it must not block.
-pub trait Observer: Send + Sync {
-    /// A write of the head stands, and with it these lines.
-    fn appended(&self, register: &RegisterId, batch: Batch);
-    /// Another writer was first.
-    fn conflicted(&self, register: &RegisterId);
-    /// Lines were given up: those who wait for them are told why.
-    fn failed(&self, register: &RegisterId);
-    /// A segment was sealed.
-    fn sealed(&self, register: &RegisterId);
-}
-
-/// Counts nothing.
-impl Observer for () {
-    fn appended(&self, _: &RegisterId, _: Batch) {}
-    fn conflicted(&self, _: &RegisterId) {}
-    fn failed(&self, _: &RegisterId) {}
-    fn sealed(&self, _: &RegisterId) {}
 }
 
 /// All registers of an operator.
@@ -330,81 +301,11 @@ impl fmt::Debug for Registers {
     }
 }
 
-/// Why a line does not stand, or is not known to stand.
-#[derive(Clone, Debug, Error, PartialEq, Eq)]
-pub enum RegisterError {
-    /// The registers are not open: we do not lead yet, or no longer.
-    #[error("the registers are not open")]
-    Closed,
-    /// The registers could not be read at their opening.
-    #[error("the registers cannot be read: {why}")]
-    Unreadable {
-        /// The API server's answer, or what came instead.
-        why: String,
-    },
-    /// Another leads.
-    #[error("another instance leads")]
-    NotLeading,
-    /// The entry lacks what its act needs, or is too long.
-    #[error("register {register}: {why}")]
-    Invalid {
-        /// The register.
-        register: RegisterId,
-        /// What is wrong with it.
-        why: EntryError,
-    },
-    /// The register does not hold together. Nothing is signed under it until a person has put it right.
-    #[error(
-        "register {register} does not hold together: {why}. Put the ConfigMaps labelled chancery.dev/register={label} back from a backup, \
-         all of them from one moment, and restart the operator", label = register.label()
-    )]
-    Broken {
-        /// The register.
-        register: RegisterId,
-        /// What is wrong with it.
-        why: String,
-    },
-    /// Lines of before do not follow the last one.
-    #[error("register {register}: the lines do not follow line {last}, which is the last one")]
-    NotNext {
-        /// The register.
-        register: RegisterId,
-        /// The last line's sequence.
-        last: u64,
-    },
-    /// The API server will not take the line.
-    #[error("register {register}: the API server refuses the line: {why}")]
-    Refused {
-        /// The register.
-        register: RegisterId,
-        /// Its answer.
-        why: String,
-    },
-    /// The API server did not answer, or someone else was first each time. The line may come to stand after all.
-    #[error("register {register} cannot be written: {why}")]
-    Unavailable {
-        /// The register.
-        register: RegisterId,
-        /// What came instead of an answer.
-        why: String,
-    },
-}
-
-impl RegisterError {
-    /// Whether the same append may succeed later without anyone doing anything.
-    pub fn waiting_helps(&self) -> bool {
-        match self {
-            Self::Closed | Self::Unreadable { .. } | Self::NotLeading | Self::Unavailable { .. } => true,
-            Self::Invalid { .. } | Self::Broken { .. } | Self::NotNext { .. } | Self::Refused { .. } => false,
-        }
-    }
-}
-
 /// The documents of each register; what is labelled as a register's and is none is left alone.
 fn by_register(documents: Vec<Document>) -> BTreeMap<RegisterId, Vec<Document>> {
     let mut registers: BTreeMap<RegisterId, Vec<Document>> = BTreeMap::new();
     for document in documents {
-        if let Some((id, _)) = part_of(&document.name) {
+        if let Some(id) = document.register() {
             registers.entry(id).or_default().push(document);
         } else {
             tracing::warn!(config_map = document.name, "a ConfigMap is labelled as a register's, and is none by its name");

@@ -4,6 +4,9 @@
 //! written only when the API server said so, or when it was read there. Until a batch's outcome is known its lines keep
 //! their octets: by these they are recognised, and never written twice.
 
+mod look;
+mod seal;
+
 use std::{future::Future, sync::Arc, time::Duration};
 
 use jiff::{RoundMode, Timestamp, TimestampRound, Unit};
@@ -13,9 +16,8 @@ use super::{
     Batch, RegisterError, Shared,
     layout::{self, HEAD_BYTES, Link, RegisterId},
     line::{Entry, Line, Position, Written},
-    replay::{self, Head, Replayed, Segment},
-    store::{Document, StoreError},
-    trim,
+    replay::{Head, Replayed, Segment},
+    store::StoreError,
 };
 
 /// The target of the log's lines about lines.
@@ -156,19 +158,6 @@ impl Writer {
         }
     }
 
-    /// Reads what another may have written, and takes it in.
-    pub(super) async fn look(&mut self) -> Result<(), RegisterError> {
-        match self.read_again().await {
-            Ok(_) => {
-                self.doubtful = false;
-                Ok(())
-            }
-            Err(Setback::Final(error)) => Err(error),
-            Err(Setback::Late) => Err(self.unavailable("another writes to it".to_owned())),
-            Err(Setback::Silence(why)) => Err(self.unavailable(why)),
-        }
-    }
-
     async fn step(&mut self, wanted: Wanted<'_>, attempt: &mut Option<Attempt>) -> Result<Vec<Line>, Setback> {
         if self.doubtful {
             let known = self.end.sequence;
@@ -223,20 +212,6 @@ impl Writer {
         Ok(attempt)
     }
 
-    /// Lets the attempt give up what has ended, and carry forward what has not.
-    fn trim(&self, attempt: &mut Attempt, entries: &[Entry]) {
-        let now = self.now();
-        self.shared.index.prune(now);
-        let standing = self.unsealed().iter().chain(&attempt.lines).map(|written| &written.line);
-        let trim = trim::trim(&self.segments, standing, &|key| self.shared.index.lives(key), now);
-        let lines = self.chained(trim.carried.iter().chain(entries));
-        if layout::bytes(&lines) <= self.room() {
-            attempt.lines = lines;
-            attempt.carried = trim.carried.len();
-            attempt.kept_from = trim.kept_from.map_or(attempt.kept_from, |from| from.max(attempt.kept_from));
-        }
-    }
-
     fn chained<'a>(&self, entries: impl Iterator<Item = &'a Entry>) -> Vec<Written> {
         let now = self.now();
         let (mut end, mut last_time) = (self.end.clone(), self.last_time);
@@ -276,42 +251,6 @@ impl Writer {
         now.round(TimestampRound::new().smallest(Unit::Millisecond).mode(RoundMode::Trunc)).unwrap_or(now)
     }
 
-    /// Writes the head's present lines to an immutable segment. The head lets go of them with its next write.
-    async fn seal(&mut self) -> Result<(), Setback> {
-        let before = self.sealed.clone().unwrap_or_else(|| self.head.link.clone());
-        let lines = self.unsealed();
-        let segment = layout::segment(&self.id, &before, lines);
-        let name = segment.name.clone();
-        self.lead()?;
-        let created = match self.call(self.shared.store.create(segment.clone())).await {
-            Ok(created) => created,
-            Err(StoreError::AlreadyExists) => match self.call(self.shared.store.get(name.clone())).await {
-                Ok(Some(standing)) => standing,
-                Ok(None) => return Err(Setback::Late),
-                Err(error) => return Err(self.setback(error)),
-            },
-            Err(error) => return Err(self.setback(error)),
-        };
-        // Another leader may have sealed fewer lines before we wrote more, or more lines than we have seen.
-        if created.lines().starts_with(segment.lines()) && created.lines() != segment.lines() {
-            return Err(Setback::Late);
-        }
-        if !segment.lines().starts_with(created.lines()) {
-            return Err(self.forked(format!("the segment {name} holds other lines than the head")));
-        }
-        let count = created.lines().lines().count();
-        let Some(end) = lines.get(..count).and_then(<[Written]>::last).map(Written::end) else {
-            return Err(self.forked(format!("the segment {name} has no line")));
-        };
-        let sealed = Segment::of(&created, &lines[..count], end.clone());
-        self.sealed = Some(Link { segment: name, sequence: end.sequence, hash: end.hash, kept_from: before.kept_from });
-        if self.segments.last().is_none_or(|last| last.end.sequence < sealed.end.sequence) {
-            self.segments.push(sealed);
-        }
-        self.shared.observer.sealed(&self.id);
-        Ok(())
-    }
-
     async fn write_head(&mut self, attempt: &Attempt) -> Result<(), Setback> {
         let mut link = self.sealed.clone().unwrap_or_else(|| self.head.link.clone());
         link.kept_from = attempt.kept_from;
@@ -336,109 +275,11 @@ impl Writer {
         Ok(())
     }
 
-    /// Reads what stands, and takes over what another has written, or we ourselves without being told.
-    async fn read_again(&mut self) -> Result<Vec<Written>, Setback> {
-        let document = self.call(self.shared.store.get(self.id.name())).await.map_err(|error| self.setback(error))?;
-        let Some(document) = document else {
-            if self.end.sequence > 0 {
-                tracing::warn!(register = %self.id, "the register's head was deleted; it is written again from what is known");
-            }
-            self.head.resource_version = None;
-            return Ok(Vec::new());
-        };
-        let head = Head::read(&document).map_err(|why| self.forked(why))?;
-        // Nothing may be trimmed around a segment that is not known here.
-        let known = self.segments.last().map_or(0, |segment| segment.end.sequence).max(self.head.link.sequence);
-        if head.link.sequence > known {
-            return self.replay_again().await;
-        }
-        let news = self.after_our_end(&head.link.position(), &head.lines)?.to_vec();
-        if self.sealed.as_ref().is_some_and(|sealed| head.link.sequence >= sealed.sequence) {
-            self.sealed = None;
-        }
-        self.head = head;
-        self.stand(&news);
-        self.shared.index.keep_from(self.generation, self.id, self.head.link.kept_from);
-        Ok(news)
-    }
-
-    /// Another has sealed beyond what we know: its segments have to be read too.
-    async fn replay_again(&mut self) -> Result<Vec<Written>, Setback> {
-        let mut documents =
-            self.call(self.shared.store.list(layout::selector(Some(self.id)))).await.map_err(|error| self.setback(error))?;
-        documents.retain(|document| layout::part_of(&document.name).is_some_and(|(id, _)| id == self.id));
-        let mut lines = Vec::new();
-        let replayed = replay::replay(&self.id, &documents, &mut |written| lines.push(written.clone())).map_err(|why| self.forked(why))?;
-        let before = lines.first().map_or_else(
-            || replayed.head.link.position(),
-            |first| Position { sequence: first.line.sequence - 1, hash: first.line.previous.clone() },
-        );
-        // Where another has trimmed beyond what we know there is nothing to compare: all is taken over as it stands.
-        let fallen_behind = before.sequence > self.end.sequence;
-        let news = if fallen_behind { lines } else { self.after_our_end(&before, &lines)?.to_vec() };
-        (self.end, self.last_time) = (replayed.end, replayed.last_time);
-        self.head = replayed.head;
-        self.segments = replayed.segments;
-        self.sealed = replayed.sealed;
-        self.stand(&news);
-        self.shared.index.keep_from(self.generation, self.id, self.head.link.kept_from);
-        Ok(news)
-    }
-
-    /// Of lines that follow `before`, those after the last one that we know; which must be among them, unchanged.
-    fn after_our_end<'a>(&self, before: &Position, lines: &'a [Written]) -> Result<&'a [Written], Setback> {
-        let Some(known) = self.end.sequence.checked_sub(before.sequence).and_then(|known| usize::try_from(known).ok()) else {
-            return Err(self.forked("its head does not follow what was there before".to_owned()));
-        };
-        if known > lines.len() {
-            return Err(self.forked(format!("line {} was there and is gone: the API server's store went back in time", self.end.sequence)));
-        }
-        let there = if known == 0 { before.clone() } else { lines[known - 1].end() };
-        if there != self.end {
-            return Err(self.forked(format!("line {} is not the one that was there before", self.end.sequence)));
-        }
-        Ok(&lines[known..])
-    }
-
     /// Lines that stand become what the next ones follow, and known to those who ask.
     fn stand(&mut self, lines: &[Written]) {
         let Some(last) = lines.last() else { return };
         (self.end, self.last_time) = (last.end(), last.line.time);
         self.shared.index.apply(self.generation, self.id, lines.iter());
-    }
-
-    /// Deletes what the head has given up. It is tried again after the next seal where it fails.
-    async fn delete_given_up(&mut self) {
-        let given_up = self.segments.iter().take_while(|segment| segment.end.sequence < self.head.link.kept_from).count();
-        for _ in 0..given_up {
-            let Some(segment) = self.segments.first() else { return };
-            let document = Document {
-                name: segment.name.clone(),
-                uid: segment.uid.clone(),
-                resource_version: segment.resource_version.clone(),
-                ..Document::default()
-            };
-            let name = segment.name.clone();
-            if self.lead().is_err() {
-                return;
-            }
-            match self.call(self.shared.store.delete(document)).await {
-                Ok(()) | Err(StoreError::NotFound) => {
-                    self.segments.remove(0);
-                }
-                Err(StoreError::Conflict) => {
-                    // Someone labelled it, say: the version of now will do at the next seal.
-                    if let (Ok(Some(now)), Some(segment)) = (self.call(self.shared.store.get(name)).await, self.segments.first_mut()) {
-                        segment.resource_version = now.resource_version;
-                    }
-                    return;
-                }
-                Err(error) => {
-                    tracing::warn!(register = %self.id, segment = name, %error, "an ended segment could not be deleted");
-                    return;
-                }
-            }
-        }
     }
 
     /// The head's lines that stand in no segment.

@@ -107,15 +107,17 @@ pub async fn keep(context: &Context, authority: &KeyId) -> Result<Option<Timesta
         // Another list covers it by now.
         return Ok(None);
     }
+    let mut wake = None;
     if let Some(coverage) = coverage.filter(|_| obstruct(context, &[*authority]).is_none()) {
-        carry_out(context, authority, coverage.head.settings.max_automatic).await?;
+        wake = carry_out(context, authority, coverage.head.settings.max_automatic).await?;
     }
     let order = Order { authority: *authority, chain: None, settings: None, list: None, current: false, winding_down: true };
     let done = publish(context, &order, context.world.now()).await?;
     if let Some((obstacle, _)) = &done.obstacle {
         tracing::warn!(%authority, reason = obstacle.reason, message = obstacle.message, "a list without a RevocationList is not kept up");
     }
-    Ok(done.wake)
+    soonest(&mut wake, done.wake);
+    Ok(wake)
 }
 
 /// Sees to it that what is published is what the register says.
@@ -244,8 +246,9 @@ async fn standing(context: &Context, authority: &KeyId) -> Result<Arc<Standing>,
     Ok(standing)
 }
 
-/// Carries out what nobody ordered by hand, where the list that would have said how much is gone.
-async fn carry_out(context: &Context, authority: &KeyId, most: u32) -> Result<(), Fault> {
+/// Carries out what nobody ordered by hand, where the list that would have said how much is gone. Returns when there is room for
+/// what is left.
+async fn carry_out(context: &Context, authority: &KeyId, most: u32) -> Result<Option<Timestamp>, Fault> {
     let id = RegisterId::Authority(*authority);
     let limits = Limits { most, confirmed_before: None };
     let now = context.world.now();
@@ -254,7 +257,7 @@ async fn carry_out(context: &Context, authority: &KeyId, most: u32) -> Result<()
     for line in appended {
         line?;
     }
-    Ok(())
+    Ok(carried.again)
 }
 
 /// Looks for chunks that nobody names, now and then. Best effort.

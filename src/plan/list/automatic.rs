@@ -63,7 +63,8 @@ pub fn carry_out(ledger: &Ledger, limits: Limits, actor: &str, now: Timestamp) -
         });
     }
     if carried.waiting > 0 {
-        // Where nothing at all is allowed, only a person helps.
+        // The room may be taken by those of now. Where nothing at all is allowed, only a person helps.
+        recent.extend((limits.most > 0).then_some(now));
         carried.again = recent.first().map(|first| add(*first, WINDOW));
     }
     carried

@@ -182,6 +182,7 @@ fn what_nobody_ordered_is_carried_out_within_the_limit_the_oldest_first() {
     let serials = |entries: &[Entry]| entries.iter().filter_map(|entry| entry.serial.clone()).collect::<Vec<_>>();
     let first = carry_out(&times(&lines), limits(2, None), "list", at(100));
     assert_eq!((serials(&first.entries), first.waiting, first.oldest), (vec![serial(1), serial(2)], 3, Some(at(7))));
+    assert_eq!(first.again, Some(at(100) + SignedDuration::from_hours(1)), "those are the first of this hour");
     lines.extend(first.entries);
     let full = carry_out(&times(&lines), limits(2, None), "list", at(200));
     assert_eq!((full.entries.len(), full.waiting, full.again), (0, 3, Some(at(10) + SignedDuration::from_hours(1))));
@@ -200,7 +201,7 @@ fn only_what_was_carried_out_unasked_leaves_less_room() {
     // One by hand, and two that a person has confirmed.
     lines.extend(come_to(&[by_serial(1, OrderAct::Revoke(Reason::Superseded))], &lines, false).lines.into_iter().map(|(_, entry)| entry));
     let confirmed = carry_out(&ledger(&lines), Limits { most: 0, confirmed_before: Some(at(9)) }, "list", at(100));
-    assert_eq!((confirmed.entries.len(), confirmed.waiting), (2, 2));
+    assert_eq!((confirmed.entries.len(), confirmed.waiting, confirmed.again), (2, 2, None), "only a person makes room");
     lines.extend(confirmed.entries);
     let limits = Limits { most: 1, confirmed_before: None };
     let alone = carry_out(&ledger(&lines), limits, "list", at(100));

@@ -3,10 +3,7 @@
 use chancery_pki::KeyAlgorithm;
 use jiff::{SignedDuration, Timestamp};
 
-use super::{
-    DAY, YEAR,
-    world::{Event, World},
-};
+use super::{DAY, YEAR, event::Event, world::World};
 use crate::plan::stage::{Seal, pool};
 
 /// A span of time to be filled.

@@ -1,10 +1,11 @@
 //! Ten years of a thousand Certificates, in seconds.
 //!
 //! The loop jumps from one event to the next: what was decided to be looked at again, and what befalls the world. What is
-//! asserted of each step stands in `audit`, what befalls the world in `fate`.
+//! asserted of each step stands in `audit`, what befalls the world in `event`, and when in `fate`.
 
 mod audit;
 mod chance;
+mod event;
 mod fate;
 mod windows;
 mod world;

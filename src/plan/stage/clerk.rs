@@ -6,8 +6,9 @@ use chancery_pki::{KeyEncoding, PrivateKey, Reason, SerialNumber};
 use jiff::Timestamp;
 
 use super::{
-    desk::{Desk, Line, Surroundings, blank, revocation},
+    desk::{Desk, Line, blank, revocation},
     office::{pool, serial},
+    surroundings::Surroundings,
 };
 use crate::{
     api::{names, reason},

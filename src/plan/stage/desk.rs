@@ -1,4 +1,6 @@
 //! One Certificate with its Secret and its lines in the registers, as an observer sees them.
+//!
+//! It is changed by people and by `clerk`; nothing is decided here but by the real decision.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -6,20 +8,19 @@ use std::{
 };
 
 use chancery_pki::{Certificate as X509, KeyAlgorithm, KeyId, PrivateKey, Reason, SerialNumber};
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 use k8s_openapi::{ByteString, api::core::v1::Secret};
 
-use super::office::Office;
+use super::surroundings::Surroundings;
 use crate::{
     api::{Certificate, CertificateStatus, SecretIdentity, SpecError, Wanted, check, condition, names, reason},
     plan::{
         self, Act, Plan,
         budget::{self, Spent},
         dress,
-        forms::{Passwords, as_recorded},
+        forms::as_recorded,
         observed::{
-            Backing, ChainText, Content, History, IssuerSeen, ListCopy, Observed, OwnCertificate, Recorded, SecretRead, SecretSeen,
-            needs_own,
+            Backing, ChainText, Content, History, IssuerSeen, Observed, OwnCertificate, Recorded, SecretRead, SecretSeen, needs_own,
         },
         ownership::{self, Ownership},
         recorded::{self, SecretMark},
@@ -43,54 +44,6 @@ impl Line {
     /// A certificate that was just recorded.
     pub(crate) fn new(recorded: Recorded, authority: Option<KeyId>) -> Self {
         Self { recorded, authority, voided: false, standing: Standing::Good }
-    }
-}
-
-/// An authority's published list.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Listed {
-    /// How long planned revocations wait.
-    pub(crate) grace: SignedDuration,
-    /// The last line in it, and when it was made.
-    pub(crate) sequence: u64,
-    pub(crate) built_at: Timestamp,
-}
-
-/// What bears on a Certificate and is not its own.
-#[derive(Clone, Debug)]
-pub(crate) struct Surroundings<'a> {
-    pub(crate) issuer: Option<&'a Office>,
-    pub(crate) admitted: bool,
-    pub(crate) skew: Option<SignedDuration>,
-    pub(crate) turn: Option<Timestamp>,
-    /// Re-issuances in the namespace within the window, and the first of them.
-    pub(crate) in_namespace: (usize, Option<Timestamp>),
-    pub(crate) rival: Option<String>,
-    pub(crate) broken: BTreeMap<Option<KeyId>, String>,
-    pub(crate) lists: BTreeMap<KeyId, Listed>,
-    pub(crate) dependents: Vec<String>,
-    pub(crate) ca_crl: Option<Arc<ListCopy>>,
-    pub(crate) ca_crl_after: Option<Timestamp>,
-    pub(crate) passwords: Passwords,
-}
-
-impl<'a> Surroundings<'a> {
-    /// All is well.
-    pub(crate) fn of(issuer: &'a Office) -> Self {
-        Self {
-            issuer: Some(issuer),
-            admitted: true,
-            skew: None,
-            turn: None,
-            in_namespace: (0, None),
-            rival: None,
-            broken: BTreeMap::new(),
-            lists: BTreeMap::new(),
-            dependents: Vec::new(),
-            ca_crl: None,
-            ca_crl_after: None,
-            passwords: Passwords::default(),
-        }
     }
 }
 

@@ -6,11 +6,13 @@ mod clerk;
 mod desk;
 mod foreign;
 mod office;
+mod surroundings;
 
 pub(crate) use clerk::{Crash, Done};
-pub(crate) use desk::{Desk, Listed, Surroundings, blank};
+pub(crate) use desk::{Desk, blank};
 pub(crate) use foreign::{cert_manager_key, cert_manager_template};
 pub(crate) use office::{Office, Seal, pool};
+pub(crate) use surroundings::{Listed, Surroundings};
 
 use jiff::Timestamp;
 use serde_json::{Value, json};

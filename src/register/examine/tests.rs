@@ -4,7 +4,10 @@ use chancery_pki::SerialNumber;
 use jiff::Timestamp;
 
 use super::*;
-use crate::register::line::{Act, Entry, Owner};
+use crate::register::{
+    layout::{self, Link},
+    line::{Act, Entry, Line, Owner},
+};
 
 const ID: RegisterId = RegisterId::Common;
 
@@ -145,10 +148,4 @@ fn an_end_that_was_cut_off_is_seen_by_who_remembers_it() {
     let mut copy = Examined::of(ID, &documents(&lines));
     copy.compare_copy("the export", &lines);
     assert!(copy.faults.is_empty());
-}
-
-#[test]
-fn the_fewest_lines_that_explain_the_order_were_moved() {
-    assert_eq!(longest_ascent(&[4, 1, 2, 3, 5]), [1, 2, 3, 4].into());
-    assert_eq!(longest_ascent(&[]), BTreeSet::new());
 }

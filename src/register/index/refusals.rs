@@ -6,7 +6,7 @@ use std::collections::{BTreeSet, HashMap};
 
 use jiff::Timestamp;
 
-use super::state::REISSUE_WINDOW;
+use super::issuances::REISSUE_WINDOW;
 use crate::register::{line::Owner, trim::KEPT};
 
 /// What separates the word of a refusal from what is said of it.

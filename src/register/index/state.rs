@@ -1,4 +1,6 @@
 //! The index's tables, without locks: lines in, records out.
+//!
+//! What a record is stands in the files beside. Pure: the time is an argument, and nothing here waits.
 
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap, HashSet},
@@ -10,9 +12,11 @@ use chancery_pki::{KeyId, SerialNumber};
 use jiff::Timestamp;
 
 use super::{
+    issuances::{Current, Namespace, OwnerRecord},
+    keys::KeyRecord,
     ledger::{Known, Ledger},
-    refusals::{Recent, Refusals},
-    trail::{Stands, Trail},
+    refusals::Recent,
+    trail::{End, Stands, Trail},
 };
 use crate::register::{
     layout::RegisterId,
@@ -20,110 +24,11 @@ use crate::register::{
     trim::KEPT,
 };
 
-/// How many certificates of an owner are kept.
-pub const ISSUANCES: usize = 21;
-
-/// How far back re-issues are counted.
-pub const REISSUE_WINDOW: Duration = Duration::from_hours(1);
-
 /// The reason of a line that is the first of its owner; any other makes it a re-issue.
 const CREATED: &str = "Created";
 
-/// A certificate on record.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Current {
-    /// Its serial.
-    pub serial: SerialNumber,
-    /// The end of its validity.
-    pub not_after: Timestamp,
-    /// Its key.
-    pub key_id: KeyId,
-    /// Where it is recorded: by the authority that signed it.
-    pub register: RegisterId,
-    /// When it was recorded.
-    pub time: Timestamp,
-    /// Its line.
-    pub sequence: u64,
-    /// Why it was issued.
-    pub reason: Arc<str>,
-    /// The uid that the owner had.
-    pub uid: Arc<str>,
-    /// Whether it was made elsewhere and accepted.
-    pub imported: bool,
-    voided: bool,
-}
-
-impl Current {
-    fn order(&self) -> Order {
-        (self.time, self.sequence, self.register)
-    }
-}
-
-/// Where a register ends, and where it begins.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct End {
-    /// Its last line.
-    pub position: Position,
-    /// When that was written.
-    pub time: Timestamp,
-    /// Its first line; those before it were given up when their time had passed.
-    pub kept_from: u64,
-}
-
 /// Lines of several registers in one order: by time, and then the same on each replay.
-type Order = (Timestamp, u64, RegisterId);
-
-/// What the registers say of an authority's key. All acts on one key stand in one register.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct KeyRecord {
-    owner: Option<(Order, Owner)>,
-    made: Option<Order>,
-    copied: Option<Order>,
-    retired: Option<Order>,
-    destroyed: Option<Order>,
-}
-
-impl KeyRecord {
-    /// Whose it is: the owner of its last line that names one.
-    pub fn owner(&self) -> Option<&Owner> {
-        self.owner.as_ref().map(|(_, owner)| owner)
-    }
-
-    /// Whether it was made by an `isCA` Certificate.
-    pub fn is_made(&self) -> bool {
-        self.made.is_some()
-    }
-
-    /// When it was made by an `isCA` Certificate.
-    pub fn made(&self) -> Option<Timestamp> {
-        self.made.map(|(time, ..)| time)
-    }
-
-    /// When it was retired.
-    pub fn retired(&self) -> Option<Timestamp> {
-        self.retired.map(|(time, ..)| time)
-    }
-
-    /// Whether its copy stands.
-    pub fn is_copied(&self) -> bool {
-        self.copied > self.destroyed
-    }
-
-    /// Whether it signs lists and OCSP delegates only.
-    pub fn is_retired(&self) -> bool {
-        self.retired.is_some()
-    }
-
-    /// When it was destroyed; none while it lives.
-    pub fn destroyed(&self) -> Option<Timestamp> {
-        if self.lives() { None } else { self.destroyed.map(|(time, ..)| time) }
-    }
-
-    /// Whether it was made or copied, and not destroyed since.
-    pub(super) fn lives(&self) -> bool {
-        self.made.max(self.copied) > self.destroyed
-    }
-}
+pub(super) type Order = (Timestamp, u64, RegisterId);
 
 /// The tables.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -141,88 +46,6 @@ pub(in crate::register) struct State {
     refusals: HashMap<RegisterId, Recent>,
     /// Reasons are few words said thousands of times.
     words: HashSet<Arc<str>>,
-}
-
-/// What is known of a namespace.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub(super) struct Namespace {
-    owners: HashMap<Box<str>, OwnerRecord>,
-    reissues: Reissues,
-    refusals: Refusals,
-}
-
-impl Namespace {
-    pub(super) fn reissues(&self) -> &Reissues {
-        &self.reissues
-    }
-
-    pub(super) fn refusals(&self) -> &Refusals {
-        &self.refusals
-    }
-}
-
-/// What is known of a Certificate.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub(super) struct OwnerRecord {
-    /// Oldest first.
-    issuances: Vec<Current>,
-    /// All that have not ended long ago, in the order of their registers' lines.
-    all: Vec<(RegisterId, SerialNumber)>,
-    /// As the last line named it.
-    owner: Option<Arc<Owner>>,
-    reissues: Reissues,
-}
-
-impl OwnerRecord {
-    /// Newest first.
-    pub(super) fn live(&self) -> impl Iterator<Item = &Current> {
-        self.issuances.iter().rev().filter(|issuance| !issuance.voided)
-    }
-
-    pub(super) fn reissues(&self) -> &Reissues {
-        &self.reissues
-    }
-
-    fn push(&mut self, issuance: Current) {
-        let place = self.issuances.partition_point(|other| other.order() < issuance.order());
-        if self.issuances.len() == ISSUANCES && place == 0 {
-            return;
-        }
-        self.issuances.insert(place, issuance);
-        if self.issuances.len() > ISSUANCES {
-            self.issuances.remove(0);
-        }
-    }
-}
-
-/// Times of re-issues in the last hour, oldest first, with the serial so that one can be taken back.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub(super) struct Reissues(Vec<(Timestamp, SerialNumber)>);
-
-impl Reissues {
-    pub(super) fn since(&self, since: Timestamp) -> impl Iterator<Item = Timestamp> {
-        self.0[self.0.partition_point(|(time, _)| *time < since)..].iter().map(|(time, _)| *time)
-    }
-
-    fn push(&mut self, time: Timestamp, serial: SerialNumber) {
-        let place = self.0.partition_point(|other| *other < (time, serial.clone()));
-        self.0.insert(place, (time, serial));
-        if let Some((last, _)) = self.0.last() {
-            self.prune(*last);
-        }
-    }
-
-    fn take_back(&mut self, serial: &SerialNumber) {
-        self.0.retain(|(_, other)| other != serial);
-    }
-
-    fn prune(&mut self, now: Timestamp) {
-        let start = now.checked_sub(REISSUE_WINDOW).unwrap_or(Timestamp::MIN);
-        self.0.drain(..self.0.partition_point(|(time, _)| *time < start));
-        if self.0.is_empty() {
-            self.0 = Vec::new();
-        }
-    }
 }
 
 impl State {
@@ -372,11 +195,11 @@ impl State {
                 }
                 owner.all.retain(on_record);
                 owner.reissues.prune(now);
-                !(owner.issuances.is_empty() && owner.all.is_empty() && owner.reissues.0.is_empty())
+                !(owner.issuances.is_empty() && owner.all.is_empty() && owner.reissues.is_empty())
             });
             namespace.reissues.prune(now);
             namespace.refusals.prune(now);
-            !(namespace.owners.is_empty() && namespace.reissues.0.is_empty() && namespace.refusals.is_empty())
+            !(namespace.owners.is_empty() && namespace.reissues.is_empty() && namespace.refusals.is_empty())
         });
         self.refusals.retain(|_, recent| {
             recent.prune(now);

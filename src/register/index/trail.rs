@@ -1,4 +1,4 @@
-//! The hashes of a register's lines: by these it is told whether a line that was seen once is still in its place.
+//! Where a register ends, and the hashes of its lines: by these it is told whether a line that was seen once is still in its place.
 
 use jiff::Timestamp;
 
@@ -18,6 +18,17 @@ pub enum Stands {
     No,
     /// It was given up when its time had passed, or is too long ago.
     Unknown,
+}
+
+/// Where a register ends, and where it begins.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct End {
+    /// Its last line.
+    pub position: Position,
+    /// When that was written.
+    pub time: Timestamp,
+    /// Its first line; those before it were given up when their time had passed.
+    pub kept_from: u64,
 }
 
 /// The hashes of the last lines of a register.

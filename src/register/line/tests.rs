@@ -1,5 +1,7 @@
 //! Lines: their form, their limits, their chain.
 
+use chancery_pki::{CrlNumber, KeyId, Reason, SerialNumber};
+
 use super::*;
 
 fn entry(act: Act) -> Entry {

@@ -9,6 +9,7 @@
 
 mod flows;
 mod lists;
+mod registers;
 mod stage;
 
 use flows::Flow;

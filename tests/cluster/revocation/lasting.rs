@@ -1,16 +1,21 @@
 //! What lasts: a list outlives its authority's re-key and its own object, a store that went back in time, and an operator's death.
 
 use std::fs;
+use std::sync::Arc;
 
-use chancery_pki::Certificate as X509;
+use chancery::lease::Unfenced;
+use chancery::register::{Act, Entry, Register as _, RegisterId, Registers, UNASKED};
+use chancery_pki::{Certificate as X509, RANDOM_OCTETS, SerialNumber};
+use jiff::SignedDuration;
 use k8s_openapi::api::core::v1::ConfigMap;
 use kube::api::{DeleteParams, ListParams, PostParams};
 use kube::{Api, ResourceExt as _};
 use serde_json::json;
 
-use crate::harness::{Ground, OwnOperator, Program, stays, wait_gone};
+use crate::evidence::Ledger;
+use crate::harness::{Ground, OwnOperator, Program, stays, wait_for, wait_gone};
 use crate::stage::{
-    Answer, Consumer, ForeignCa, SOON, Stage, WHILE, Way, authority_of, get, key_id, leaf, merged, number_of, serial, served_list,
+    Answer, Consumer, ForeignCa, SOON, Stage, WHILE, Way, authority_of, get, key_id, leaf, merged, now, number_of, serial, served_list,
 };
 
 #[tokio::test(flavor = "multi_thread")]
@@ -67,6 +72,48 @@ async fn a_list_goes_on_when_its_object_is_gone() {
     // Whoever takes it up again finds it as it was left.
     stage.list("again", served_list("ca", &stage.ground.responder().await.base_url())).await;
     assert_eq!(stage.published("again").await.entries, Some(1));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_too_much_for_an_hour_is_revoked_in_the_next_one_though_the_list_is_gone() {
+    let hour = SignedDuration::from_hours(1);
+    let ground = Ground::prepared().await;
+    let mut own = OwnOperator::start(&ground).await;
+    let stage = Stage::of_own(&ground, &own.ground);
+    let root = stage.authority().await;
+    let one_an_hour = json!({"maxAutomaticRevocations": 1, "grace": "0s"});
+    stage.list("ca", merged(served_list("ca", "http://pki.example.test"), &one_an_hour)).await;
+    stage.published("ca").await;
+    stage.issued("web", merged(leaf("ca", "web"), &json!({"deletionPolicy": "RevokeAndDelete"}))).await;
+    stage.lists().delete("ca", &DeleteParams::default()).await.expect("it is there");
+    wait_gone(&stage.lists(), "ca", SOON).await;
+
+    // The one of this hour, which is nearly over.
+    own.kill().await;
+    let maps: Api<ConfigMap> = own.ground.system_api();
+    let register = RegisterId::Authority(key_id(&root).parse().expect("it is a key's"));
+    let first = now() - hour + SignedDuration::from_secs(30);
+    let other = Entry {
+        serial: Some(SerialNumber::issued(0, [7; RANDOM_OCTETS])),
+        not_after: Some(now() + hour),
+        reason: UNASKED.to_owned(),
+        recorded: Some(first),
+        ..Entry::new(Act::Revoked)
+    };
+    let registers = Registers::new(maps.clone(), Arc::new(Unfenced), Arc::new(now), Arc::new(()));
+    registers.open().await.expect("the registers can be read");
+    registers.append(register, other).await.expect("the register takes it");
+    own.restart().await;
+
+    stage.delete("web").await;
+    let is_revoked = |map: &ConfigMap| {
+        let lines = map.data.as_ref().and_then(|data| data.get("lines")).map_or("", String::as_str);
+        lines.lines().any(|line| line.contains("\"act\":\"revoked\"") && line.contains("\"name\":\"web\""))
+    };
+    wait_for(&maps, &register.name(), "web's certificate revoked", SOON, is_revoked).await;
+    let ledger = Ledger::read(&maps).await;
+    let [revoked] = ledger.acts(Act::Revoked, "web")[..] else { panic!("{:?}", ledger.acts(Act::Revoked, "web")) };
+    assert!(revoked.time >= first + hour, "within the hour of the first: {revoked:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
