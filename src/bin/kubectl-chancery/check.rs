@@ -19,10 +19,14 @@ use tokio::time::{MissedTickBehavior, interval};
 
 use crate::NOT_WELL;
 use crate::access::{OperatorNamespace, Printed, duration, runtime};
+use crate::given::filled;
 use crate::progress::during;
 
 /// How often it is looked again.
 const TURN: Duration = Duration::from_secs(2);
+
+/// What would be right where a namespace is meant that the operator serves.
+const WATCHED: &str = "write a namespace that the operator serves, or leave the flag out for those of its Deployment";
 
 #[derive(Args, Debug)]
 pub(crate) struct Check {
@@ -36,10 +40,10 @@ pub(crate) struct Check {
     #[arg(long)]
     uninstall: bool,
     /// A namespace that the operator serves (repeatable). Unset: those of the flags in its Deployment, else all.
-    #[arg(long, value_name = "NAMESPACE")]
+    #[arg(long, value_name = "NAMESPACE", value_parser = filled(WATCHED))]
     watch_namespace: Vec<String>,
     /// The name of the lease. Unset: that of the flags in the operator's Deployment, else chancery-controller.
-    #[arg(long, value_name = "NAME")]
+    #[arg(long, value_name = "NAME", value_parser = filled("write the name of the lease, or leave the flag out"))]
     lease_name: Option<String>,
     #[command(flatten)]
     printed: Printed,

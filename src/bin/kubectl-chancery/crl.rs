@@ -28,7 +28,12 @@ use clap::Subcommand;
 use kube::Api;
 
 use crate::access::{OperatorNamespace, Printed, duration, namespaced, runtime};
-use crate::{NOT_WELL, input::read, progress::during};
+use crate::{NOT_WELL, given::filled, input::read, progress::during};
+
+/// What would be right where an authority is meant.
+const AUTHORITY: &str = "write a key id or its first digits, or an object as in ClusterIssuer/ca";
+/// What would be right where a certificate is meant.
+const TARGET: &str = "write a serial number, or certificate and then namespace/name";
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Crl {
@@ -57,7 +62,7 @@ pub(crate) enum Crl {
     /// It is written only where the signature is good; else the exit code is 3.
     Fetch {
         /// Whose: a key id or its first digits, ClusterIssuer/name, Issuer/namespace/name, RevocationList/namespace/name; or an http URL.
-        #[arg(value_name = "AUTHORITY|URL")]
+        #[arg(value_name = "AUTHORITY|URL", value_parser = filled(AUTHORITY))]
         from: String,
         /// Which of the authority's lists.
         #[arg(long, value_name = "NUMBER", default_value_t = 0)]
@@ -85,10 +90,10 @@ pub(crate) enum Crl {
     /// The exit code is 3 where the list is overdue, or lacks what the register says.
     Explain {
         /// A serial number; or the word certificate, and then namespace/name.
-        #[arg(value_name = "SERIAL|certificate NAMESPACE/NAME", num_args = 1..=2, required = true)]
+        #[arg(value_name = "SERIAL|certificate NAMESPACE/NAME", num_args = 1..=2, required = true, value_parser = filled(TARGET))]
         target: Vec<String>,
         /// The authority, as for fetch. Unset: every authority that has it on record or on its list.
-        #[arg(long)]
+        #[arg(long, value_parser = filled(AUTHORITY))]
         authority: Option<String>,
         #[command(flatten)]
         printed: Printed,
@@ -255,7 +260,7 @@ async fn explained(target: &[String], authority: Option<&str>, printed: Printed,
             wanted(&one(&certificates, &name).await?).map_err(|why| anyhow::anyhow!("Certificate {namespace}/{name}: {why}"))?
         }
         [text] => Wanted { serial: serial(text).map_err(|why| anyhow::anyhow!("{text:?} is no serial number: {why}"))?, authority: None },
-        _ => bail!("write a serial number, or certificate and then namespace/name"),
+        _ => bail!(TARGET),
     };
     if let Some(authority) = authority {
         asked.authority = Some(published.authority(authority).await?);

@@ -19,6 +19,7 @@ mod check;
 mod completion;
 mod confirm;
 mod crl;
+mod given;
 mod input;
 mod inspect;
 mod list;
@@ -133,9 +134,24 @@ fn main() -> ExitCode {
 
 #[cfg(test)]
 mod tests {
-    use clap::CommandFactory as _;
+    use clap::{Command, CommandFactory as _};
 
     use super::*;
+
+    /// Each command that does something, with the words that lead to it.
+    pub(super) fn commands() -> Vec<(Vec<String>, Command)> {
+        fn below(command: &Command, path: &[String]) -> Vec<(Vec<String>, Command)> {
+            let inner = command.get_subcommands().filter(|inner| !inner.is_hide_set() && inner.get_name() != "help");
+            let found = inner.flat_map(|inner| {
+                let path = [path, &[inner.get_name().to_owned()]].concat();
+                if inner.has_subcommands() { below(inner, &path) } else { vec![(path, inner.clone())] }
+            });
+            found.collect()
+        }
+        let mut whole = Cli::command();
+        whole.build();
+        below(&whole, &[])
+    }
 
     #[test]
     fn the_command_line_holds_together() {

@@ -21,6 +21,7 @@ use chancery::plugin::{
 use clap::{Args, ValueEnum};
 
 use crate::access::{Access, runtime};
+use crate::given::{NAMESPACE, filled};
 use crate::{NOT_WELL, input::read};
 
 #[derive(Args, Debug)]
@@ -32,7 +33,7 @@ pub(crate) struct Migrate {
     #[arg(short = 'R', long, requires = "files")]
     recursive: bool,
     /// The namespace to read. Unset: that of the kubeconfig's context.
-    #[arg(short, long, conflicts_with = "files")]
+    #[arg(short, long, conflicts_with = "files", value_parser = filled(NAMESPACE))]
     namespace: Option<String>,
     /// Reads all namespaces, and the ClusterIssuers.
     #[arg(short = 'A', long, conflicts_with_all = ["files", "namespace"])]

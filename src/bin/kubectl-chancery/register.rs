@@ -32,6 +32,7 @@ use jiff::Timestamp;
 use crate::{
     NOT_WELL,
     access::{OperatorNamespace, Printed, duration, namespaced, runtime},
+    given::{REGISTER, filled},
     input::read,
     progress::progress,
 };
@@ -55,6 +56,7 @@ pub(crate) enum Register {
     /// Prints new lines as they come, until it is ended with Ctrl-C.
     Follow {
         /// The register: common, or a keyID or its first digits. Unset: all.
+        #[arg(value_parser = filled(REGISTER))]
         id: Option<String>,
         /// Begin after this line of each register. Unset: with what is new.
         #[arg(long, value_name = "NUMBER")]
@@ -68,6 +70,7 @@ pub(crate) enum Register {
     /// Writes registers, and the checkpoint of now, as one JSON object a line. The same registers give the same file.
     Export {
         /// The registers: common, or a keyID or its first digits. Unset: all.
+        #[arg(value_parser = filled(REGISTER))]
         ids: Vec<String>,
         /// The file; - for standard output.
         #[arg(short, long, value_name = "FILE", default_value = "-")]
@@ -93,6 +96,7 @@ pub(crate) enum Register {
 #[derive(Args, Debug)]
 pub(crate) struct Show {
     /// The registers: common, or a keyID or its first digits. Unset: all.
+    #[arg(value_parser = filled(REGISTER))]
     ids: Vec<String>,
     /// Only lines of this act, as revoked (repeatable).
     #[arg(long, value_name = "ACT", value_parser = show::act)]
@@ -116,6 +120,7 @@ pub(crate) struct Show {
 #[derive(Args, Debug)]
 pub(crate) struct Verify {
     /// The registers: common, or a keyID or its first digits. Unset: all.
+    #[arg(value_parser = filled(REGISTER))]
     ids: Vec<String>,
     /// All registers, which is so where none is named.
     #[arg(long, conflicts_with = "ids")]
@@ -141,6 +146,7 @@ pub(crate) struct Verify {
 #[derive(Args, Debug)]
 pub(crate) struct Restore {
     /// The registers: common, or a keyID or its first digits. Unset: all that the file has.
+    #[arg(value_parser = filled(REGISTER))]
     ids: Vec<String>,
     /// The export, or a log with the lines; - for standard input.
     #[arg(short, long, value_name = "FILE")]

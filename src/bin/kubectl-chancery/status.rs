@@ -13,11 +13,12 @@ use clap::{Args, ValueEnum};
 
 use crate::NOT_WELL;
 use crate::access::{OneNamespace, Operator, Printed, runtime};
+use crate::given::{NAME, filled};
 
 #[derive(Args, Debug)]
 pub(crate) struct Status {
     /// The object: NAME for a Certificate, KIND NAME or KIND/NAME for others. KIND is certificate, issuer, clusterissuer or list.
-    #[arg(value_name = "[KIND] NAME", required = true, num_args = 1..=2)]
+    #[arg(value_name = "[KIND] NAME", required = true, num_args = 1..=2, value_parser = filled(NAME))]
     object: Vec<String>,
     #[command(flatten)]
     place: OneNamespace,
