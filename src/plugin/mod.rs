@@ -27,6 +27,5 @@ pub mod verify;
 pub mod version;
 pub mod wait;
 
-pub use import::{Import, ImportError, import};
+pub use import::{Import, ImportError, Imported, import};
 pub use migrate::migrate;
-pub use show::show;

@@ -17,8 +17,8 @@ use clap::Args;
 use kube::Client;
 use tokio::time::{MissedTickBehavior, interval};
 
-use crate::NOT_WELL;
 use crate::access::{OperatorNamespace, Printed, duration, runtime};
+use crate::ended;
 use crate::given::filled;
 use crate::progress::during;
 
@@ -78,7 +78,7 @@ impl Check {
             left = left.and_then(|left| left.checked_sub(took));
             let (Some(waiting), Some(_)) = (waiting, left) else {
                 print(&found, self.printed.output)?;
-                return Ok(if found.is_well() { ExitCode::SUCCESS } else { ExitCode::from(NOT_WELL) });
+                return Ok(ended(found.is_well()));
             };
             if told.as_ref() != Some(&waiting) {
                 let _ = writeln!(io::stderr(), "waiting: {waiting}");

@@ -40,6 +40,11 @@ const MISUSED: u8 = 2;
 /// How a command ends that found something not as it should be.
 const NOT_WELL: u8 = 3;
 
+/// How a command ends that looked at something, and found all well or not.
+fn ended(well: bool) -> ExitCode {
+    if well { ExitCode::SUCCESS } else { ExitCode::from(NOT_WELL) }
+}
+
 /// Looks after certificates, authorities and revocation lists of Chancery.
 #[derive(Debug, Parser)]
 #[command(name = "kubectl-chancery", bin_name = "kubectl chancery", version, about)]
@@ -156,5 +161,18 @@ mod tests {
     #[test]
     fn the_command_line_holds_together() {
         Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn every_command_that_shows_something_prints_it_in_the_same_formats() {
+        // What is kept as it is, what other programs read in a form of their own, and what asks a person.
+        let others = ["crl fetch", "register export", "register checkpoint", "register restore", "migrate", "completion"];
+        for (path, command) in commands() {
+            let output = command.get_arguments().find(|argument| argument.get_id() == "output");
+            let formats: Vec<String> =
+                output.iter().flat_map(|output| output.get_possible_values()).map(|value| value.get_name().to_owned()).collect();
+            let same = formats == ["table", "wide", "name", "json", "yaml"];
+            assert_eq!(same, !others.contains(&path.join(" ").as_str()), "{path:?}: {formats:?}");
+        }
     }
 }

@@ -22,7 +22,7 @@ use clap::{Args, ValueEnum};
 
 use crate::access::{Access, runtime};
 use crate::given::{NAMESPACE, filled};
-use crate::{NOT_WELL, input::read};
+use crate::{ended, input::read};
 
 #[derive(Args, Debug)]
 pub(crate) struct Migrate {
@@ -92,7 +92,7 @@ impl Migrate {
         // The report first: whoever pipes the manifests on sees what is applied.
         let _ = io::stderr().write_all(outcome.report().as_bytes());
         output::written(io::stdout().write_all(outcome.manifests(format).as_bytes()))?;
-        Ok(if outcome.refuses() { ExitCode::from(NOT_WELL) } else { ExitCode::SUCCESS })
+        Ok(ended(!outcome.refuses()))
     }
 }
 

@@ -15,7 +15,7 @@ use clap::Args;
 
 use crate::access::{OneNamespace, Operator, Printed, duration, runtime};
 use crate::source::{Source, open};
-use crate::{NOT_WELL, given::filled, input::read};
+use crate::{ended, given::filled, input::read};
 
 #[derive(Args, Debug)]
 pub(crate) struct Ocsp {
@@ -79,6 +79,6 @@ impl Ocsp {
         }
         let explained = explain(&asked, leaf, issuer, &answer, &from, SystemClock.now());
         print(&explained, self.printed.output)?;
-        Ok(if explained.is_well() { ExitCode::SUCCESS } else { ExitCode::from(NOT_WELL) })
+        Ok(ended(explained.is_well()))
     }
 }

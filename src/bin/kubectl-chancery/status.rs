@@ -11,8 +11,8 @@ use chancery::{
 };
 use clap::{Args, ValueEnum};
 
-use crate::NOT_WELL;
 use crate::access::{OneNamespace, Operator, Printed, runtime};
+use crate::ended;
 use crate::given::{NAME, filled};
 
 #[derive(Args, Debug)]
@@ -85,7 +85,7 @@ impl Status {
 
     fn show(&self, report: &impl Report, well: bool) -> anyhow::Result<ExitCode> {
         output::print(report, self.printed.output)?;
-        Ok(if well { ExitCode::SUCCESS } else { ExitCode::from(NOT_WELL) })
+        Ok(ended(well))
     }
 }
 
