@@ -20,6 +20,7 @@ pub mod read;
 pub mod register;
 pub mod renew;
 pub mod revoke;
+pub mod said;
 pub mod show;
 pub mod span;
 pub mod status;

@@ -5,7 +5,7 @@ use std::{path::PathBuf, time::Duration};
 use anyhow::Context as _;
 use chancery::{
     api::{GoDuration, names},
-    plugin::{output::Format, read},
+    plugin::{change::DryRun, output::Format, read},
 };
 use clap::Args;
 use kube::{
@@ -163,6 +163,16 @@ pub(crate) struct Printed {
     /// How it is printed.
     #[arg(short, long, value_name = "FORMAT", default_value = "table", global = true)]
     pub(crate) output: Format,
+}
+
+/// For commands that change something: whether they do, and how they print what was done.
+#[derive(Args, Clone, Copy, Debug)]
+pub(crate) struct Change {
+    /// Changes nothing: client shows what would be done, server has the API server check it.
+    #[arg(long, value_name = "WHERE", default_value = "none", default_missing_value = "client", num_args = 0..=1, require_equals = true)]
+    pub(crate) dry_run: DryRun,
+    #[command(flatten)]
+    pub(crate) printed: Printed,
 }
 
 /// For commands about what lies in the operator's namespace only: lists and registers.

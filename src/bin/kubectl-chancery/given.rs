@@ -17,7 +17,7 @@ pub(crate) const FIELDS: &str = "an empty selector chooses everything: write fie
 
 /// Takes any word but an empty one; `right` says what would be right.
 pub(crate) fn filled(right: &'static str) -> impl Fn(&str) -> Result<String, String> + Clone + Send + Sync + 'static {
-    move |text| if text.trim().is_empty() { Err(format!("it is empty: {right}")) } else { Ok(text.to_owned()) }
+    move |text: &str| if text.trim().is_empty() { Err(format!("it is empty: {right}")) } else { Ok(text.to_owned()) }
 }
 
 #[cfg(test)]
