@@ -1,5 +1,6 @@
 //! The registers as audit: what was refused, the log, checkpoints that openssl believes, and a store that went back in time.
 
+mod refusals;
 mod restore;
 
 use std::fs;
