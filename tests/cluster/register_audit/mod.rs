@@ -2,6 +2,7 @@
 
 mod refusals;
 mod restore;
+mod several;
 
 use std::fs;
 
