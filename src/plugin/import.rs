@@ -3,7 +3,11 @@
 //! The list is looked at here, so that a mistake is told at once; what counts is that the controller looks at it again. It is handed
 //! over as a ConfigMap in the operator's namespace, which the controller takes away when all of it is on record.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::{
+    collections::BTreeMap,
+    io::{self, Write},
+    time::Duration,
+};
 
 use chancery_pki::{Certificate, Crl, KeyId};
 use k8s_openapi::{ByteString, api::core::v1::ConfigMap};
@@ -12,9 +16,14 @@ use kube::{
     api::{DeleteParams, ListParams, ObjectMeta, PostParams, Preconditions},
 };
 use kube_runtime::wait::{self, await_condition};
+use serde::Serialize;
 use thiserror::Error;
 
-use super::show::has_signed;
+use super::{
+    output::{Report, plain},
+    register,
+    show::has_signed,
+};
 use crate::{
     api::{RevocationList, names},
     lists::{self, Part},
@@ -36,11 +45,36 @@ pub struct Import<'a> {
     pub limit: Duration,
 }
 
-/// Hands a list over and waits until it is on record; returns the certificate of the authority that signed it.
+/// A list that is on record.
+#[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Imported {
+    /// The key id of the authority in whose register it is.
+    pub authority: String,
+    /// The authority's name.
+    pub issuer: String,
+    /// The list's number, where it has one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub number: Option<String>,
+    /// How many entries it has: all of them are on record.
+    pub entries: usize,
+}
+
+impl Report for Imported {
+    fn text(&self, _wide: bool, out: &mut dyn Write) -> io::Result<()> {
+        writeln!(out, "{} entries are on record for {} (authority {})", self.entries, plain(&self.issuer), self.authority)
+    }
+
+    fn names(&self) -> Vec<String> {
+        vec![register::list::object(&self.authority)]
+    }
+}
+
+/// Hands a list over and waits until it is on record.
 ///
 /// # Errors
 /// When the list is none of a published authority, the cluster cannot be asked or written to, the controller refuses it, or takes too long.
-pub async fn import(client: &Client, import: Import<'_>) -> Result<Certificate, ImportError> {
+pub async fn import(client: &Client, import: Import<'_>) -> Result<Imported, ImportError> {
     if import.list.delta_base().is_some() {
         return Err(ImportError::Delta);
     }
@@ -56,7 +90,12 @@ pub async fn import(client: &Client, import: Import<'_>) -> Result<Certificate, 
     let created = maps.create(&PostParams::default(), &handed_over(import.list, &authority.key_id())).await;
     let created = created.map_err(|source| ImportError::Cluster { doing: format!("ConfigMap in {}", import.namespace), source })?;
     wait_for(&maps, &created, import.limit).await?;
-    Ok(authority)
+    Ok(Imported {
+        authority: authority.key_id().to_string(),
+        issuer: authority.subject().to_string(),
+        number: import.list.number().map(|number| number.to_string()),
+        entries: import.list.len(),
+    })
 }
 
 /// The authority of a RevocationList, if it has signed the list.

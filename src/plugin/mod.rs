@@ -20,6 +20,7 @@ pub mod read;
 pub mod register;
 pub mod renew;
 pub mod revoke;
+pub mod said;
 pub mod show;
 pub mod span;
 pub mod status;
@@ -27,6 +28,5 @@ pub mod verify;
 pub mod version;
 pub mod wait;
 
-pub use import::{Import, ImportError, import};
+pub use import::{Import, ImportError, Imported, import};
 pub use migrate::migrate;
-pub use show::show;

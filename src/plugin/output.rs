@@ -3,7 +3,7 @@
 //! Colour only where the stream is a terminal (`NO_COLOR` and the like are obeyed). Whatever comes from a cluster or a file is printed
 //! without control characters: a terminal does what these say, and anyone may have written them.
 
-use std::io::{self, Write};
+use std::io::{self, BufWriter, Write};
 
 use anstream::AutoStream;
 use anyhow::Context as _;
@@ -47,7 +47,7 @@ pub trait Report: Serialize {
 /// # Errors
 /// Where standard output cannot be written; that nobody reads on (`| head`) is none.
 pub fn print(report: &impl Report, format: Format) -> anyhow::Result<()> {
-    let mut out = AutoStream::auto(io::stdout().lock());
+    let mut out = BufWriter::new(AutoStream::auto(io::stdout().lock()));
     written(render(report, format, &mut out).and_then(|()| out.flush()))
 }
 

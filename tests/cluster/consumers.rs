@@ -129,12 +129,7 @@ async fn the_responder_knows_no_authority_and_no_serial_but_those_of_the_registe
     let consumer = Consumer::of(&stage.content("web").await);
     consumer.answers(Way::Post, &Answer::Good).await;
     let url = consumer.leaf().ocsp_servers()[0].clone();
-    // Signed with the very key of the authority, and by nobody who keeps a register.
-    let content = stage.content("ca").await;
-    let authority = crate::stage::ForeignCa { certificate: content.leaf().to_pem(), key: content.key_text.clone() };
-    let (certificate, key) = authority.sign("nobody.example.com");
-    let planted = json!({"tls.crt": certificate, "tls.key": key, "ca.crt": content.leaf().to_pem()});
-    let planted = Consumer::of(&Content::of(&stage.put_secret("nobody", "kubernetes.io/tls", json!({}), planted).await));
+    let planted = Consumer::of(&stage.plant_unrecorded().await);
     for way in Way::ALL {
         assert_eq!(planted.ask_at(&url, way).await, Answer::Unknown, "{way:?}");
     }

@@ -77,6 +77,9 @@ mod leaders;
 mod rival_writer;
 
 #[cfg(test)]
+mod starting;
+
+#[cfg(test)]
 mod stopping;
 
 #[cfg(test)]

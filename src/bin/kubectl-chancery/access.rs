@@ -5,7 +5,7 @@ use std::{path::PathBuf, time::Duration};
 use anyhow::Context as _;
 use chancery::{
     api::{GoDuration, names},
-    plugin::{output::Format, read},
+    plugin::{change::DryRun, output::Format, read},
 };
 use clap::Args;
 use kube::{
@@ -17,6 +17,8 @@ use kube::{
 use serde::de::DeserializeOwned;
 use thiserror::Error;
 
+use crate::given::{LABELS, NAME, NAMESPACE, OPERATOR_NAMESPACE, filled};
+
 /// Which cluster.
 #[derive(Args, Debug)]
 pub(crate) struct Access {
@@ -24,7 +26,7 @@ pub(crate) struct Access {
     #[arg(long, value_name = "FILE", global = true)]
     kubeconfig: Option<PathBuf>,
     /// The kubeconfig's context to use.
-    #[arg(long, global = true)]
+    #[arg(long, global = true, value_parser = filled("write a context of the kubeconfig, or leave the flag out for the current one"))]
     context: Option<String>,
 }
 
@@ -44,7 +46,7 @@ impl Access {
 #[derive(Args, Debug)]
 pub(crate) struct OneNamespace {
     /// The object's namespace. Unset: that of the kubeconfig's context.
-    #[arg(short, long, global = true)]
+    #[arg(short, long, global = true, value_parser = filled(NAMESPACE))]
     namespace: Option<String>,
     #[command(flatten)]
     pub(crate) access: Access,
@@ -61,13 +63,13 @@ impl OneNamespace {
 #[derive(Args, Debug)]
 pub(crate) struct Extent {
     /// The objects' namespace. Unset: that of the kubeconfig's context.
-    #[arg(short, long, conflicts_with = "all_namespaces")]
+    #[arg(short, long, conflicts_with = "all_namespaces", value_parser = filled(NAMESPACE))]
     namespace: Option<String>,
     /// The objects of all namespaces.
     #[arg(short = 'A', long)]
     pub(crate) all_namespaces: bool,
     /// The objects with these labels, as kubectl selects: app=web,tier!=test
-    #[arg(short = 'l', long, value_name = "LABELS", value_parser = labels)]
+    #[arg(short = 'l', long, value_name = "LABELS", value_parser = filled(LABELS))]
     selector: Option<String>,
     #[command(flatten)]
     pub(crate) access: Access,
@@ -103,7 +105,7 @@ impl Extent {
 #[derive(Args, Debug)]
 pub(crate) struct Chosen {
     /// The objects' names.
-    #[arg(value_name = "NAME", conflicts_with_all = ["selector", "all", "all_namespaces"])]
+    #[arg(value_name = "NAME", value_parser = filled(NAME), conflicts_with_all = ["selector", "all", "all_namespaces"])]
     names: Vec<String>,
     /// All objects of the namespace, or with -A of all namespaces.
     #[arg(long, conflicts_with = "selector")]
@@ -151,7 +153,7 @@ impl Chosen {
 #[derive(Args, Debug)]
 pub(crate) struct Operator {
     /// The operator's namespace.
-    #[arg(long, value_name = "NAMESPACE", env = "CHANCERY_NAMESPACE", default_value = names::DEFAULT_NAMESPACE, global = true)]
+    #[arg(long, value_name = "NAMESPACE", env = "CHANCERY_NAMESPACE", default_value = names::DEFAULT_NAMESPACE, global = true, value_parser = filled(OPERATOR_NAMESPACE))]
     pub(crate) operator_namespace: String,
 }
 
@@ -163,11 +165,21 @@ pub(crate) struct Printed {
     pub(crate) output: Format,
 }
 
+/// For commands that change something: whether they do, and how they print what was done.
+#[derive(Args, Clone, Copy, Debug)]
+pub(crate) struct Change {
+    /// Changes nothing: client shows what would be done, server has the API server check it.
+    #[arg(long, value_name = "WHERE", default_value = "none", default_missing_value = "client", num_args = 0..=1, require_equals = true)]
+    pub(crate) dry_run: DryRun,
+    #[command(flatten)]
+    pub(crate) printed: Printed,
+}
+
 /// For commands about what lies in the operator's namespace only: lists and registers.
 #[derive(Args, Debug)]
 pub(crate) struct OperatorNamespace {
     /// The operator's namespace.
-    #[arg(short, long, alias = "operator-namespace", env = "CHANCERY_NAMESPACE", default_value = names::DEFAULT_NAMESPACE)]
+    #[arg(short, long, alias = "operator-namespace", env = "CHANCERY_NAMESPACE", default_value = names::DEFAULT_NAMESPACE, value_parser = filled(OPERATOR_NAMESPACE))]
     pub(crate) namespace: String,
     #[command(flatten)]
     pub(crate) access: Access,
@@ -191,14 +203,6 @@ pub(crate) fn duration(text: &str) -> Result<Duration, String> {
     Duration::try_from(duration.get()).map_err(|error| error.to_string())
 }
 
-/// A selector. An empty one, as of a shell's variable that is not set, would choose everything.
-fn labels(text: &str) -> Result<String, String> {
-    if text.trim().is_empty() {
-        return Err("an empty selector chooses everything: write labels as in app=web, or leave the flag out".to_owned());
-    }
-    Ok(text.to_owned())
-}
-
 /// A flag's value as in `chancery-system/sample`.
 pub(crate) fn namespaced(text: &str) -> Result<(String, String), String> {
     match text.split_once('/') {
@@ -212,14 +216,6 @@ pub(crate) fn namespaced(text: &str) -> Result<(String, String), String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_selector_that_chooses_everything_is_refused() {
-        assert_eq!(labels("app=web"), Ok("app=web".to_owned()));
-        for blank in ["", " ", "\t\n"] {
-            assert!(labels(blank).unwrap_err().contains("chooses everything"), "{blank:?}");
-        }
-    }
 
     #[test]
     fn a_list_is_named_by_namespace_and_name() {

@@ -17,12 +17,16 @@ use clap::Args;
 use kube::Client;
 use tokio::time::{MissedTickBehavior, interval};
 
-use crate::NOT_WELL;
 use crate::access::{OperatorNamespace, Printed, duration, runtime};
+use crate::ended;
+use crate::given::filled;
 use crate::progress::during;
 
 /// How often it is looked again.
 const TURN: Duration = Duration::from_secs(2);
+
+/// What would be right where a namespace is meant that the operator serves.
+const WATCHED: &str = "write a namespace that the operator serves, or leave the flag out for those of its Deployment";
 
 #[derive(Args, Debug)]
 pub(crate) struct Check {
@@ -36,10 +40,10 @@ pub(crate) struct Check {
     #[arg(long)]
     uninstall: bool,
     /// A namespace that the operator serves (repeatable). Unset: those of the flags in its Deployment, else all.
-    #[arg(long, value_name = "NAMESPACE")]
+    #[arg(long, value_name = "NAMESPACE", value_parser = filled(WATCHED))]
     watch_namespace: Vec<String>,
     /// The name of the lease. Unset: that of the flags in the operator's Deployment, else chancery-controller.
-    #[arg(long, value_name = "NAME")]
+    #[arg(long, value_name = "NAME", value_parser = filled("write the name of the lease, or leave the flag out"))]
     lease_name: Option<String>,
     #[command(flatten)]
     printed: Printed,
@@ -74,7 +78,7 @@ impl Check {
             left = left.and_then(|left| left.checked_sub(took));
             let (Some(waiting), Some(_)) = (waiting, left) else {
                 print(&found, self.printed.output)?;
-                return Ok(if found.is_well() { ExitCode::SUCCESS } else { ExitCode::from(NOT_WELL) });
+                return Ok(ended(found.is_well()));
             };
             if told.as_ref() != Some(&waiting) {
                 let _ = writeln!(io::stderr(), "waiting: {waiting}");

@@ -1,7 +1,7 @@
 //! `kubectl chancery crl`: revocation lists.
 
 use std::{
-    io::{self, BufWriter, Write as _},
+    io::{self, Write as _},
     path::{Path, PathBuf},
     process::ExitCode,
     time::Duration,
@@ -20,7 +20,7 @@ use chancery::{
         output::{self, print},
         published::Published,
         read::one,
-        show::has_signed,
+        show::{ShownList, has_signed},
     },
 };
 use chancery_pki::{Certificate, KeyId, SerialNumber};
@@ -28,17 +28,26 @@ use clap::Subcommand;
 use kube::Api;
 
 use crate::access::{OperatorNamespace, Printed, duration, namespaced, runtime};
-use crate::{NOT_WELL, input::read, progress::during};
+use crate::{ended, given::filled, input::read, progress::during};
+
+/// What would be right where an authority is meant.
+const AUTHORITY: &str = "write a key id or its first digits, or an object as in ClusterIssuer/ca";
+/// What would be right where a certificate is meant.
+const TARGET: &str = "write a serial number, or certificate and then namespace/name";
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Crl {
     /// Prints what a list says. The cluster is not asked.
+    ///
+    /// With -o name it is the serial numbers of the revoked certificates; -o wide is the same as -o table.
     Show {
         /// The list, DER or PEM; - for standard input.
         file: PathBuf,
         /// Certificates (PEM) of those who may have signed it: the exit code is 3 where none of them did.
         #[arg(long, value_name = "FILE")]
         ca: Option<PathBuf>,
+        #[command(flatten)]
+        printed: Printed,
     },
     /// Lists what is published: authorities, numbers, ages, entries.
     ///
@@ -54,10 +63,10 @@ pub(crate) enum Crl {
     },
     /// Fetches a list, from the cluster or from a URL, and verifies who signed it.
     ///
-    /// It is written only where the signature is good; else the exit code is 3.
+    /// It is written only where the signature is good; else the exit code is 3. `crl show` reads what it writes.
     Fetch {
         /// Whose: a key id or its first digits, ClusterIssuer/name, Issuer/namespace/name, RevocationList/namespace/name; or an http URL.
-        #[arg(value_name = "AUTHORITY|URL")]
+        #[arg(value_name = "AUTHORITY|URL", value_parser = filled(AUTHORITY))]
         from: String,
         /// Which of the authority's lists.
         #[arg(long, value_name = "NUMBER", default_value_t = 0)]
@@ -85,10 +94,10 @@ pub(crate) enum Crl {
     /// The exit code is 3 where the list is overdue, or lacks what the register says.
     Explain {
         /// A serial number; or the word certificate, and then namespace/name.
-        #[arg(value_name = "SERIAL|certificate NAMESPACE/NAME", num_args = 1..=2, required = true)]
+        #[arg(value_name = "SERIAL|certificate NAMESPACE/NAME", num_args = 1..=2, required = true, value_parser = filled(TARGET))]
         target: Vec<String>,
         /// The authority, as for fetch. Unset: every authority that has it on record or on its list.
-        #[arg(long)]
+        #[arg(long, value_parser = filled(AUTHORITY))]
         authority: Option<String>,
         #[command(flatten)]
         printed: Printed,
@@ -96,6 +105,8 @@ pub(crate) enum Crl {
         cluster: OperatorNamespace,
     },
     /// Takes a signed list into the register of the authority that signed it: all that is on it is revoked here too.
+    ///
+    /// With -o name it is the register's ConfigMap.
     Import {
         /// The list, DER or PEM; - for standard input.
         file: PathBuf,
@@ -106,6 +117,8 @@ pub(crate) enum Crl {
         #[arg(long, default_value = "1m", value_parser = duration)]
         timeout: Duration,
         #[command(flatten)]
+        printed: Printed,
+        #[command(flatten)]
         cluster: OperatorNamespace,
     },
 }
@@ -113,7 +126,7 @@ pub(crate) enum Crl {
 impl Crl {
     pub(crate) fn run(self) -> anyhow::Result<ExitCode> {
         match self {
-            Self::Show { file, ca } => show(&file, ca.as_deref()),
+            Self::Show { file, ca, printed } => show(&file, ca.as_deref(), printed),
             Self::List { verify, printed, cluster } => runtime()?.block_on(all(verify, printed, &cluster)),
             Self::Fetch { from, shard, delta, ca, keep, der, timeout, cluster } => {
                 let kind = if delta { Kind::Delta } else { Kind::Full };
@@ -127,42 +140,41 @@ impl Crl {
             Self::Explain { target, authority, printed, cluster } => {
                 runtime()?.block_on(explained(&target, authority.as_deref(), printed, &cluster))
             }
-            Self::Import { file, list, timeout, cluster } => import(&file, list.as_ref(), timeout, &cluster),
+            Self::Import { file, list, timeout, printed, cluster } => import(&file, list.as_ref(), timeout, printed, &cluster),
         }
     }
 }
 
-fn show(file: &Path, ca: Option<&Path>) -> anyhow::Result<ExitCode> {
+fn show(file: &Path, ca: Option<&Path>, printed: Printed) -> anyhow::Result<ExitCode> {
     let list = list(file)?;
     let signers = match ca {
-        Some(path) => Certificate::bundle_from_pem(&read(path)?).with_context(|| path.display().to_string())?,
-        None => Vec::new(),
+        Some(path) => Some(Certificate::bundle_from_pem(&read(path)?).with_context(|| path.display().to_string())?),
+        None => None,
     };
-    let mut out = BufWriter::new(io::stdout().lock());
-    output::written(plugin::show(&list, &signers, &mut out).and_then(|()| out.flush()))?;
-    Ok(ended(ca.is_none() || signers.iter().any(|signer| has_signed(&list, signer))))
+    let shown = ShownList::new(&list, signers.as_deref());
+    print(&shown, printed.output)?;
+    Ok(ended(shown.is_well()))
 }
 
-fn import(file: &Path, into: Option<&(String, String)>, limit: Duration, cluster: &OperatorNamespace) -> anyhow::Result<ExitCode> {
+fn import(
+    file: &Path,
+    into: Option<&(String, String)>,
+    limit: Duration,
+    printed: Printed,
+    cluster: &OperatorNamespace,
+) -> anyhow::Result<ExitCode> {
     let list = list(file)?;
     runtime()?.block_on(async {
         let client = cluster.access.client().await?;
         let into = into.map(|(namespace, name)| (namespace.as_str(), name.as_str()));
-        let authority = plugin::import(&client, Import { list: &list, namespace: &cluster.namespace, into, limit }).await?;
-        let entries = list.len();
-        let done = writeln!(io::stdout(), "{entries} entries are on record for {} (authority {})", authority.subject(), authority.key_id());
-        output::written(done)?;
+        let imported = plugin::import(&client, Import { list: &list, namespace: &cluster.namespace, into, limit }).await?;
+        print(&imported, printed.output)?;
         Ok(ExitCode::SUCCESS)
     })
 }
 
 fn list(file: &Path) -> anyhow::Result<chancery_pki::Crl> {
     chancery_pki::Crl::from_pem_or_der(&read(file)?).with_context(|| file.display().to_string())
-}
-
-/// How a command ends that found all well, or not.
-fn ended(well: bool) -> ExitCode {
-    if well { ExitCode::SUCCESS } else { ExitCode::from(NOT_WELL) }
 }
 
 async fn published(cluster: &OperatorNamespace) -> anyhow::Result<Published> {
@@ -243,7 +255,7 @@ async fn fetch_url(url: &str, ca: Option<&Path>, limit: Duration, keep: &Keep, c
     }
     let issuer = output::plain(&list.issuer().to_string());
     let _ = writeln!(io::stderr(), "{url}: the list of {issuer} is signed by none of the {} certificates that may sign it", signers.len());
-    Ok(ExitCode::from(NOT_WELL))
+    Ok(ended(false))
 }
 
 async fn explained(target: &[String], authority: Option<&str>, printed: Printed, cluster: &OperatorNamespace) -> anyhow::Result<ExitCode> {
@@ -255,7 +267,7 @@ async fn explained(target: &[String], authority: Option<&str>, printed: Printed,
             wanted(&one(&certificates, &name).await?).map_err(|why| anyhow::anyhow!("Certificate {namespace}/{name}: {why}"))?
         }
         [text] => Wanted { serial: serial(text).map_err(|why| anyhow::anyhow!("{text:?} is no serial number: {why}"))?, authority: None },
-        _ => bail!("write a serial number, or certificate and then namespace/name"),
+        _ => bail!(TARGET),
     };
     if let Some(authority) = authority {
         asked.authority = Some(published.authority(authority).await?);

@@ -8,8 +8,8 @@ use chancery::{
 };
 use clap::Args;
 
-use crate::NOT_WELL;
 use crate::access::{OneNamespace, Printed, runtime};
+use crate::ended;
 use crate::source::Source;
 
 #[derive(Args, Debug)]
@@ -27,6 +27,6 @@ impl Inspect {
         let material = runtime()?.block_on(self.source.material(&self.place))?;
         let found = inspect(&material, SystemClock.now());
         print(&found, self.printed.output)?;
-        Ok(if found.is_well() { ExitCode::SUCCESS } else { ExitCode::from(NOT_WELL) })
+        Ok(ended(found.is_well()))
     }
 }

@@ -19,6 +19,7 @@ use jiff::SignedDuration;
 use kube::{Api, Client, api::ListParams};
 
 use crate::access::{Extent, Printed, runtime};
+use crate::given::{FIELDS, filled};
 
 #[derive(Args, Debug)]
 pub(crate) struct List {
@@ -28,10 +29,10 @@ pub(crate) struct List {
     #[command(flatten)]
     extent: Extent,
     /// Selects by fields that the API server knows: metadata.name, and of Certificates spec.issuerRef.name, .kind and .group.
-    #[arg(long, value_name = "FIELDS")]
+    #[arg(long, value_name = "FIELDS", value_parser = filled(FIELDS))]
     field_selector: Option<String>,
     /// Only what this issuer signs.
-    #[arg(long, value_name = "[KIND/]NAME")]
+    #[arg(long, value_name = "[KIND/]NAME", value_parser = filled("write an issuer as in ca or ClusterIssuer/ca, or leave the flag out"))]
     issuer: Option<String>,
     /// Only what is so; of several, any suffices.
     #[arg(long, value_name = "STATE", value_delimiter = ',')]

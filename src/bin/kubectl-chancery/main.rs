@@ -19,6 +19,7 @@ mod check;
 mod completion;
 mod confirm;
 mod crl;
+mod given;
 mod input;
 mod inspect;
 mod list;
@@ -38,6 +39,11 @@ const MISUSED: u8 = 2;
 
 /// How a command ends that found something not as it should be.
 const NOT_WELL: u8 = 3;
+
+/// How a command ends that looked at something, and found all well or not.
+fn ended(well: bool) -> ExitCode {
+    if well { ExitCode::SUCCESS } else { ExitCode::from(NOT_WELL) }
+}
 
 /// Looks after certificates, authorities and revocation lists of Chancery.
 #[derive(Debug, Parser)]
@@ -133,12 +139,40 @@ fn main() -> ExitCode {
 
 #[cfg(test)]
 mod tests {
-    use clap::CommandFactory as _;
+    use clap::{Command, CommandFactory as _};
 
     use super::*;
+
+    /// Each command that does something, with the words that lead to it.
+    pub(super) fn commands() -> Vec<(Vec<String>, Command)> {
+        fn below(command: &Command, path: &[String]) -> Vec<(Vec<String>, Command)> {
+            let inner = command.get_subcommands().filter(|inner| !inner.is_hide_set() && inner.get_name() != "help");
+            let found = inner.flat_map(|inner| {
+                let path = [path, &[inner.get_name().to_owned()]].concat();
+                if inner.has_subcommands() { below(inner, &path) } else { vec![(path, inner.clone())] }
+            });
+            found.collect()
+        }
+        let mut whole = Cli::command();
+        whole.build();
+        below(&whole, &[])
+    }
 
     #[test]
     fn the_command_line_holds_together() {
         Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn every_command_that_shows_something_prints_it_in_the_same_formats() {
+        // What is kept as it is, what other programs read in a form of their own, and what asks a person.
+        let others = ["crl fetch", "register export", "register checkpoint", "register restore", "migrate", "completion"];
+        for (path, command) in commands() {
+            let output = command.get_arguments().find(|argument| argument.get_id() == "output");
+            let formats: Vec<String> =
+                output.iter().flat_map(|output| output.get_possible_values()).map(|value| value.get_name().to_owned()).collect();
+            let same = formats == ["table", "wide", "name", "json", "yaml"];
+            assert_eq!(same, !others.contains(&path.join(" ").as_str()), "{path:?}: {formats:?}");
+        }
     }
 }

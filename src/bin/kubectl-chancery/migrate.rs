@@ -21,7 +21,8 @@ use chancery::plugin::{
 use clap::{Args, ValueEnum};
 
 use crate::access::{Access, runtime};
-use crate::{NOT_WELL, input::read};
+use crate::given::{NAMESPACE, filled};
+use crate::{ended, input::read};
 
 #[derive(Args, Debug)]
 pub(crate) struct Migrate {
@@ -32,7 +33,7 @@ pub(crate) struct Migrate {
     #[arg(short = 'R', long, requires = "files")]
     recursive: bool,
     /// The namespace to read. Unset: that of the kubeconfig's context.
-    #[arg(short, long, conflicts_with = "files")]
+    #[arg(short, long, conflicts_with = "files", value_parser = filled(NAMESPACE))]
     namespace: Option<String>,
     /// Reads all namespaces, and the ClusterIssuers.
     #[arg(short = 'A', long, conflicts_with_all = ["files", "namespace"])]
@@ -91,7 +92,7 @@ impl Migrate {
         // The report first: whoever pipes the manifests on sees what is applied.
         let _ = io::stderr().write_all(outcome.report().as_bytes());
         output::written(io::stdout().write_all(outcome.manifests(format).as_bytes()))?;
-        Ok(if outcome.refuses() { ExitCode::from(NOT_WELL) } else { ExitCode::SUCCESS })
+        Ok(ended(!outcome.refuses()))
     }
 }
 

@@ -15,7 +15,7 @@ use clap::Args;
 
 use crate::access::{OneNamespace, Operator, Printed, duration, runtime};
 use crate::source::{Source, open};
-use crate::{NOT_WELL, input::read};
+use crate::{ended, given::filled, input::read};
 
 #[derive(Args, Debug)]
 pub(crate) struct Ocsp {
@@ -25,7 +25,7 @@ pub(crate) struct Ocsp {
     #[arg(long, value_name = "FILE", global = true)]
     issuer: Option<PathBuf>,
     /// The responder. Unset: the one that the certificate names, else the Service of the responder, through the API server.
-    #[arg(long, global = true)]
+    #[arg(long, global = true, value_parser = filled("write a URL as in http://ocsp.example.com, or leave the flag out"))]
     url: Option<String>,
     /// Asks by GET instead of POST.
     #[arg(long, global = true)]
@@ -42,7 +42,7 @@ pub(crate) struct Ocsp {
     #[command(flatten)]
     operator: Operator,
     /// The responder's Service.
-    #[arg(long, value_name = "NAME", default_value = "chancery-responder", global = true)]
+    #[arg(long, value_name = "NAME", default_value = "chancery-responder", global = true, value_parser = filled("write the name of a Service, or leave the flag out"))]
     service: String,
     #[command(flatten)]
     printed: Printed,
@@ -79,6 +79,6 @@ impl Ocsp {
         }
         let explained = explain(&asked, leaf, issuer, &answer, &from, SystemClock.now());
         print(&explained, self.printed.output)?;
-        Ok(if explained.is_well() { ExitCode::SUCCESS } else { ExitCode::from(NOT_WELL) })
+        Ok(ended(explained.is_well()))
     }
 }

@@ -10,14 +10,13 @@ use chancery::{
     api::Certificate,
     cluster::{Clock as _, SystemClock},
     plugin::{
-        change::DryRun,
         output,
         renew::{Ask, Renewal, renew},
     },
 };
 use clap::Args;
 
-use crate::access::{Chosen, Printed, duration, runtime};
+use crate::access::{Change, Chosen, duration, runtime};
 
 #[derive(Args, Debug)]
 pub(crate) struct Renew {
@@ -29,11 +28,8 @@ pub(crate) struct Renew {
     /// How long each may take.
     #[arg(long, default_value = "2m", value_parser = duration, requires = "wait")]
     timeout: Duration,
-    /// Changes nothing: client shows what would be done, server has the API server check it.
-    #[arg(long, value_name = "WHERE", default_value = "none", default_missing_value = "client", num_args = 0..=1, require_equals = true)]
-    dry_run: DryRun,
     #[command(flatten)]
-    printed: Printed,
+    change: Change,
 }
 
 impl Renew {
@@ -41,7 +37,7 @@ impl Renew {
         runtime()?.block_on(async {
             let client = self.chosen.extent.access.client().await?;
             let certificates: Vec<Certificate> = self.chosen.objects(&client).await?;
-            let ask = Ask { dry_run: self.dry_run, wait: self.wait.then_some(self.timeout), now: SystemClock.now() };
+            let ask = Ask { dry_run: self.change.dry_run, wait: self.wait.then_some(self.timeout), now: SystemClock.now() };
             let all = certificates.len();
             let progress = io::stderr().is_terminal();
             if progress && self.wait {
@@ -54,7 +50,7 @@ impl Renew {
                 }
             };
             let done = renew(&client, &certificates, ask, told).await;
-            output::print(&done, self.printed.output)?;
+            output::print(&done, self.change.printed.output)?;
             Ok(if done.failed() { ExitCode::FAILURE } else { ExitCode::SUCCESS })
         })
     }

@@ -9,6 +9,7 @@ use chancery::{
     cluster::{Clock as _, SystemClock},
     plugin::{
         change::DryRun,
+        ocsp::serial,
         output, read,
         revoke::{
             self, Terms, Victim, Wish,
@@ -21,7 +22,7 @@ use clap::Args;
 use jiff::Timestamp;
 use kube::{Api, Client};
 
-use crate::access::{Chosen, Misuse, Operator, Printed, duration, namespaced, runtime};
+use crate::access::{Change, Chosen, Misuse, Operator, duration, namespaced, runtime};
 use crate::{NOT_WELL, confirm::confirm, progress::during};
 
 #[derive(Args, Debug)]
@@ -62,13 +63,10 @@ pub(crate) struct Revoke {
     /// How long that may take.
     #[arg(long, default_value = "2m", value_parser = duration, requires = "wait")]
     timeout: Duration,
-    /// Changes nothing: client shows what would be done, server has the API server check it.
-    #[arg(long, value_name = "WHERE", default_value = "none", default_missing_value = "client", num_args = 0..=1, require_equals = true)]
-    dry_run: DryRun,
     #[command(flatten)]
     operator: Operator,
     #[command(flatten)]
-    printed: Printed,
+    change: Change,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -92,10 +90,6 @@ fn reason(text: &str) -> Result<Reason, String> {
 
 fn words(reasons: &[Reason]) -> String {
     reasons.iter().map(|reason| reason.as_str()).collect::<Vec<_>>().join(", ")
-}
-
-fn serial(text: &str) -> Result<SerialNumber, String> {
-    text.replace(':', "").parse().map_err(|error| format!("{error}"))
 }
 
 impl Revoke {
@@ -122,7 +116,7 @@ impl Revoke {
     }
 
     fn terms(&self) -> Terms {
-        Terms { dry_run: self.dry_run, wait: self.wait.then_some(self.timeout) }
+        Terms { dry_run: self.change.dry_run, wait: self.wait.then_some(self.timeout) }
     }
 
     /// What goes on while it is waited for.
@@ -143,7 +137,7 @@ impl Revoke {
         let _ = revoke::show(&victims, now, &mut error);
         self.confirmed(|| question(&victims))?;
         let done = during(self.doing(), revoke::revoke(client, &certificates, victims, wish, self.terms())).await;
-        output::print(&done, self.printed.output)?;
+        output::print(&done, self.change.printed.output)?;
         Ok(match () {
             () if done.failed() => ExitCode::FAILURE,
             () if done.ill() => ExitCode::from(NOT_WELL),
@@ -166,13 +160,13 @@ impl Revoke {
         let _ = order::show(&list, &orders, &mut error);
         self.confirmed(|| (format!("Type the name of the list ({name}) to {}", act.word()), name.to_owned()))?;
         let done = during(self.doing(), order::order(client, &list, &orders, self.terms())).await?;
-        output::print(&done, self.printed.output)?;
+        output::print(&done, self.change.printed.output)?;
         Ok(if done.problem.is_some() { ExitCode::FAILURE } else { ExitCode::SUCCESS })
     }
 
     /// Asks, unless nothing will be changed or nobody is to be asked.
     fn confirmed(&self, question: impl FnOnce() -> (String, String)) -> anyhow::Result<()> {
-        if self.yes || self.dry_run != DryRun::None {
+        if self.yes || self.change.dry_run != DryRun::None {
             return Ok(());
         }
         let (question, word) = question();

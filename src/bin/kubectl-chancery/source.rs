@@ -7,6 +7,7 @@ use clap::{Args, Subcommand};
 use kube::Client;
 
 use crate::access::{OneNamespace, duration};
+use crate::given::{NAME, filled};
 use crate::input::read;
 
 #[derive(Clone, Debug, Subcommand)]
@@ -14,6 +15,7 @@ pub(crate) enum Source {
     /// What is in a Secret.
     Secret {
         /// The Secret.
+        #[arg(value_parser = filled(NAME))]
         name: String,
         #[command(flatten)]
         opening: Opening,
@@ -31,7 +33,7 @@ pub(crate) enum Source {
         #[arg(value_name = "HOST:PORT")]
         endpoint: Endpoint,
         /// The name that is asked for, where it is not that of the host.
-        #[arg(long, value_name = "NAME")]
+        #[arg(long, value_name = "NAME", value_parser = filled("write a host name, or leave the flag out for that of the host"))]
         server_name: Option<String>,
         /// How long the server may take.
         #[arg(long, default_value = "10s", value_parser = duration)]
@@ -40,6 +42,7 @@ pub(crate) enum Source {
     /// What is in the Secret of a Certificate.
     Certificate {
         /// The Certificate.
+        #[arg(value_parser = filled(NAME))]
         name: String,
         #[command(flatten)]
         opening: Opening,

@@ -11,13 +11,14 @@ use chancery::{
 };
 use clap::{Args, ValueEnum};
 
-use crate::NOT_WELL;
 use crate::access::{OneNamespace, Operator, Printed, runtime};
+use crate::ended;
+use crate::given::{NAME, filled};
 
 #[derive(Args, Debug)]
 pub(crate) struct Status {
     /// The object: NAME for a Certificate, KIND NAME or KIND/NAME for others. KIND is certificate, issuer, clusterissuer or list.
-    #[arg(value_name = "[KIND] NAME", required = true, num_args = 1..=2)]
+    #[arg(value_name = "[KIND] NAME", required = true, num_args = 1..=2, value_parser = filled(NAME))]
     object: Vec<String>,
     #[command(flatten)]
     place: OneNamespace,
@@ -84,7 +85,7 @@ impl Status {
 
     fn show(&self, report: &impl Report, well: bool) -> anyhow::Result<ExitCode> {
         output::print(report, self.printed.output)?;
-        Ok(if well { ExitCode::SUCCESS } else { ExitCode::from(NOT_WELL) })
+        Ok(ended(well))
     }
 }
 

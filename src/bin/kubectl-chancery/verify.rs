@@ -18,20 +18,20 @@ use jiff::Timestamp;
 
 use crate::access::{OneNamespace, Operator, Printed, duration, runtime};
 use crate::source::{Source, open};
-use crate::{NOT_WELL, input::read};
+use crate::{NOT_WELL, given::filled, input::read};
 
 #[derive(Args, Debug)]
 pub(crate) struct Verify {
     #[command(subcommand)]
     source: Source,
     /// A DNS name or IP address that the certificate must be for (repeatable). Unset: of a TLS server the name that it is asked for.
-    #[arg(long = "name", value_name = "DNS|IP", global = true)]
+    #[arg(long = "name", value_name = "DNS|IP", global = true, value_parser = filled("write a DNS name or an IP address, or leave the flag out"))]
     names: Vec<String>,
     /// Certificates (PEM) that are trusted. Unset: those of ca.crt in the Secret.
     #[arg(long, value_name = "FILE", global = true)]
     ca: Vec<PathBuf>,
     /// Trusts the CA of an issuer of this cluster: Issuer/name, in the namespace, or ClusterIssuer/name.
-    #[arg(long, value_name = "KIND/NAME", conflicts_with = "ca", global = true)]
+    #[arg(long, value_name = "KIND/NAME", conflicts_with = "ca", global = true, value_parser = filled("write Issuer/name or ClusterIssuer/name, or leave the flag out"))]
     issuer: Option<String>,
     /// What the certificate must be for.
     #[arg(long, value_name = "PURPOSE", global = true)]

@@ -5,8 +5,8 @@ use std::process::ExitCode;
 use chancery::plugin::{output, version::Versions};
 use clap::Args;
 
-use crate::NOT_WELL;
 use crate::access::{Access, Operator, Printed, runtime};
+use crate::ended;
 
 #[derive(Args, Debug)]
 pub(crate) struct Version {
@@ -32,6 +32,6 @@ impl Version {
             })?
         };
         output::print(&versions, self.printed.output)?;
-        Ok(if versions.missing.is_empty() { ExitCode::SUCCESS } else { ExitCode::from(NOT_WELL) })
+        Ok(ended(versions.missing.is_empty()))
     }
 }

@@ -9,16 +9,14 @@ use serde::Serialize;
 
 use super::{
     Facts, Row,
-    state::{self, Life, State},
+    state::{self, Life, Standing, State},
 };
 use crate::{
-    api::{
-        Certificate, CertificateSpec, IssuerRef,
-        condition::{self, find},
-    },
+    api::{Certificate, CertificateSpec, IssuerRef},
     plugin::{
         output::{Cell, Tone},
         read::object_name,
+        said::CurrentCertificate,
         span::when,
     },
 };
@@ -34,49 +32,28 @@ pub struct CertificateRow {
     pub namespace: String,
     /// Its name.
     pub name: String,
-    /// The condition Ready: True, False or Unknown.
-    pub ready: String,
-    /// All that holds of it.
-    pub states: BTreeSet<State>,
-    /// The reason of the condition Ready.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub reason: Option<String>,
-    /// The message of the condition Ready.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub message: Option<String>,
+    /// How it stands.
+    #[serde(flatten)]
+    pub standing: Standing,
     /// The Secret that it asks for.
     pub secret: String,
     /// The issuer, as KIND/NAME.
     pub issuer: String,
-    /// From when the certificate is valid.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub not_before: Option<Timestamp>,
-    /// Until when the certificate is valid.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub not_after: Option<Timestamp>,
-    /// When it will be renewed.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub renewal_time: Option<Timestamp>,
-    /// The current certificate's serial number.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub serial_number: Option<String>,
+    /// The certificate that it has now.
+    #[serde(flatten)]
+    pub current: CurrentCertificate,
     /// The name of its key.
     #[serde(rename = "keyID", skip_serializing_if = "Option::is_none")]
     pub key_id: Option<String>,
     /// The authority that signed it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub authority: Option<String>,
-    /// The current one's number.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub revision: Option<i64>,
     /// What the key may be used for.
     pub usages: Vec<String>,
     /// The names that it is for: common name, DNS names, addresses, URIs, e-mail addresses, others.
     pub names: Vec<String>,
     #[serde(skip)]
     object: String,
-    #[serde(skip)]
-    cells: [Cell; 2],
 }
 
 impl CertificateRow {
@@ -84,35 +61,21 @@ impl CertificateRow {
     pub fn new(certificate: &Certificate, now: Timestamp) -> Self {
         let status = certificate.status.clone().unwrap_or_default();
         let seen = state::seen(certificate.metadata.generation, status.observed_generation);
-        let life = Life {
-            begin: status.not_before.as_ref().map(|time| time.0),
-            end: status.not_after.as_ref().map(|time| time.0),
-            renewal: status.renewal_time.as_ref().map(|time| time.0),
-        };
-        let states = state::states(&status.conditions, seen, life, now);
-        let cells = [state::ready(&status.conditions, &states), state::status(&status.conditions, &states)];
-        let ready = find(&status.conditions, condition::READY);
+        let current = CurrentCertificate::from(&status);
+        let life = Life { begin: current.not_before, end: current.not_after, renewal: current.renewal_time };
         let asked = || certificate.spec.usages.iter().map(Usage::as_str).map(str::to_owned).collect();
         Self {
             namespace: certificate.namespace().unwrap_or_default(),
             name: certificate.name_any(),
-            ready: cells[0].text.clone(),
-            states,
-            reason: ready.map(|ready| ready.reason.clone()),
-            message: ready.map(|ready| ready.message.clone()),
+            standing: Standing::new(&status.conditions, seen, life, now),
             secret: certificate.spec.secret_name.clone(),
             issuer: issuer_name(&certificate.spec.issuer_ref),
-            not_before: life.begin,
-            not_after: life.end,
-            renewal_time: life.renewal,
-            serial_number: status.serial_number,
+            current,
             key_id: status.key_id,
             authority: status.authority,
-            revision: status.revision,
             usages: status.resolved.map_or_else(asked, |resolved| resolved.usages),
             names: names(&certificate.spec),
             object: object_name(certificate),
-            cells,
         }
     }
 }
@@ -150,14 +113,14 @@ impl Row for CertificateRow {
             namespace: &self.namespace,
             name: &self.name,
             issuer: &self.issuer,
-            states: &self.states,
-            end: self.not_after,
+            states: &self.standing.states,
+            end: self.current.not_after,
             object: &self.object,
         }
     }
 
     fn cells(&self, now: Timestamp) -> Vec<Cell> {
-        let [ready, status] = self.cells.clone();
+        let [ready, status] = self.standing.cells.clone();
         let more = self.names.len().saturating_sub(NAMES_SHOWN);
         let more = if more > 0 { format!(" and {more} more") } else { String::new() };
         vec![
@@ -165,17 +128,17 @@ impl Row for CertificateRow {
             ready,
             self.secret.clone().into(),
             self.issuer.clone().into(),
-            expires(self.not_after, &self.states, now),
-            match self.renewal_time {
+            expires(self.current.not_after, &self.standing.states, now),
+            match self.current.renewal_time {
                 Some(time) if time <= now => Cell::new(format!("due {}", when(time, now)), Tone::Warning),
                 Some(time) => when(time, now).into(),
                 None => Cell::new("", Tone::Faint),
             },
             status,
-            self.serial_number.clone().unwrap_or_default().into(),
+            self.current.serial_number.clone().unwrap_or_default().into(),
             short(self.key_id.as_deref()).into(),
             short(self.authority.as_deref()).into(),
-            self.revision.map(|revision| revision.to_string()).unwrap_or_default().into(),
+            self.current.revision.map(|revision| revision.to_string()).unwrap_or_default().into(),
             self.usages.join(",").into(),
             format!("{}{more}", self.names.iter().take(NAMES_SHOWN).cloned().collect::<Vec<_>>().join(",")).into(),
         ]

@@ -21,7 +21,7 @@ pub use certificate::CertificateRow;
 pub(super) use certificate::{issuer_name, names};
 pub use issuer::IssuerRow;
 pub use revocation_list::ListRow;
-pub use state::{State, seen, words};
+pub use state::{Standing, State, seen, words};
 
 use super::output::{Cell, Report, Table};
 

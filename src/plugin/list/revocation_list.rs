@@ -1,7 +1,5 @@
 //! A RevocationList as a line.
 
-use std::collections::BTreeSet;
-
 use jiff::Timestamp;
 use kube::ResourceExt as _;
 use serde::Serialize;
@@ -9,16 +7,14 @@ use serde::Serialize;
 use super::{
     Facts, Row,
     certificate::{expires, issuer_name, short},
-    state::{self, Life, State},
+    state::{self, Life, Standing},
 };
 use crate::{
-    api::{
-        RevocationList,
-        condition::{self, find},
-    },
+    api::RevocationList,
     plugin::{
         output::{Cell, Tone},
         read::object_name,
+        said::Publication,
         span::when,
     },
 };
@@ -31,39 +27,17 @@ pub struct ListRow {
     pub namespace: String,
     /// Its name.
     pub name: String,
-    /// The condition Ready: True, False or Unknown.
-    pub ready: String,
-    /// All that holds of it.
-    pub states: BTreeSet<State>,
-    /// The reason of the condition Ready.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub reason: Option<String>,
-    /// The message of the condition Ready.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub message: Option<String>,
+    /// How it stands.
+    #[serde(flatten)]
+    pub standing: Standing,
     /// The issuer, as KIND/NAME.
     pub issuer: String,
-    /// The authority whose list it is.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub authority: Option<String>,
-    /// The number of the newest published list.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub number: Option<String>,
-    /// When the first of the published lists must be replaced at the latest.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub next_update: Option<Timestamp>,
-    /// When a list was last published.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub last_published: Option<Timestamp>,
-    /// How many certificates are on it.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub entries: Option<i64>,
+    /// What is published.
+    #[serde(flatten)]
+    pub published: Publication,
     /// How many revocations are on no published list yet.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub pending: Option<i64>,
-    /// How many of them wait for a person.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub held_back: Option<i64>,
     /// Into how many parts it is split.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub shards: Option<i32>,
@@ -72,8 +46,6 @@ pub struct ListRow {
     pub url: Option<String>,
     #[serde(skip)]
     object: String,
-    #[serde(skip)]
-    cells: [Cell; 2],
 }
 
 impl ListRow {
@@ -87,28 +59,16 @@ impl ListRow {
             end: status.next_update.as_ref().map(|time| time.0),
             renewal: None,
         };
-        let states = state::states(&status.conditions, seen, life, now);
-        let cells = [state::ready(&status.conditions, &states), state::status(&status.conditions, &states)];
-        let ready = find(&status.conditions, condition::READY);
         Self {
             namespace: list.namespace().unwrap_or_default(),
             name: list.name_any(),
-            ready: cells[0].text.clone(),
-            states,
-            reason: ready.map(|ready| ready.reason.clone()),
-            message: ready.map(|ready| ready.message.clone()),
+            standing: Standing::new(&status.conditions, seen, life, now),
             issuer: issuer_name(&list.spec.issuer_ref),
-            authority: status.authority,
-            number: status.number,
-            next_update: life.end,
-            last_published: status.last_published.map(|time| time.0),
-            entries: status.entries,
+            published: Publication::from(&status),
             pending: status.pending_revocations,
-            held_back: status.held_back,
             shards: status.resolved.map(|resolved| resolved.shards),
             url: status.shards.first().and_then(|shard| shard.url.clone()),
             object: object_name(list),
-            cells,
         }
     }
 }
@@ -122,28 +82,28 @@ impl Row for ListRow {
             namespace: &self.namespace,
             name: &self.name,
             issuer: &self.issuer,
-            states: &self.states,
-            end: self.next_update,
+            states: &self.standing.states,
+            end: self.published.next_update,
             object: &self.object,
         }
     }
 
     fn cells(&self, now: Timestamp) -> Vec<Cell> {
-        let [ready, status] = self.cells.clone();
+        let [ready, status] = self.standing.cells.clone();
         let number = |number: Option<i64>| Cell::from(number.unwrap_or(0).to_string());
         vec![
             self.name.clone().into(),
             ready,
             self.issuer.clone().into(),
-            number(self.entries),
+            number(self.published.entries),
             Cell::new(self.pending.unwrap_or(0).to_string(), if self.pending.unwrap_or(0) > 0 { Tone::Warning } else { Tone::Plain }),
-            expires(self.next_update, &self.states, now),
+            expires(self.published.next_update, &self.standing.states, now),
             status,
-            short(self.authority.as_deref()).into(),
-            self.number.clone().unwrap_or_default().into(),
-            self.last_published.map(|time| when(time, now)).unwrap_or_default().into(),
+            short(self.published.authority.as_deref()).into(),
+            self.published.number.clone().unwrap_or_default().into(),
+            self.published.last_published.map(|time| when(time, now)).unwrap_or_default().into(),
             self.shards.map(|shards| shards.to_string()).unwrap_or_default().into(),
-            number(self.held_back),
+            number(self.published.held_back),
             self.url.clone().unwrap_or_default().into(),
         ]
     }

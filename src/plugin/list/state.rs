@@ -35,6 +35,41 @@ pub enum State {
     Ready,
 }
 
+/// How an object stands, as every row says it.
+#[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Standing {
+    /// The condition Ready: True, False or Unknown.
+    pub ready: String,
+    /// All that holds of it.
+    pub states: BTreeSet<State>,
+    /// The reason of the condition Ready.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+    /// The message of the condition Ready.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub message: Option<String>,
+    /// READY and STATUS.
+    #[serde(skip)]
+    pub(super) cells: [Cell; 2],
+}
+
+impl Standing {
+    /// What the conditions come to; `seen`: whether they are about the object as it is now.
+    pub(super) fn new(conditions: &[Condition], seen: bool, life: Life, now: Timestamp) -> Self {
+        let states = states(conditions, seen, life, now);
+        let cells = [ready(conditions, &states), status(conditions, &states)];
+        let ready = find(conditions, condition::READY);
+        Self {
+            ready: cells[0].text.clone(),
+            states,
+            reason: ready.map(|ready| ready.reason.clone()),
+            message: ready.map(|ready| ready.message.clone()),
+            cells,
+        }
+    }
+}
+
 /// From when to when it holds.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Life {
@@ -48,7 +83,7 @@ pub fn seen(generation: Option<i64>, observed: Option<i64>) -> bool {
     observed.is_some() && observed == generation
 }
 
-pub(super) fn states(conditions: &[Condition], seen: bool, life: Life, now: Timestamp) -> BTreeSet<State> {
+fn states(conditions: &[Condition], seen: bool, life: Life, now: Timestamp) -> BTreeSet<State> {
     let due = match (life.renewal, life.begin, life.end) {
         (Some(renewal), ..) => renewal <= now,
         (None, Some(begin), Some(end)) => end.duration_since(now) <= end.duration_since(begin) / 3,
@@ -70,7 +105,7 @@ pub(super) fn states(conditions: &[Condition], seen: bool, life: Life, now: Time
 }
 
 /// The condition Ready as a cell.
-pub(super) fn ready(conditions: &[Condition], states: &BTreeSet<State>) -> Cell {
+fn ready(conditions: &[Condition], states: &BTreeSet<State>) -> Cell {
     let status = find(conditions, condition::READY).map_or("Unknown", |ready| ready.status.as_str());
     let tone = match status {
         "True" if states.contains(&State::Expired) => Tone::Bad,
@@ -82,7 +117,7 @@ pub(super) fn ready(conditions: &[Condition], states: &BTreeSet<State>) -> Cell 
 }
 
 /// The most urgent that there is to say, in words.
-pub(super) fn status(conditions: &[Condition], states: &BTreeSet<State>) -> Cell {
+fn status(conditions: &[Condition], states: &BTreeSet<State>) -> Cell {
     let reason = |kind: &str| find(conditions, kind).map(|found| words(&found.reason));
     let ready = states.contains(&State::Ready);
     if ready && states.contains(&State::Expired) {

@@ -78,7 +78,7 @@ fn rows() -> Vec<(CertificateRow, &'static [State], &'static str)> {
 #[test]
 fn each_state_has_its_words_and_is_found_by_them() {
     for (row, states, words) in rows() {
-        assert_eq!(row.states.iter().copied().collect::<Vec<_>>(), states, "{}", row.name);
+        assert_eq!(row.standing.states.iter().copied().collect::<Vec<_>>(), states, "{}", row.name);
         assert_eq!(row.cells(now())[6].text, words, "{}", row.name);
     }
     for state in State::value_variants() {

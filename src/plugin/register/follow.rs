@@ -17,7 +17,7 @@ use kube_runtime::{
 
 use super::show;
 use crate::{
-    plugin::output::{escaped, written},
+    plugin::output::{Format, written},
     register::{Document, LABEL, RegisterId, examine::Examined},
 };
 
@@ -30,8 +30,8 @@ pub struct Follow<'a> {
     pub only: Option<RegisterId>,
     /// The last line that is not printed; none for those that are there.
     pub since: Option<u64>,
-    /// The lines themselves.
-    pub raw: bool,
+    /// How each line is printed.
+    pub format: Format,
 }
 
 /// Prints lines until it is ended, or nobody reads any more.
@@ -89,8 +89,8 @@ fn print(
             lines = Examined::of(id, &all.values().cloned().collect::<Vec<_>>()).lines;
         }
         for line in lines.iter().filter(|line| line.line.sequence > *last) {
-            let text = if follow.raw { escaped(&line.text) } else { show::line(&id, line, follow.only.is_none()) };
-            let done = writeln!(out, "{text}").and_then(|()| out.flush());
+            let text = show::as_it_comes(&id, line, follow.only.is_none(), follow.format);
+            let done = text.and_then(|text| writeln!(out, "{text}")).and_then(|()| out.flush());
             let over = done.as_ref().is_err_and(|error| error.kind() == std::io::ErrorKind::BrokenPipe);
             written(done)?;
             if over {

@@ -92,8 +92,13 @@ impl Report for Listed {
     }
 
     fn names(&self) -> Vec<String> {
-        self.items.iter().map(|row| format!("configmap/chancery-register-{}", row.register)).collect()
+        self.items.iter().map(|row| object(&row.register)).collect()
     }
+}
+
+/// The ConfigMap in which a register ends, as `kind/name`.
+pub(in crate::plugin) fn object(register: &str) -> String {
+    format!("configmap/chancery-register-{register}")
 }
 
 /// Enough digits of a keyID to tell it from others, and to be taken for it.

@@ -1,13 +1,16 @@
 //! The lines of registers, chosen and shown.
 
-use std::io::{self, Write};
+use std::{
+    collections::BTreeSet,
+    io::{self, Write},
+};
 
 use chancery_pki::SerialNumber;
 use jiff::Timestamp;
 
-use super::list::short;
+use super::list::{object, short};
 use crate::{
-    plugin::output::{Cell, Table, Tone, plain},
+    plugin::output::{Cell, Format, Table, Tone, escaped, plain},
     register::{Act, RegisterId, Written, examine::Examined},
 };
 
@@ -44,11 +47,22 @@ pub fn chosen<'a>(registers: &[&'a Examined], filter: &Filter) -> Vec<(RegisterI
     lines
 }
 
-/// Writes lines for people.
+/// Writes lines. `several`: whether they may be of more than one register.
 ///
 /// # Errors
 /// Where `out` cannot be written.
-pub fn table(lines: &[(RegisterId, &Written)], several: bool, wide: bool, out: &mut dyn Write) -> io::Result<()> {
+pub fn lines(lines: &[(RegisterId, &Written)], several: bool, format: Format, out: &mut dyn Write) -> io::Result<()> {
+    match format {
+        Format::Table | Format::Wide => table(lines, several, format == Format::Wide, out),
+        Format::Json | Format::Yaml => lines.iter().try_for_each(|(id, line)| writeln!(out, "{}", as_it_comes(id, line, several, format)?)),
+        Format::Name => {
+            let registers: BTreeSet<RegisterId> = lines.iter().map(|(id, _)| *id).collect();
+            registers.iter().try_for_each(|id| writeln!(out, "{}", object(&id.to_string())))
+        }
+    }
+}
+
+fn table(lines: &[(RegisterId, &Written)], several: bool, wide: bool, out: &mut dyn Write) -> io::Result<()> {
     let mut columns = vec!["LINE", "TIME", "ACT", "SERIAL", "ABOUT", "REASON"];
     if several {
         columns.insert(0, "REGISTER");
@@ -87,10 +101,29 @@ pub fn table(lines: &[(RegisterId, &Written)], several: bool, wide: bool, out: &
     table.write(wide, out)
 }
 
-/// A line for people, as it comes.
-pub fn line(id: &RegisterId, line: &Written, several: bool) -> String {
-    let register = if several { format!("{:<16}  ", short(&id.to_string())) } else { String::new() };
-    plain(&format!("{register}{}", line.line.show()))
+/// One line, as it comes, without the line feed at its end.
+///
+/// # Errors
+/// None: a line that was read can be written.
+pub fn as_it_comes(id: &RegisterId, line: &Written, several: bool, format: Format) -> io::Result<String> {
+    Ok(match format {
+        Format::Table | Format::Wide => {
+            let register = if several { format!("{:<16}  ", short(&id.to_string())) } else { String::new() };
+            let entry = &line.line.entry;
+            let more = match &entry.serial {
+                _ if format == Format::Table => String::new(),
+                Some(serial) => format!("  by {}, serial {serial}", entry.actor),
+                None => format!("  by {}", entry.actor),
+            };
+            plain(&format!("{register}{}{more}", line.line.show()))
+        }
+        Format::Json => escaped(&line.text),
+        Format::Yaml => {
+            let value: serde_yaml::Value = serde_json::from_str(&line.text)?;
+            format!("---\n{}", serde_yaml::to_string(&value).map_err(io::Error::other)?.trim_end_matches('\n'))
+        }
+        Format::Name => object(&id.to_string()),
+    })
 }
 
 /// Takes an act by its word.

@@ -8,6 +8,7 @@ use std::{
 use jiff::Timestamp;
 use serde::Serialize;
 
+use super::list::object;
 use crate::{
     plugin::output::{Report, Tone, plain},
     register::{
@@ -210,7 +211,7 @@ impl Report for Verified {
     }
 
     fn names(&self) -> Vec<String> {
-        self.registers.iter().map(|register| format!("configmap/chancery-register-{}", register.register)).collect()
+        self.registers.iter().map(|register| object(&register.register)).collect()
     }
 }
 

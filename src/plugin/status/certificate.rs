@@ -20,6 +20,7 @@ use crate::{
         list::{issuer_name, names},
         output::{Report, Table, Tone},
         read::object_name,
+        said::CurrentCertificate,
         span::{moment, span, when},
     },
 };
@@ -105,21 +106,9 @@ pub struct CertificateReport {
     pub conditions: Vec<ConditionLine>,
     /// What is asked for.
     pub asked: Asked,
-    /// From when the current certificate is valid.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub not_before: Option<Timestamp>,
-    /// Until when it is valid.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub not_after: Option<Timestamp>,
-    /// When it will be renewed.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub renewal_time: Option<Timestamp>,
-    /// Its serial number.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub serial_number: Option<String>,
-    /// Its number among those that this Certificate had.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub revision: Option<i64>,
+    /// The certificate that it has now.
+    #[serde(flatten)]
+    pub current: CurrentCertificate,
     /// The Secret's name.
     pub secret_name: String,
     /// The Secret; none where there is none, or it could not be read.
@@ -153,8 +142,8 @@ impl CertificateReport {
         let CertificateFacts { certificate, secret, issuer, list, published, events, unread } = facts;
         let status = certificate.status.clone().unwrap_or_default();
         let observed = status.observed_generation;
-        let not_after = status.not_after.as_ref().map(|time| time.0);
-        let well = is_well(&status.conditions, certificate.metadata.generation, observed) && not_after.is_none_or(|end| end > now);
+        let current = CurrentCertificate::from(&status);
+        let well = is_well(&status.conditions, certificate.metadata.generation, observed) && current.not_after.is_none_or(|end| end > now);
         let entry = published.as_ref().and_then(|published| published.entry.as_ref());
         let revocation_list = list.map(|list| {
             let listed = list.status.clone().unwrap_or_default();
@@ -180,11 +169,7 @@ impl CertificateReport {
                 is_ca: certificate.spec.is_ca,
                 resolved: status.resolved.clone(),
             },
-            not_before: status.not_before.as_ref().map(|time| time.0),
-            not_after,
-            renewal_time: status.renewal_time.as_ref().map(|time| time.0),
-            serial_number: status.serial_number.clone(),
-            revision: status.revision,
+            current,
             secret_name: certificate.spec.secret_name.clone(),
             secret,
             issuer: issuer.map(|issuer| IssuerPart {
@@ -350,7 +335,7 @@ fn next(certificate: &Certificate, status: &CertificateStatus, now: Timestamp) -
 impl Report for CertificateReport {
     fn text(&self, wide: bool, out: &mut dyn Write) -> io::Result<()> {
         let mut page = Page { out, now: self.now };
-        let ended = self.not_after.is_some_and(|end| end <= self.now);
+        let ended = self.current.not_after.is_some_and(|end| end <= self.now);
         let (word, tone) = match (self.ready, ended) {
             (true, _) => ("ready", Tone::Good),
             (false, true) => ("expired", Tone::Bad),

@@ -21,6 +21,7 @@ use crate::{
     plugin::{
         output::{Report, Tone},
         read,
+        said::Signing,
     },
 };
 
@@ -42,36 +43,18 @@ pub struct IssuerReport {
     pub ready: bool,
     /// What holds.
     pub conditions: Vec<ConditionLine>,
-    /// How it signs: ca or selfSigned.
-    #[serde(rename = "type")]
-    pub type_: String,
-    /// The CA's name.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub subject: Option<String>,
-    /// Its authority.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub authority: Option<String>,
-    /// The serial number of the CA's certificate.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub serial_number: Option<String>,
+    /// How it signs.
+    #[serde(flatten)]
+    pub signing: Signing,
     /// From when its whole chain is valid.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub not_before: Option<Timestamp>,
-    /// When the first certificate of its chain ends.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub not_after: Option<Timestamp>,
-    /// How many certificates its chain has.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub chain_length: Option<i32>,
     /// How many CAs may follow below it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub path_length: Option<i32>,
     /// The Secret with the CA, as NAMESPACE/NAME.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub secret: Option<String>,
-    /// The longest lifetime that is asked of it.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub longest_duration: Option<String>,
     /// The RevocationList of its authority, as NAMESPACE/NAME.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub revocation_list: Option<String>,
@@ -151,16 +134,10 @@ impl IssuerReport {
             name: metadata.name.unwrap_or_default(),
             ready,
             conditions: condition_lines(Scope::Issuer, &status.conditions),
-            type_: if spec.ca.is_some() { "ca" } else { "selfSigned" }.to_owned(),
-            subject: status.subject,
-            authority: status.authority,
-            serial_number: status.serial_number,
+            signing: Signing::of(&spec, &status),
             not_before: status.not_before.map(|time| time.0),
-            not_after: status.not_after.map(|time| time.0),
-            chain_length: status.chain_length,
             path_length: status.path_length,
             secret: spec.ca.map(|ca| format!("{place}/{}", ca.secret_name)),
-            longest_duration: status.longest_duration.map(|duration| duration.to_string()),
             revocation_list,
             certificates: users.as_ref().map(Vec::len),
             not_ready,
@@ -185,20 +162,20 @@ impl Report for IssuerReport {
         page.title(&format!("{} {place}{}", self.kind, self.name), word, tone)?;
         page.conditions(&self.conditions)?;
         page.heading("Authority")?;
-        page.field("Type", &self.type_)?;
-        page.some("Name", self.subject.as_deref())?;
-        page.some("Key", self.authority.as_deref())?;
-        page.some("Serial", self.serial_number.as_deref())?;
+        page.field("Type", self.signing.type_)?;
+        page.some("Name", self.signing.subject.as_deref())?;
+        page.some("Key", self.signing.authority.as_deref())?;
+        page.some("Serial", self.signing.serial_number.as_deref())?;
         page.some("Secret", self.secret.as_deref())?;
-        if let (Some(begin), Some(end)) = (self.not_before, self.not_after) {
+        if let (Some(begin), Some(end)) = (self.not_before, self.signing.not_after) {
             page.field("Valid", &format!("{begin} to {}", crate::plugin::span::moment(end, self.now)))?;
         }
-        page.some("Chain", self.chain_length.map(|length| length.to_string()).as_deref())?;
+        page.some("Chain", self.signing.chain_length.map(|length| length.to_string()).as_deref())?;
         page.some("CAs below", self.path_length.map(|length| format!("at most {length}")).as_deref())?;
         page.some("Revocation", self.revocation_list.as_ref().map(|list| format!("RevocationList {list}")).as_deref())?;
         page.heading("Certificates")?;
         page.some("Number", self.certificates.map(|number| number.to_string()).as_deref())?;
-        page.some("Longest", self.longest_duration.as_deref())?;
+        page.some("Longest", self.signing.longest_duration.as_deref())?;
         let more = self.not_ready.len().saturating_sub(NAMED);
         let more = if more > 0 { format!(" and {more} more") } else { String::new() };
         page.toned(

@@ -14,6 +14,7 @@ use crate::{
         list::issuer_name,
         output::{Report, Table, Tone},
         read::{self, object_name},
+        said::Publication,
         span::{span, when},
     },
 };
@@ -57,30 +58,15 @@ pub struct ListReport {
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct ListStatus {
-    /// The authority whose list it is.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub authority: Option<String>,
-    /// The number of the newest published list.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub number: Option<String>,
-    /// When it must be replaced at the latest.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub next_update: Option<Timestamp>,
-    /// When a list was last published.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub last_published: Option<Timestamp>,
-    /// How many certificates are on it.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub entries: Option<i64>,
+    /// What is published.
+    #[serde(flatten)]
+    pub published: Publication,
     /// How many revocations are on no published list yet.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub pending_revocations: Option<i64>,
     /// Since when the oldest of them waits.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub oldest_pending: Option<Timestamp>,
-    /// How many of them wait for a person.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub held_back: Option<i64>,
     /// The published list, by its parts.
     pub shards: Vec<ShardStatus>,
     /// Authorities that this issuer had before.
@@ -112,14 +98,9 @@ impl ListReport {
             refused_orders: status.refused_orders.clone(),
             next: next(list, &status, now),
             status: ListStatus {
-                authority: status.authority,
-                number: status.number,
-                next_update: status.next_update.map(|time| time.0),
-                last_published: status.last_published.map(|time| time.0),
-                entries: status.entries,
+                published: Publication::from(&status),
                 pending_revocations: status.pending_revocations,
                 oldest_pending: status.oldest_pending.map(|time| time.0),
-                held_back: status.held_back,
                 shards: status.shards,
                 former_authorities: status.former_authorities,
             },
@@ -157,11 +138,11 @@ impl Report for ListReport {
         page.heading("Published")?;
         let status = &self.status;
         page.field("Issuer", &self.issuer)?;
-        page.some("Authority", status.authority.as_deref())?;
-        page.some("Number", status.number.as_deref())?;
-        page.some("Entries", status.entries.map(|number| number.to_string()).as_deref())?;
-        page.time("Published", status.last_published)?;
-        page.time("Next update", status.next_update)?;
+        page.some("Authority", status.published.authority.as_deref())?;
+        page.some("Number", status.published.number.as_deref())?;
+        page.some("Entries", status.published.entries.map(|number| number.to_string()).as_deref())?;
+        page.time("Published", status.published.last_published)?;
+        page.time("Next update", status.published.next_update)?;
         let shown = if wide { status.shards.len() } else { SHARDS_SHOWN };
         for shard in status.shards.iter().take(shown) {
             let place = shard.url.as_deref().unwrap_or("no URL: no baseURL is given");
@@ -171,7 +152,7 @@ impl Report for ListReport {
         page.field("In the spec", &self.orders.to_string())?;
         page.some("Waiting", status.pending_revocations.filter(|number| *number > 0).map(|number| number.to_string()).as_deref())?;
         page.time("Oldest", status.oldest_pending)?;
-        page.some("Held back", status.held_back.filter(|number| *number > 0).map(|number| number.to_string()).as_deref())?;
+        page.some("Held back", status.published.held_back.filter(|number| *number > 0).map(|number| number.to_string()).as_deref())?;
         for order in &self.refused_orders {
             page.toned(&format!("Refused [{}]", order.index), &order.message, Tone::Bad)?;
         }

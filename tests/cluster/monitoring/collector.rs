@@ -66,6 +66,11 @@ impl Collector {
         format!("http://{}", self.address)
     }
 
+    /// Whether nothing at all was sent so far.
+    pub(super) fn is_untouched(&self) -> bool {
+        self.sent.borrow().octets.is_empty()
+    }
+
     /// Waits until what was sent is so; panics with the names of the spans that came.
     pub(super) async fn until(&self, what: &str, is: impl Fn(&Sent) -> bool) -> Sent {
         let mut sent = self.sent.clone();

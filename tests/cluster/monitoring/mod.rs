@@ -3,6 +3,7 @@
 
 mod asked;
 mod collector;
+mod destinations;
 mod rules;
 mod told;
 mod traces;

@@ -120,16 +120,25 @@ fn signed(certificate: &Certificate, key: &PrivateKey, delta_base: Option<CrlNum
 async fn a_list_is_handed_over_and_waited_for_until_it_is_on_record() {
     let scene = Scene::set().await;
     let list = scene.list(None);
-    let operator = async {
+    let operator = async || {
         let map = scene.handed_over().await;
         assert_eq!(map.binary_data.as_ref().unwrap()[names::LIST_DER].0, list);
         assert_eq!(map.annotations()[names::AUTHORITY], scene.certificate.key_id().to_string());
         scene.maps().delete(&map.name_any(), &DeleteParams::default()).await.unwrap();
     };
-    let (finished, ()) = tokio::join!(scene.import(list.clone(), &[]), operator);
+    let (finished, ()) = tokio::join!(scene.import(list.clone(), &[]), operator());
     assert!(finished.status.success(), "{finished:?}");
-    let said = format!("2 entries are on record for CN={} (authority {})\n", scene.namespace.name, scene.certificate.key_id());
+    let authority = scene.certificate.key_id();
+    let said = format!("2 entries are on record for CN={} (authority {authority})\n", scene.namespace.name);
     assert_eq!(finished.stdout, said);
+    let (finished, ()) = tokio::join!(scene.import(list.clone(), &["-o", "json"]), operator());
+    let issuer = format!("CN={}", scene.namespace.name);
+    assert_eq!(
+        serde_json::from_str::<serde_json::Value>(&finished.stdout).unwrap(),
+        json!({"authority": authority.to_string(), "issuer": issuer, "number": "77", "entries": 2})
+    );
+    let (finished, ()) = tokio::join!(scene.import(list.clone(), &["-o", "name"]), operator());
+    assert_eq!(finished.stdout, format!("configmap/chancery-register-{authority}\n"));
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -207,6 +216,16 @@ async fn a_list_is_shown_in_either_form_and_needs_no_cluster() {
         assert!(shown.contains("good, by CN=shown") && shown.contains("Revoked:        2"), "{shown}");
         assert_eq!(shown.lines().filter(|line| line.ends_with("keyCompromise")).count(), 2, "{shown}");
     }
+    let as_ = async |format: &str| {
+        let list = signed(&certificate, &key, None);
+        Program::kubectl_chancery(&ground).args(["crl", "show", "-", "-o", format]).stdin(list).run().await
+    };
+    let value: serde_json::Value = serde_json::from_str(&as_("json").await).unwrap();
+    assert_eq!(
+        (&value["issuer"], &value["signature"], &value["revoked"][1]["serialNumber"]),
+        (&json!("CN=shown"), &json!("notChecked"), &json!("06"))
+    );
+    assert_eq!(as_("name").await, "serial/05\nserial/06\n");
     std::fs::write(&ca, authority("shown").0.to_pem()).unwrap();
     let list = signed(&certificate, &key, None);
     let stranger = Program::kubectl_chancery(&ground).args(["crl", "show", "-", "--ca"]).args([&ca]).stdin(list).finish().await;

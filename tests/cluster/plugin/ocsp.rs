@@ -1,10 +1,8 @@
 //! `kubectl chancery ocsp`: the real responder, and openssl about the same answers.
 
-use serde_json::json as object;
-
 use super::shown::{Shown, json, kubectl_chancery};
 use crate::harness::Program;
-use crate::stage::{Answer, Consumer, Content, ForeignCa, Stage, Way, leaf};
+use crate::stage::{Answer, Consumer, Stage, Way, leaf};
 
 fn shown(stage: &Stage) -> Shown {
     Shown::new()
@@ -53,13 +51,7 @@ async fn a_certificate_that_is_not_on_record_is_unknown_and_no_answer_is_told_fr
     let consumer = Consumer::of(&stage.content("web").await);
     consumer.answers(Way::Post, &Answer::Good).await;
     let url = consumer.leaf().ocsp_servers()[0].clone();
-    // Signed with the very key of the authority, and by nobody who keeps a register.
-    let content = stage.content("ca").await;
-    let authority = ForeignCa { certificate: content.leaf().to_pem(), key: content.key_text.clone() };
-    let (certificate, key) = authority.sign("nobody.example.com");
-    let data = object!({"tls.crt": certificate, "tls.key": key, "ca.crt": content.leaf().to_pem()});
-    let planted = Content::of(&stage.put_secret("nobody", "kubernetes.io/tls", object!({}), data).await);
-    assert_eq!(planted.chain.len(), 1);
+    stage.plant_unrecorded().await;
     let line = format!("ocsp secret nobody -n {} --url", stage.namespace);
     let unknown = kubectl_chancery(&stage.ground, &format!("{line} {url}")).finish().await;
     shown(&stage).replace(r"serial number [0-9a-f]+", "serial number <serial>").assert("ocsp-unknown", &unknown);

@@ -11,6 +11,7 @@ use jiff::Timestamp;
 use k8s_openapi::api::core::v1::ConfigMap;
 use kube::Api;
 use kube::api::PostParams;
+use serde::Deserialize as _;
 
 use super::shown::{Shown, json, kubectl_chancery};
 use crate::harness::{Finished, Ground, Namespace, Program};
@@ -89,6 +90,14 @@ async fn registers_are_listed_shown_and_chosen_from() {
     let since = third["time"].as_str().expect("it has a time");
     let later = scene.run(&format!("show --since {since} -o json")).await.stdout;
     assert!(later.lines().eq(all.lines().skip(2)), "{later}");
+    // The same lines, in the other forms that programs read.
+    let documents = scene.run("show -o yaml").await.stdout;
+    let documents =
+        serde_yaml::Deserializer::from_str(&documents).map(|document| serde_json::Value::deserialize(document).expect("it is YAML"));
+    assert!(documents.eq(all.lines().map(|line| serde_json::from_str::<serde_json::Value>(line).expect("it is JSON"))));
+    let revoked = scene.run("show --act revoked -o name").await.stdout;
+    assert_eq!(revoked, format!("configmap/{}\n", RegisterId::Authority(KeyId::of_spki(b"ca")).name()));
+    assert_eq!(scene.run("show -o name").await.stdout.lines().count(), 2);
     for (wrong, code) in [("show --act burned", 2), ("show --since yesterday", 2), ("show ffffffff", 1)] {
         let finished = scene.run(wrong).await;
         assert_eq!(finished.status.code(), Some(code), "{finished:?}");
@@ -127,11 +136,11 @@ async fn tampering_is_told_in_a_sentence_and_an_exit_code() {
     assert_eq!(scene.run("checkpoint").await.status.code(), Some(1), "nobody has written one here");
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn new_lines_are_followed_as_they_come() {
-    let scene = Scene::set("register-follow").await;
+/// What comes first of what `register follow` prints about the common register, while lines are written to it.
+async fn followed(scene: &Scene, arguments: &str, lines: usize) -> Vec<String> {
     let plugin = Program::kubectl_chancery(&scene.ground).shown_path();
-    let line = format!("'{plugin}' register follow common --since-sequence 0 --namespace {} | head -n 3", scene.namespace.name);
+    let namespace = &scene.namespace.name;
+    let line = format!("'{plugin}' register follow common --since-sequence 0 --namespace {namespace} {arguments} | head -n {lines}");
     let follow = Program::new("sh").args(["-c", &line]).env("KUBECONFIG", scene.ground.kubeconfig()).finish();
     let mut follow = std::pin::pin!(follow);
     // It notices that nobody reads any more by the line after that.
@@ -142,7 +151,29 @@ async fn new_lines_are_followed_as_they_come() {
             _ = turn.tick() => scene.append(RegisterId::Common, Act::Refused, 4).await,
         }
     };
-    let lines: Vec<&str> = finished.stdout.lines().collect();
-    assert_eq!(lines.len(), 3, "{finished:?}");
+    let found: Vec<String> = finished.stdout.lines().map(str::to_owned).collect();
+    assert_eq!(found.len(), lines, "{finished:?}");
+    found
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn new_lines_are_followed_as_they_come() {
+    let scene = Scene::set("register-follow").await;
+    let lines = followed(&scene, "", 3).await;
     assert!(lines[0].contains("team-a/web-3") && lines[1..].iter().all(|line| line.contains("team-a/web-4")), "{lines:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn lines_that_are_followed_are_printed_in_every_format_one_by_one() {
+    let scene = Scene::set("register-follow-as").await;
+    let objects = followed(&scene, "-o json", 2).await;
+    let first: serde_json::Value = serde_json::from_str(&objects[0]).expect("a line is an object");
+    assert_eq!((&first["sequence"], &first["act"]), (&1.into(), &"refused".into()));
+    let documents = followed(&scene, "-o yaml", 30).await;
+    assert_eq!(documents[0], "---");
+    let end = documents[1..].iter().position(|line| line == "---").expect("a second line came") + 1;
+    let document: serde_json::Value = serde_yaml::from_str(&documents[1..end].join("\n")).expect("it is YAML");
+    assert_eq!(document, first);
+    assert!(followed(&scene, "-o wide", 2).await[0].ends_with("  by controller"));
+    assert_eq!(followed(&scene, "-o name", 2).await, ["configmap/chancery-register-common"; 2]);
 }

@@ -1,6 +1,8 @@
 //! The registers as audit: what was refused, the log, checkpoints that openssl believes, and a store that went back in time.
 
+mod refusals;
 mod restore;
+mod several;
 
 use std::fs;
 

@@ -14,12 +14,12 @@ use crate::evidence::Ledger;
 use crate::harness::{Ground, OwnOperator, wait_for};
 use crate::stage::{Answer, Consumer, SOON, Stage, Way, leaf, serial};
 
-async fn registers(maps: &Api<ConfigMap>) -> Vec<ConfigMap> {
+pub(super) async fn registers(maps: &Api<ConfigMap>) -> Vec<ConfigMap> {
     maps.list(&ListParams::default().labels(LABEL)).await.expect("they can be listed").items
 }
 
 /// Puts registers back as a backup has them.
-async fn put_back(maps: &Api<ConfigMap>, older: &[ConfigMap]) {
+pub(super) async fn put_back(maps: &Api<ConfigMap>, older: &[ConfigMap]) {
     for map in registers(maps).await {
         maps.delete(&map.name_any(), &DeleteParams::default()).await.expect("it is there");
     }

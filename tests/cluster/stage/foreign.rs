@@ -9,7 +9,7 @@ use rcgen::{
 };
 use serde_json::{Value, json};
 
-use super::Stage;
+use super::{Content, Stage};
 use crate::harness::Program;
 
 /// A certificate with its key, and what signed it above it.
@@ -123,6 +123,20 @@ impl ForeignCa {
         valid(&mut params, from, until);
         let certificate = params.signed_by(&key, &issuer).expect("it can be signed");
         (certificate.pem(), key.serialize_pem())
+    }
+}
+
+impl Stage {
+    /// Puts into the Secret `nobody` a certificate that is signed with the very key of the authority `ca`, by somebody who keeps no
+    /// register.
+    pub(crate) async fn plant_unrecorded(&self) -> Content {
+        let content = self.content("ca").await;
+        let authority = ForeignCa { certificate: content.leaf().to_pem(), key: content.key_text.clone() };
+        let (certificate, key) = authority.sign("nobody.example.com");
+        let data = json!({"tls.crt": certificate, "tls.key": key, "ca.crt": content.leaf().to_pem()});
+        let planted = Content::of(&self.put_secret("nobody", "kubernetes.io/tls", json!({}), data).await);
+        assert_eq!(planted.chain.len(), 1, "its issuer is not beside it");
+        planted
     }
 }
 
