@@ -11,6 +11,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use futures::StreamExt as _;
+use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::core::v1::{Pod, Secret};
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
 use kube::api::{DeleteParams, DynamicObject, ListParams, Patch, PatchParams};
@@ -23,11 +24,11 @@ use serde_json::{Value, json};
 use super::artifacts::Artifacts;
 use super::verdict::{is_settled, message, reason, says};
 use crate::harness::{
-    Flux, Ground, Operator, Program, Record, Settings, apply_manifests, chart, claim_name, parse_manifests, run, wait_for, wait_for_rights,
-    wait_gone,
+    Flux, Ground, Operator, Program, Record, Settings, apply_manifests, chart, claim_name, parse_manifests, run, stays, wait_for,
+    wait_for_rights, wait_gone,
 };
 use crate::page::source;
-use crate::stage::{SOON, Stage, merged, serial};
+use crate::stage::{SOON, Stage, WHILE, merged, serial};
 
 /// The name of the HelmRelease and of its source.
 const NAME: &str = "chancery";
@@ -47,7 +48,7 @@ pub(super) struct Release {
 }
 
 impl Release {
-    /// Has Flux install it, and waits for nothing.
+    /// Has Flux install it, and waits for nothing; no pod is ready before [`Self::run_pods`].
     pub(super) async fn install() -> Self {
         let ground = Ground::prepared().await;
         let flux = Flux::helm(&ground).await;
@@ -64,7 +65,6 @@ impl Release {
             .patch_status(NAME, &PatchParams::default(), &Patch::Merge(json!({"status": status})))
             .await;
         patched.expect("the API server takes what the source-controller would write");
-        run_pods(Api::namespaced(ground.client.clone(), &system));
         let release = Self { stage, flux, manifest, turns: AtomicUsize::new(0), _artifacts: artifacts };
         release.apply(&json!({})).await;
         release
@@ -74,6 +74,17 @@ impl Release {
     pub(super) async fn apply(&self, values: &Value) {
         let changed = merged(self.manifest.clone(), &json!({"spec": {"values": values}}));
         apply_manifests(self.client(), &[changed]).await.expect("the API server takes it");
+    }
+
+    /// Waits until there are pods that are not ready, and looks for a while whether Flux waits for them. Then all pods are ready soon.
+    pub(super) async fn run_pods(&self, deployments: &[&str]) {
+        let all: Api<Deployment> = Api::namespaced(self.client().clone(), &self.stage.system);
+        for name in deployments {
+            let has_pods = |now: &Deployment| now.status.as_ref().is_some_and(|status| status.unavailable_replicas == Some(2));
+            wait_for(&all, name, "pods that are not ready", SOON, has_pods).await;
+        }
+        stays(&self.releases(), NAME, "not Ready before its pods are", WHILE, |now| !says(now, "Ready", "True")).await;
+        make_pods_ready(Api::namespaced(self.client().clone(), &self.stage.system));
     }
 
     /// Waits until Flux has brought about what the HelmRelease says now. Fails as soon as Flux calls it failed.
@@ -203,7 +214,7 @@ async fn packaged() -> Vec<u8> {
 }
 
 /// In the place of a kubelet: says of each pod in a namespace that it is ready, as long as the test's runtime lasts.
-fn run_pods(pods: Api<Pod>) {
+fn make_pods_ready(pods: Api<Pod>) {
     tokio::spawn(async move {
         let ready = json!({"status": {"phase": "Running", "conditions": [{"type": "Ready", "status": "True"}]}});
         let mut seen = pin!(watcher(pods.clone(), watcher::Config::default()).default_backoff().applied_objects());
