@@ -20,6 +20,7 @@ const CERTIFICATES: [&str; 3] = ["ca", "web", "api"];
 
 #[tokio::test(flavor = "multi_thread")]
 async fn flux_installs_keeps_upgrades_and_uninstalls_the_chart_and_certificates_stay_as_they_are() {
+    let _alone = super::DEFINITIONS.lock().await;
     let release = Release::install().await;
     let (controller, responder) = (format!("{RELEASE}-controller"), format!("{RELEASE}-responder"));
     release.run_pods(&[&controller, &responder]).await;

@@ -14,3 +14,7 @@ mod release;
 mod repository;
 mod states;
 mod verdict;
+
+/// Held by a test that has Flux apply the definitions of our kinds, which all tests stand on: two controllers at once would each find
+/// what the other has written.
+static DEFINITIONS: tokio::sync::Mutex<()> = tokio::sync::Mutex::const_new(());
