@@ -240,7 +240,7 @@ cross: .tools/cross/bin/cargo-zigbuild ## a C compiler for other platforms' imag
 	@echo "cargo-cyclonedx: building $(CARGO_CYCLONEDX_VERSION) into .tools, some 3 minutes on 2 cores"
 	@CARGO_PROFILE_DEV_DEBUG=0 $(CARGO) install cargo-cyclonedx --version $(CARGO_CYCLONEDX_VERSION) --locked --root .tools --debug --quiet
 
-# --- GitOps: Flux's kustomize-controller, Argo CD's own checks, and the CRDs of both
+# --- GitOps: Flux's kustomize-controller and helm-controller, Argo CD's own checks, and the CRDs of both
 
 FLUX := tests/tools/flux
 ARGO := tests/tools/argo
@@ -248,10 +248,11 @@ ARGO := tests/tools/argo
 tools: flux argo
 
 .PHONY: flux argo
-flux: $(FLUX)/bin/kustomize-controller
+flux: $(addprefix $(FLUX)/bin/,kustomize-controller helm-controller)
 argo: $(ARGO)/bin/argo
 
-$(FLUX)/bin/kustomize-controller: $(FLUX)/build $(FLUX)/go.mod $(FLUX)/go.sum
+# One build makes both.
+$(addprefix $(FLUX)/bin/,kustomize-controller helm-controller) &: $(FLUX)/build $(FLUX)/go.mod $(FLUX)/go.sum
 	$(need_go)
 	@$(FLUX)/build
 

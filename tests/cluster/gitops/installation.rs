@@ -8,6 +8,7 @@ use crate::stage::Stage;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_crds_and_the_base_are_applied_by_flux_and_stay_as_they_are() {
+    let _alone = super::DEFINITIONS.lock().await;
     let stage = Stage::set("fluxbase").await;
     let repository = Repository::of(&stage).await;
     let source = std::path::Path::new(env!("CARGO_MANIFEST_DIR"));

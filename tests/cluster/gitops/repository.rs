@@ -1,20 +1,17 @@
-//! A team's repository as Flux sees it. In the place of Flux's source-controller a test serves archives on loopback and writes what
-//! that would write into the status of a `GitRepository`. Kustomizations that apply what is in it are Flux's own.
+//! A team's repository as Flux sees it: a `GitRepository` that has what a test pushes, and Kustomizations that apply it, by Flux's own
+//! controller.
 
-use std::collections::BTreeMap;
 use std::fs;
-use std::net::{Ipv4Addr, SocketAddr};
 use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
 
-use axum::Router;
-use axum::http::{StatusCode, Uri};
+use kube::Api;
 use kube::api::{DeleteParams, DynamicObject, Patch, PatchParams, PostParams};
 use kube::core::{ApiResource, GroupVersionKind};
-use kube::{Api, ResourceExt};
 use serde_json::{Value, json};
 
+use super::artifacts::Artifacts;
+use super::verdict::{condition, is_settled, message, reason, says};
 use crate::harness::{Flux, Program, Record, wait_for, wait_gone};
 use crate::stage::{SOON, Stage, merged};
 
@@ -25,8 +22,7 @@ const NAME: &str = "team";
 pub(super) struct Repository<'a> {
     stage: &'a Stage,
     flux: &'static Flux,
-    address: SocketAddr,
-    archives: Arc<Mutex<BTreeMap<String, Vec<u8>>>>,
+    artifacts: Artifacts,
     /// How many revisions there were, and how many reconciles were asked for.
     turns: AtomicUsize,
 }
@@ -35,9 +31,7 @@ impl<'a> Repository<'a> {
     /// An empty one.
     pub(super) async fn of(stage: &'a Stage) -> Self {
         let flux = Flux::running(&stage.ground).await;
-        let archives = Arc::new(Mutex::new(BTreeMap::new()));
-        let address = serve(Arc::clone(&archives)).await;
-        Self { stage, flux, address, archives, turns: AtomicUsize::new(0) }
+        Self { stage, flux, artifacts: Artifacts::served().await, turns: AtomicUsize::new(0) }
     }
 
     /// Makes these documents the whole content, and returns the new revision.
@@ -51,28 +45,13 @@ impl<'a> Repository<'a> {
     /// The same with these parts of a folder.
     pub(super) async fn push_folder(&self, folder: &Path, parts: &[&str]) -> String {
         let archive = Program::new("tar").args(["--create", "--gzip", "--directory"]).args([folder]).args(parts).run_octets().await;
-        let digest = Program::openssl().args(["dgst", "-sha256", "-r"]).stdin(archive.clone()).run().await;
-        let digest = digest.split_whitespace().next().unwrap_or_default();
         let turn = self.turns.fetch_add(1, Ordering::Relaxed);
         let revision = format!("main@sha1:{turn:040x}");
-        let path = format!("/{}/{turn}.tar.gz", self.stage.namespace);
-        let url = format!("http://{}{path}", self.address);
-        let status = json!({"status": {
-            "observedGeneration": 1,
-            "artifact": {
-                "url": url, "path": path, "digest": format!("sha256:{digest}"), "revision": revision, "size": archive.len(),
-                "lastUpdateTime": "2026-01-01T00:00:00Z",
-            },
-            "conditions": [{
-                "type": "Ready", "status": "True", "reason": "Succeeded", "message": "stored artifact", "observedGeneration": 1,
-                "lastTransitionTime": "2026-01-01T00:00:00Z",
-            }],
-        }});
-        self.archives.lock().unwrap_or_else(PoisonError::into_inner).insert(path, archive);
+        let status = self.artifacts.store(&format!("/{}/{turn}.tar.gz", self.stage.namespace), archive, |_| revision.clone()).await;
         let sources = self.api("source.toolkit.fluxcd.io", "GitRepository");
         let spec = json!({"interval": "1h", "url": "https://git.example.com/team.git"});
         put(&sources, NAME, spec).await;
-        let patched = sources.patch_status(NAME, &PatchParams::default(), &Patch::Merge(status)).await;
+        let patched = sources.patch_status(NAME, &PatchParams::default(), &Patch::Merge(json!({"status": status}))).await;
         patched.unwrap_or_else(|error| panic!("the status of GitRepository {NAME}: {error}"));
         revision
     }
@@ -115,7 +94,7 @@ impl<'a> Repository<'a> {
     /// What Flux says now: the reason of its condition Ready.
     pub(super) async fn reason(&self) -> String {
         let now = self.kustomizations().get(NAME).await.unwrap_or_else(|error| panic!("{NAME}: {error}"));
-        condition(&now, "Ready").and_then(|ready| ready["reason"].as_str()).unwrap_or_default().to_owned()
+        reason(&now)
     }
 
     /// Has Flux look at everything again, and waits until it has found all to be ready.
@@ -171,17 +150,6 @@ pub(super) fn requests_of(stage: &Stage) -> Vec<Record> {
     records
 }
 
-async fn serve(archives: Arc<Mutex<BTreeMap<String, Vec<u8>>>>) -> SocketAddr {
-    let listener = tokio::net::TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.expect("a port is free");
-    let address = listener.local_addr().expect("it is bound");
-    let answer = move |uri: Uri| async move {
-        let found = archives.lock().unwrap_or_else(PoisonError::into_inner).get(uri.path()).cloned();
-        found.map_or_else(|| (StatusCode::NOT_FOUND, Vec::new()), |archive| (StatusCode::OK, archive))
-    };
-    tokio::spawn(async move { axum::serve(listener, Router::new().fallback(answer)).await });
-    address
-}
-
 /// Creates an object, or replaces its spec.
 async fn put(api: &Api<DynamicObject>, name: &str, spec: Value) {
     let resource = api.resource_url();
@@ -201,25 +169,7 @@ async fn put(api: &Api<DynamicObject>, name: &str, spec: Value) {
     written.unwrap_or_else(|error| panic!("{resource}/{name}: {error}"));
 }
 
-fn condition<'a>(object: &'a DynamicObject, kind: &str) -> Option<&'a Value> {
-    object.data["status"]["conditions"].as_array()?.iter().find(|condition| condition["type"] == kind)
-}
-
-fn says(object: &DynamicObject, kind: &str, status: &str) -> bool {
-    condition(object, kind).is_some_and(|condition| condition["status"] == status)
-}
-
-/// Whether Flux is done with the object as it is now.
-fn is_settled(object: &DynamicObject) -> bool {
-    object.data["status"]["observedGeneration"].as_i64() == object.metadata.generation && !says(object, "Reconciling", "True")
-}
-
 fn has_failed(object: &DynamicObject, revision: &str) -> bool {
     let attempted = object.data["status"]["lastAttemptedRevision"] == revision;
     attempted && condition(object, "Ready").is_some_and(|ready| ready["status"] == "False" && ready["reason"] != "DependencyNotReady")
-}
-
-fn message(object: &DynamicObject) -> String {
-    let text = |field: &str| condition(object, "Ready").and_then(|ready| ready[field].as_str()).unwrap_or_default().to_owned();
-    format!("{}: {} ({})", text("reason"), text("message"), object.name_any())
 }

@@ -93,7 +93,7 @@ impl Audit {
 
     /// All requests of a user so far.
     pub(crate) fn of_user(&self, user: &str) -> Vec<Record> {
-        let mut records = self.records();
+        let mut records = self.records_with(user);
         records.retain(|record| record.user == user);
         records
     }

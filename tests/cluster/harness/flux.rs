@@ -1,5 +1,5 @@
-//! Flux's kustomize-controller as a child process, one for the run, with an identity of its own and the rights that Flux
-//! gives it. It serves all namespaces.
+//! Flux's kustomize-controller and helm-controller as child processes, one of each for the run, each with an identity of its own and
+//! the rights that Flux gives it. They serve all namespaces.
 
 use std::fs::{self, File};
 use std::net::SocketAddr;
@@ -14,34 +14,38 @@ use tokio::sync::OnceCell;
 use super::process::{Process, tail};
 use super::{Ground, apply_manifests, parse_manifests, run, wait_for_rights};
 
-/// Its namespace.
+/// Their namespace.
 const NAMESPACE: &str = "flux-system";
 
-/// A running kustomize-controller. The kernel kills it when the test process ends.
+/// A running controller of Flux. The kernel kills it when the test process ends.
 #[derive(Debug)]
 pub(crate) struct Flux {
+    name: &'static str,
     health: SocketAddr,
     log: PathBuf,
     process: Process,
 }
 
+type Shared = OnceCell<Result<Flux, String>>;
+
 impl Flux {
-    /// Its user name in the audit log.
+    /// The user name of the kustomize-controller in the audit log.
     pub(crate) const USER: &str = "system:serviceaccount:flux-system:kustomize-controller";
     /// By this name it owns fields.
     pub(crate) const FIELD_MANAGER: &str = "kustomize-controller";
+    /// The user name of the helm-controller in the audit log.
+    pub(crate) const HELM_USER: &str = "system:serviceaccount:flux-system:helm-controller";
 
-    /// That of this run, started at the first call, with the CRDs of Flux.
+    /// The kustomize-controller of this run, started at the first call, with the CRDs of Flux.
     pub(crate) async fn running(ground: &Ground) -> &'static Self {
-        static SHARED: OnceCell<Result<Flux, String>> = OnceCell::const_new();
-        let shared = SHARED.get_or_init(|| async { Self::spawn(ground).await.map_err(|error| format!("{error:#}")) }).await;
-        match shared {
-            Ok(flux) => {
-                flux.process.answers(flux.health, "/readyz", "kustomize-controller", &flux.log).await;
-                flux
-            }
-            Err(error) => panic!("kustomize-controller was not started: {error}"),
-        }
+        static SHARED: Shared = OnceCell::const_new();
+        Self::shared(&SHARED, ground, "kustomize-controller", &["--no-remote-bases"]).await
+    }
+
+    /// The same of its helm-controller.
+    pub(crate) async fn helm(ground: &Ground) -> &'static Self {
+        static SHARED: Shared = OnceCell::const_new();
+        Self::shared(&SHARED, ground, "helm-controller", &[]).await
     }
 
     /// The last lines of its log, and those before them that mention a name.
@@ -49,25 +53,37 @@ impl Flux {
         tail(&self.log, Some(name))
     }
 
-    async fn spawn(ground: &Ground) -> Result<Self> {
+    async fn shared(shared: &'static Shared, ground: &Ground, name: &'static str, flags: &[&str]) -> &'static Self {
+        let spawned = shared.get_or_init(|| async { Self::spawn(ground, name, flags).await.map_err(|error| format!("{error:#}")) });
+        match spawned.await {
+            Ok(flux) => {
+                flux.process.answers(flux.health, "/readyz", flux.name, &flux.log).await;
+                flux
+            }
+            Err(error) => panic!("{name} was not started: {error}"),
+        }
+    }
+
+    async fn spawn(ground: &Ground, name: &'static str, flags: &[&str]) -> Result<Self> {
         let tool = run::source().join("tests/tools/flux/bin");
-        let program = tool.join("kustomize-controller");
+        let program = tool.join(name);
         ensure!(program.is_file(), "{} is missing: `make tools` builds it", program.display());
         apply_manifests(&ground.client, &definitions(&tool.join("crds"))?).await?;
-        let rights = rights();
+        let rights = rights(name);
         apply_manifests(&ground.client, &rights).await?;
         wait_for_rights(&ground.client, &rights).await?;
         let day = Duration::from_hours(24);
-        let identity = ground.access().as_service_account(&ground.client, NAMESPACE, "kustomize-controller", day).await?;
-        let kubeconfig = run::folder().join("flux.kubeconfig");
+        let identity = ground.access().as_service_account(&ground.client, NAMESPACE, name, day).await?;
+        let kubeconfig = run::folder().join(format!("flux-{name}.kubeconfig"));
         identity.write_kubeconfig(&kubeconfig)?;
-        let (health, log) = (run::free_address(), run::folder().join("flux-kustomize-controller.log"));
+        let (health, log) = (run::free_address(), run::folder().join(format!("flux-{name}.log")));
         let output = File::create(&log).context("the run's folder is writable")?;
         let mut command = Command::new("setpriv");
         command
             .args(["--pdeathsig", "KILL"])
             .arg(program)
-            .args(["--watch-all-namespaces", "--metrics-addr=0", "--log-level=info", "--requeue-dependency=1s", "--no-remote-bases"])
+            .args(["--watch-all-namespaces", "--metrics-addr=0", "--log-level=info", "--requeue-dependency=1s"])
+            .args(flags)
             .arg(format!("--health-addr={health}"))
             .env("KUBECONFIG", kubeconfig)
             .env("RUNTIME_NAMESPACE", NAMESPACE)
@@ -75,7 +91,7 @@ impl Flux {
             .stdin(Stdio::null())
             .stdout(output.try_clone()?)
             .stderr(output);
-        Ok(Self { health, log, process: Process::spawn(command) })
+        Ok(Self { name, health, log, process: Process::spawn(command) })
     }
 }
 
@@ -90,20 +106,21 @@ pub(crate) fn definitions(folder: &Path) -> Result<Vec<serde_json::Value>> {
     Ok(documents)
 }
 
-/// What Flux has by default: it may apply whatever it finds.
-fn rights() -> Vec<serde_json::Value> {
-    let metadata = json!({"name": "flux-kustomize-controller"});
+/// What a controller of Flux has by default: it may apply whatever it finds.
+fn rights(name: &str) -> Vec<serde_json::Value> {
+    let role = format!("flux-{name}");
+    let metadata = json!({"name": role});
     vec![
         json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": NAMESPACE}}),
-        json!({"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": "kustomize-controller", "namespace": NAMESPACE}}),
+        json!({"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": name, "namespace": NAMESPACE}}),
         json!({
             "apiVersion": "rbac.authorization.k8s.io/v1", "kind": "ClusterRole", "metadata": metadata,
             "rules": [{"apiGroups": ["*"], "resources": ["*"], "verbs": ["*"]}, {"nonResourceURLs": ["*"], "verbs": ["*"]}],
         }),
         json!({
             "apiVersion": "rbac.authorization.k8s.io/v1", "kind": "ClusterRoleBinding", "metadata": metadata,
-            "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": "flux-kustomize-controller"},
-            "subjects": [{"kind": "ServiceAccount", "name": "kustomize-controller", "namespace": NAMESPACE}],
+            "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": role},
+            "subjects": [{"kind": "ServiceAccount", "name": name, "namespace": NAMESPACE}],
         }),
     ]
 }
