@@ -207,13 +207,20 @@ release: helm .tools/bin/cargo-cyclonedx ## what is published: image, programs, 
 
 # First what the machine must have, before anything long begins.
 .PHONY: e2e
-e2e: node-machine programs control-plane node-tools helm $(if $(E2E_IMAGE),,image) ## the image in real pods, from helm install to uninstall, on a node of its own (needs root; E2E_IMAGE=file: that image)
-	@$(CARGO) build --quiet --locked --bin kubectl-chancery
-	@tests/e2e/run
+e2e: node-machine page-machine programs control-plane node-tools helm $(if $(E2E_IMAGE),,image) ## the image in real pods, from helm install to uninstall, and what the pages say of pods, on a node of its own (needs root; E2E_IMAGE=file: that image)
+	@$(CARGO) test --quiet --locked --no-run --test cluster
+	@CARGO="$(CARGO)" tests/e2e/run
 
 .PHONY: node-machine
 node-machine:
 	@$(NODE)/up --check
+
+# What the pages have a person type, and the programs that stand in for images of others.
+.PHONY: page-machine
+page-machine:
+	$(call need,curl,apt-get install curl)
+	$(call need,jq,apt-get install jq)
+	$(call need,nginx,apt-get install nginx)
 
 .PHONY: node-tools
 node-tools: $(addprefix $(NODE)/bin/,kubelet kube-proxy kube-scheduler) $(PROBE) ## build what `make e2e` needs besides: a node's programs (about 3 minutes the first time)

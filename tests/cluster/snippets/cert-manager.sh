@@ -1,24 +1,5 @@
-# What the page about moving takes for granted: cert-manager's kinds (they let anything in), a ClusterIssuer with its CA, a Certificate in
+# What the page about moving takes for granted besides cert-manager's kinds: a ClusterIssuer with its CA, a Certificate in
 # namespace shop, and their Secrets as cert-manager writes them. Its controller is a Deployment without a pod.
-definition() { # KIND PLURAL SCOPE
-  cat <<EOF
-apiVersion: apiextensions.k8s.io/v1
-kind: CustomResourceDefinition
-metadata: {name: $2.cert-manager.io}
-spec:
-  group: cert-manager.io
-  scope: $3
-  names: {kind: $1, plural: $2, singular: $(echo "$1" | tr '[:upper:]' '[:lower:]')}
-  versions:
-    - name: v1
-      served: true
-      storage: true
-      schema: {openAPIV3Schema: {type: object, x-kubernetes-preserve-unknown-fields: true}}
----
-EOF
-}
-{ definition Certificate certificates Namespaced; definition Issuer issuers Namespaced; definition ClusterIssuer clusterissuers Cluster; } | kubectl apply -f - >/dev/null
-kubectl wait --for=condition=Established crd/certificates.cert-manager.io crd/issuers.cert-manager.io crd/clusterissuers.cert-manager.io --timeout=30s >/dev/null
 umask 077
 mkdir -p made
 openssl req -x509 -newkey rsa:2048 -nodes -keyout made/ca.key -out made/ca.crt -days 90 -subj "/CN=Internal CA" -addext keyUsage=critical,digitalSignature,keyEncipherment,keyCertSign 2>/dev/null

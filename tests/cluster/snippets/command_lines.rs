@@ -27,6 +27,17 @@ pub(super) fn of_ours(text: &str) -> Vec<Vec<String>> {
     found
 }
 
+/// What a text looks for in logs: the patterns of `logs .. | grep ..`, in small letters.
+pub(super) fn looked_for_in_logs(text: &str) -> Vec<String> {
+    let lines = text.lines().filter(|line| line.contains(" logs "));
+    let patterns = lines.filter_map(|line| Some(line.split_once("| grep ")?.1.trim_start_matches(['-', 'i', 'E', ' '])));
+    let quoted = |pattern: &str| match pattern.strip_prefix('\'') {
+        Some(pattern) => pattern.split('\'').next().map(str::to_owned),
+        None => pattern.split_whitespace().next().map(str::to_owned),
+    };
+    patterns.filter_map(quoted).flat_map(|pattern| pattern.to_lowercase().split('|').map(str::to_owned).collect::<Vec<_>>()).collect()
+}
+
 /// What the programs and the chart know.
 pub(super) struct Known {
     help: HashMap<Vec<String>, Option<String>>,
@@ -103,6 +114,13 @@ impl Known {
         }
         Ok(())
     }
+}
+
+#[test]
+fn what_is_looked_for_in_logs_is_found() {
+    let text = "kubectl -n a logs deploy/b --tail=2 | grep -i list\nkubectl logs c | grep 'not issued' || echo none\ncat d | grep e";
+    assert_eq!(looked_for_in_logs(text), ["list", "not issued"]);
+    assert_eq!(looked_for_in_logs("kubectl logs c | grep -E 'WARN|ERROR'"), ["warn", "error"]);
 }
 
 #[test]

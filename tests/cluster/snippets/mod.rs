@@ -1,18 +1,22 @@
 //! What README and docs tell a person to type is typed here, page by page, from top to bottom.
 //!
 //! - `sh` blocks are run by one bash for each page, in a folder with `charts`, `crds` and `deploy` of the source tree; a command that fails
-//!   ends the page. A `text` block right below one is what it prints, `...` standing for anything.
+//!   ends the page. A `text` block right below one is what it prints, `...` standing for anything. `sh,typed=web` is run on a terminal,
+//!   where somebody types `web`.
 //! - `yaml` blocks are applied by the API server, which then forgets them. A part of an object says of what (`yaml,of=Certificate`).
 //! - A block that cannot be run here says what it needs (`sh,needs=pods`); [`NEEDS`] has the reasons. Its syntax is checked all the same.
 //! - Every command line of ours, wherever it stands, is checked against the program: subcommands, flags, values of the chart.
 //!
 //! The pages have a control plane of their own. README installs Chancery on it with Helm, and the others go on from there, one at a time.
-//! There are no nodes: [`pods`] runs our two programs in their place.
+//! There are no nodes: [`pods`] runs our two programs in their place. What needs a real one is played by [`node`], in `make e2e`.
 
 mod cluster;
 mod command_lines;
+mod names;
+mod node;
 mod play;
 mod pods;
+mod script;
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -23,16 +27,17 @@ use play::play;
 
 use crate::harness::{Program, parse_manifests};
 
-/// What blocks may need that is not here, and why they are not run.
-const NEEDS: [(&str, &str); 8] = [
-    ("pods", "there is no node here that could run them; `make e2e` has one"),
+/// What blocks may need that is not here, and who runs them, or why nobody does.
+const NEEDS: [(&str, &str); 9] = [
+    ("pods", "there is no node here that could run them: `make e2e` plays the page on its own"),
+    ("foreground", "it runs until somebody stops it, at ports that others may have here: `make e2e` runs it while it plays the next block"),
+    ("order", "it takes away what the other pages need: `make e2e` plays the page at its end"),
+    ("bare", "it begins with nothing, in another way than the blocks above: `make e2e` does that when the page is over"),
     ("make", "it is what CI runs: it would run in itself"),
-    ("order", "it takes away what the other pages need; the tests of installation do it"),
+    ("kustomization", "tests/cluster/install/kustomize.rs has kustomize build it"),
     ("gitops", "Argo CD or Flux do it; tests/cluster/gitops has Flux's own controller"),
     ("registry", "an image is pushed to a registry of the person's own"),
-    ("monitoring", "Prometheus, Grafana or a log store are not here"),
-    ("foreground", "it runs until somebody stops it; the tests run the same programs with the same rights"),
-    ("outside", "it takes place elsewhere: at a client, on a node, in somebody's repository"),
+    ("monitoring", "Prometheus, Grafana, a metrics server or a log store are not here"),
 ];
 
 /// What stands in fences besides `sh` and `yaml`, and is read by other programs.
@@ -44,16 +49,16 @@ const LANGUAGES: [(&str, &str); 5] = [
     ("logql", "a log store's"),
 ];
 
-/// A test for each page: what is on it is done.
+/// A test for each page: what is on it is done. And what each takes for granted.
 macro_rules! played {
     ($($name:ident: $path:literal, $cluster:expr, $before:expr;)*) => {
-        const PLAYED: &[&str] = &["README.md", $($path),*];
+        const PLAYED: &[(&str, &[&str])] = &[("README.md", &[]), $(($path, &$before)),*];
         $(
             #[tokio::test(flavor = "multi_thread")]
             async fn $name() {
                 let cluster = $cluster.await;
                 let _turn = cluster.turn().await;
-                play(cluster, &Page::read(Path::new($path)), $before).await;
+                play(cluster, &Page::read(Path::new($path)), &takes_for_granted($path)).await;
             }
         )*
     };
@@ -66,39 +71,59 @@ kubectl -n chancery-samples annotate ccert web chancery.dev/ca-crl- >/dev/null
 while kubectl -n chancery-samples get secret web-tls -o jsonpath='{.data.ca\\.crl}' | grep -q .; do sleep 1; done
 kubectl -n chancery-samples wait --for=condition=Ready ccert --all --timeout=60s";
 
-/// The samples, and in the folder what somebody has who checks the certificate of one.
-const FILES: &str = "kubectl apply --server-side --force-conflicts -k deploy/samples >/dev/null
-kubectl -n chancery-samples wait --for=condition=Ready ccert --all --timeout=60s
-kubectl -n chancery-samples annotate ccert labelled --overwrite chancery.dev/renew=$(date +%s%N)
+/// In the folder, what somebody has who checks a certificate of the samples, and the list of another day.
+const FILES: &str = "kubectl -n chancery-samples annotate ccert labelled --overwrite chancery.dev/renew=$(date +%s%N)
 until kubectl -n chancery-samples get secret labelled-tls -o jsonpath='{.data.tls\\.crt}' | base64 -d > tls.crt
   openssl x509 -in tls.crt -noout -text | grep -q 'CRL Distribution'; do sleep 1; done
 kubectl -n chancery-samples get secret labelled-tls -o jsonpath='{.data.ca\\.crt}' | base64 -d > ca.crt
-kubectl -n chancery-system get secret sample-intermediate -o jsonpath='{.data.tls\\.crt}' | base64 -d > issuer.crt";
+kubectl -n chancery-system get secret sample-intermediate -o jsonpath='{.data.tls\\.crt}' | base64 -d > issuer.crt
+kubectl chancery crl fetch RevocationList/chancery-system/sample -f old.crl";
+
+/// A checkpoint, sooner than it would be there.
+const CHECKPOINT: &str =
+    "helm upgrade chancery charts/chancery --namespace chancery-system --reset-then-reuse-values --set checkpointInterval=1s
+until kubectl -n chancery-system get configmap chancery-register-checkpoint; do sleep 1; done";
+
+/// What cert-manager brings into a cluster.
+const KINDS: &str = include_str!("cert-manager-kinds.sh");
+
+/// One of its Certificates.
+const ANOTHER_CERTIFICATE: &str = "kubectl apply -f - <<EOF
+apiVersion: cert-manager.io/v1
+kind: Certificate
+metadata: {name: web, namespace: chancery-samples}
+spec: {secretName: web-tls, dnsNames: [web.example.com], issuerRef: {name: sample, kind: ClusterIssuer}}
+EOF";
+
+/// The script that makes what a page takes for granted.
+fn takes_for_granted(path: &str) -> String {
+    PLAYED.iter().find(|(played, _)| *played == path).map_or_else(String::new, |(_, before)| before.join("\n"))
+}
 
 played! {
-    getting_started: "docs/getting-started.md", Cluster::installed(), SAMPLES;
-    concepts: "docs/concepts.md", Cluster::installed(), SAMPLES;
-    a_first_certificate: "docs/tutorials/first-certificate.md", Cluster::installed(), "";
-    a_hierarchy_of_cas: "docs/tutorials/ca-hierarchy.md", Cluster::installed(), "";
-    mutual_tls: "docs/tutorials/mutual-tls.md", Cluster::installed(), "";
-    a_list_is_published_and_checked: "docs/tutorials/revocation-list.md", Cluster::installed(), "";
-    a_key_has_leaked: "docs/tutorials/leaked-key.md", Cluster::installed(), SAMPLES;
-    certificate_by_example: "docs/certificate.md", Cluster::installed(), SAMPLES;
-    issuers_by_example: "docs/issuer.md", Cluster::installed(), SAMPLES;
-    revocation: "docs/revocation.md", Cluster::installed(), FILES;
-    the_responder: "docs/responder.md", Cluster::installed(), SAMPLES;
-    the_registers: "docs/register.md", Cluster::installed(), SAMPLES;
-    the_plugin: "docs/kubectl-plugin.md", Cluster::installed(), SAMPLES;
-    moving_from_cert_manager: "docs/migrating-from-cert-manager.md", Cluster::installed(), include_str!("cert-manager.sh");
-    differences_from_cert_manager: "docs/differences-from-cert-manager.md", Cluster::installed(), "";
-    monitoring: "docs/monitoring.md", Cluster::installed(), SAMPLES;
-    runbooks: "docs/runbooks.md", Cluster::installed(), SAMPLES;
-    troubleshooting: "docs/troubleshooting.md", Cluster::installed(), SAMPLES;
-    security_model: "docs/security-model.md", Cluster::installed(), "";
-    gitops: "docs/gitops.md", Cluster::installed(), "";
-    install: "docs/install.md", Cluster::installed(), "";
-    operations: "docs/operations.md", Cluster::to_be_ruined(), SAMPLES;
-    disasters: "docs/disasters.md", Cluster::to_be_ruined(), SAMPLES;
+    getting_started: "docs/getting-started.md", Cluster::installed(), [SAMPLES];
+    concepts: "docs/concepts.md", Cluster::installed(), [SAMPLES];
+    a_first_certificate: "docs/tutorials/first-certificate.md", Cluster::installed(), [];
+    a_hierarchy_of_cas: "docs/tutorials/ca-hierarchy.md", Cluster::installed(), [];
+    mutual_tls: "docs/tutorials/mutual-tls.md", Cluster::installed(), [];
+    a_list_is_published_and_checked: "docs/tutorials/revocation-list.md", Cluster::installed(), [];
+    a_key_has_leaked: "docs/tutorials/leaked-key.md", Cluster::installed(), [SAMPLES, include_str!("leaked-key.sh")];
+    certificate_by_example: "docs/certificate.md", Cluster::installed(), [SAMPLES];
+    issuers_by_example: "docs/issuer.md", Cluster::installed(), [SAMPLES];
+    revocation: "docs/revocation.md", Cluster::installed(), [SAMPLES, FILES];
+    the_responder: "docs/responder.md", Cluster::installed(), [SAMPLES];
+    the_registers: "docs/register.md", Cluster::installed(), [SAMPLES, CHECKPOINT];
+    the_plugin: "docs/kubectl-plugin.md", Cluster::installed(), [SAMPLES, KINDS, ANOTHER_CERTIFICATE];
+    moving_from_cert_manager: "docs/migrating-from-cert-manager.md", Cluster::installed(), [KINDS, include_str!("cert-manager.sh")];
+    differences_from_cert_manager: "docs/differences-from-cert-manager.md", Cluster::installed(), [];
+    monitoring: "docs/monitoring.md", Cluster::installed(), [SAMPLES];
+    runbooks: "docs/runbooks.md", Cluster::installed(), [SAMPLES];
+    troubleshooting: "docs/troubleshooting.md", Cluster::installed(), [SAMPLES];
+    security_model: "docs/security-model.md", Cluster::installed(), [];
+    gitops: "docs/gitops.md", Cluster::installed(), [];
+    install: "docs/install.md", Cluster::installed(), [];
+    operations: "docs/operations.md", Cluster::to_be_ruined(), [SAMPLES];
+    disasters: "docs/disasters.md", Cluster::to_be_ruined(), [SAMPLES];
 }
 
 /// Pages whose blocks nobody is meant to paste on a cluster.
@@ -121,7 +146,7 @@ async fn readme_installs_and_issues_a_first_certificate() {
 fn every_page_with_something_to_do_is_done() {
     let with_blocks = pages().into_iter().filter(|page| is_played(page) && !page.blocks.is_empty());
     let with_blocks = with_blocks.filter(|page| page.blocks.iter().any(|block| block.word("needs").is_none()));
-    let missing: Vec<String> = with_blocks.map(|page| page.path).filter(|path| !PLAYED.contains(&path.as_str())).collect();
+    let missing: Vec<String> = with_blocks.map(|page| page.path).filter(|path| !PLAYED.iter().any(|(played, _)| played == path)).collect();
     assert!(missing.is_empty(), "name them in played!: {missing:?}");
 }
 
@@ -138,6 +163,7 @@ fn what_cannot_be_done_here_says_what_it_needs() {
                 "needs" => NEEDS.iter().any(|(need, _)| need == value),
                 "of" => play::whole(value, &serde_json::json!({})).is_some(),
                 "drawing" => true,
+                "typed" => block.language == "sh",
                 _ => false,
             };
             if !known {
@@ -199,4 +225,27 @@ async fn every_command_and_flag_that_is_written_down_exists() {
         }
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn what_a_page_looks_for_in_the_log_is_what_our_programs_write() {
+    fn sources(folder: &Path, found: &mut String) {
+        for entry in std::fs::read_dir(folder).expect("it is a folder of the source tree") {
+            let path = entry.expect("the folder can be read").path();
+            if path.is_dir() {
+                sources(&path, found);
+            } else {
+                found.push_str(&std::fs::read_to_string(&path).expect("a source is text").to_lowercase());
+            }
+        }
+    }
+    let mut written = String::new();
+    sources(&source().join("src"), &mut written);
+    let blocks = blocks().into_iter().filter(|(_, block)| block.language == "sh");
+    let looked_for = blocks
+        .flat_map(|(place, block)| command_lines::looked_for_in_logs(&block.code).into_iter().map(move |pattern| (place.clone(), pattern)));
+    let looked_for: Vec<(String, String)> = looked_for.collect();
+    assert!(looked_for.len() > 5, "only {looked_for:?} were found");
+    let wrong: Vec<_> = looked_for.iter().filter(|(_, pattern)| !written.contains(pattern)).collect();
+    assert!(wrong.is_empty(), "nobody writes {wrong:?}");
 }

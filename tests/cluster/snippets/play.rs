@@ -9,30 +9,29 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use super::cluster::Cluster;
-use crate::harness::{Program, parse_manifests, program_path, run_folder};
+use super::script::Script;
+use crate::harness::{Program, parse_manifests, program_path};
 use crate::page::{Block, Page, source};
 
 /// How long a page may take.
 const LIMIT: Duration = Duration::from_mins(6);
 
 /// The folder with what a page's script is made of, below the one in which it runs.
-const PARTS: &str = ".parts";
+pub(super) const PARTS: &str = ".parts";
 
-/// What is done before a page is read, and after: `set -e` ends it, and `at` says where.
-const PREAMBLE: &str = "set -eo pipefail\nPS4='+ '\n";
-
-/// Plays a page after a script that makes what it takes for granted.
-pub(super) async fn play(cluster: &Cluster, page: &Page, before: &str) {
+/// Plays a page after a script that makes what it takes for granted. What a block needs must be there, or it is left out. Returns the lines
+/// of the blocks that were played.
+pub(super) async fn play(cluster: &Cluster, page: &Page, before: &str) -> Vec<usize> {
     let folder = folder(cluster, page);
     let parts = folder.join(PARTS);
-    let mut script = PREAMBLE.to_owned();
+    let mut script = Script::default();
     let mut steps: Vec<(usize, &Block)> = Vec::new();
     if !before.is_empty() {
         write(&parts.join("0.sh"), before);
-        step(&mut script, 0);
+        script.run(0);
     }
     for (number, block) in (1..).zip(&page.blocks) {
-        if block.word("needs").is_some() {
+        if block.word("needs").is_some_and(|need| !cluster.has.contains(&need)) {
             continue;
         }
         let text = match block.language.as_str() {
@@ -41,11 +40,15 @@ pub(super) async fn play(cluster: &Cluster, page: &Page, before: &str) {
             _ => continue,
         };
         write(&parts.join(format!("{number}.sh")), &text);
-        step(&mut script, number);
+        match (block.word("needs"), block.word("typed")) {
+            (Some("foreground"), _) => script.start(number),
+            (_, Some(typed)) => script.type_in(number, typed),
+            _ => script.run(number),
+        }
         steps.push((number, block));
     }
-    write(&parts.join("all"), &script);
-    let finished = environment(cluster, &folder, Program::new("bash")).args([parts.join("all")]).limit(LIMIT).finish().await;
+    write(&parts.join("all"), &script.text());
+    let finished = environment(cluster, &folder, Program::new("bash")).await.args([parts.join("all")]).limit(LIMIT).finish().await;
     let at: usize = read(&parts.join("at")).trim().parse().unwrap_or_default();
     let line = steps.iter().find(|(number, _)| *number == at).map_or(0, |(_, block)| block.line);
     let shown = if finished.status.success() { String::new() } else { state(cluster).await };
@@ -64,25 +67,42 @@ pub(super) async fn play(cluster: &Cluster, page: &Page, before: &str) {
     for (number, block) in &steps {
         let Some(expected) = page.blocks.get(*number).filter(|next| next.language == "text" && next.follows) else { continue };
         let printed = read(&parts.join(format!("{number}.out")));
-        if block.language == "sh" && !like(&expected.code, &printed) {
-            let _ = write!(wrong, "\n{}:{}: the page says\n{}\nand this was printed\n{printed}", page.path, expected.line, expected.code);
+        let (says, printed) = match block.word("typed") {
+            // The terminal does not show what is typed there.
+            Some(typed) => (expected.code.replacen(&format!(": {typed}\n"), ": ", 1), left_on_screen(&printed)),
+            None => (expected.code.clone(), printed),
+        };
+        if block.language == "sh" && !like(&says, &printed) {
+            let _ = write!(wrong, "\n{}:{}: the page says\n{says}\nand this was printed\n{printed}", page.path, expected.line);
         }
     }
     assert!(wrong.is_empty(), "{wrong}");
+    steps.iter().map(|(_, block)| block.line).collect()
+}
+
+/// A line that was drawn anew, as it was at last.
+fn left_on_screen(printed: &str) -> String {
+    const ERASED: &str = "\x1b[K";
+    let left = |line: &str| match (line.split_once(ERASED), line.rsplit_once(ERASED)) {
+        (Some((first, _)), Some((_, last))) => format!("{}{last}\n", first.trim_end_matches('\r')),
+        _ => format!("{line}\n"),
+    };
+    printed.lines().map(left).collect()
 }
 
 /// What there is, for who has to find out why a page went wrong.
 async fn state(cluster: &Cluster) -> String {
     let conditions = "{range .items[*]}{.kind} {.metadata.namespace}/{.metadata.name}: {range .status.conditions[*]}{.type}={.status} {.reason} ({.message}); {end}{\"\\n\"}{end}";
     let kinds = "ccert,cissuer,cclusterissuer,crl";
-    let asked = Program::kubectl(&cluster.ground).args(["get", kinds, "-A", "-o", &format!("jsonpath={conditions}")]).finish().await;
+    let asked = cluster.kubectl().args(["get", kinds, "-A", "-o", &format!("jsonpath={conditions}")]).finish().await;
     asked.stdout + &asked.stderr
 }
 
 /// A folder to run a page in, with what the source tree has.
 fn folder(cluster: &Cluster, page: &Page) -> PathBuf {
-    let name = page.path.replace(['/', '.'], "-");
-    let folder = run_folder().join("snippets").join(format!("{}-{name}", cluster.name));
+    let first = page.blocks.first().map_or(0, |block| block.line);
+    let name = format!("{}-{first}", page.path.replace(['/', '.'], "-"));
+    let folder = cluster.folder.join(name);
     fs::create_dir_all(folder.join(PARTS)).expect("the run's folder is writable");
     for shared in ["charts", "crds", "deploy"] {
         symlink(source().join(shared), folder.join(shared)).expect("it is a fresh folder");
@@ -92,7 +112,7 @@ fn folder(cluster: &Cluster, page: &Page) -> PathBuf {
 
 /// As whom and with which programs: those of this run first. The responder stands in for every address that is asked over plain HTTP, as
 /// DNS and Services would have it.
-fn environment(cluster: &Cluster, folder: &Path, program: Program) -> Program {
+async fn environment(cluster: &Cluster, folder: &Path, program: Program) -> Program {
     let programs = folder.join(".programs");
     fs::create_dir_all(&programs).expect("the run's folder is writable");
     for name in ["kubectl", "kubectl-chancery", "chancery", "helm"] {
@@ -100,22 +120,18 @@ fn environment(cluster: &Cluster, folder: &Path, program: Program) -> Program {
         let _ = symlink(program_path(name), programs.join(name));
     }
     let path = format!("{}:{}", programs.display(), std::env::var("PATH").unwrap_or_default());
-    let proxy = cluster.pods.responder_now().unwrap_or_default();
+    let proxy = cluster.responder().await.unwrap_or_default();
+    // Where there are pods, what a page forwards to one is on this machine.
+    let direct = if cluster.has.contains(&"pods") { "127.0.0.1" } else { "" };
     program
         .env("PATH", path)
         .env("HOME", folder)
-        .env("KUBECONFIG", cluster.ground.kubeconfig())
-        .env("KUBECACHEDIR", run_folder().join(format!("kubectl-cache-{}", cluster.name)))
+        .env("KUBECONFIG", &cluster.kubeconfig)
+        .env("KUBECACHEDIR", cluster.folder.join("kubectl-cache"))
         .env("http_proxy", proxy)
         .env("https_proxy", "")
-        .env("no_proxy", "")
+        .env("no_proxy", direct)
         .env("FOLDER", folder)
-}
-
-fn step(script: &mut String, number: usize) {
-    let _ = writeln!(script, "[ {number} = 0 ] || [ -e {PARTS}/at ] || cd \"$FOLDER\"");
-    let _ = writeln!(script, "cd \"$FOLDER\"; echo {number} > {PARTS}/at");
-    let _ = writeln!(script, ". ./{PARTS}/{number}.sh > {PARTS}/{number}.out 2> {PARTS}/{number}.err </dev/null");
 }
 
 /// How a `yaml` block is tried: applied, and forgotten by the API server; or read by Helm.
@@ -204,6 +220,7 @@ fn what_is_printed_is_compared_with_what_the_page_says() {
     assert!(like("a ... c\n...\nd", "a b c\nx\ny\nd\n"));
     assert!(like("...\nb", "b"));
     assert!(like("notBefore=...", "notBefore=Nov 1"));
+    assert_eq!(left_on_screen("Which: \r\x1b[Kwaiting\r\x1b[Kdone\nwell\n"), "Which: done\nwell\n");
     for (expected, printed) in [("a", "b"), ("a", "a\nb"), ("a\n...\nc", "a\nb"), ("a ... c", "a b d"), ("a", "")] {
         assert!(!like(expected, printed), "{expected} {printed}");
     }
