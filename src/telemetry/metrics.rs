@@ -3,62 +3,30 @@
 //! Labels are few and bounded: kinds, reasons, verbs. Only [`CertificateSeries`], [`ListSeries`] and what is looked at in each scrape
 //! name objects, within limits.
 
+mod families;
+
 use std::fmt;
 use std::sync::Arc;
-use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 
 use jiff::SignedDuration;
-use prometheus_client::encoding::{EncodeLabelSet, text};
-use prometheus_client::metrics::counter::Counter;
-use prometheus_client::metrics::family::Family;
-use prometheus_client::metrics::gauge::Gauge;
-use prometheus_client::metrics::histogram::Histogram;
-use prometheus_client::metrics::info::Info;
-use prometheus_client::registry::Registry;
+use prometheus_client::encoding::text;
 
 use super::{
     certificates::CertificateSeries,
     lists::{ListSeries, Publication},
-    sampled::{Holdings, QueueGauge, Sampled},
+    sampled::{Holdings, QueueGauge},
 };
 use crate::cluster::Limiter;
+use families::{
+    CallLabels, ControllerLabel, ErrorLabels, Families, IssuanceLabels, IssuerLabel, OutcomeLabel, RequestLabels, ResourceLabel,
+};
+
+pub(crate) use families::{BUILD_HELP, SECONDS, build_info};
 
 /// Handles to all metrics; clones count into the same ones.
 #[derive(Clone, Debug)]
 pub struct Metrics(Arc<Families>);
-
-#[derive(Debug)]
-struct Families {
-    registry: Registry,
-    certificates: CertificateSeries,
-    lists: ListSeries,
-    publications: Counter,
-    published_lists: Counter,
-    published_bytes: Counter,
-    publication_seconds: Histogram,
-    publication_delay: Histogram,
-    guard_trips: Counter,
-    rollbacks: Counter,
-    sampled: Sampled,
-    issuances: Family<IssuanceLabels, Counter>,
-    issuance_seconds: Family<IssuerLabel, Histogram>,
-    reconciles: Family<ControllerLabel, Counter>,
-    reconcile_seconds: Family<ControllerLabel, Histogram>,
-    reconcile_errors: Family<ErrorLabels, Counter>,
-    api_calls: Family<CallLabels, Counter>,
-    api_conflicts: Family<ResourceLabel, Counter>,
-    api_warnings: Family<RequestLabels, Counter>,
-    register_appends: Family<OutcomeLabel, Counter>,
-    register_lines: Counter,
-    register_bytes: Counter,
-    register_batch: Histogram,
-    register_seals: Counter,
-    register_seconds: Histogram,
-    events: Family<OutcomeLabel, Counter>,
-    leader: Gauge,
-    clock_skew: Gauge<f64, AtomicU64>,
-}
 
 /// One attempt at a certificate, as it is counted.
 #[derive(Clone, Copy, Debug)]
@@ -87,52 +55,7 @@ pub struct Append {
 impl Metrics {
     /// New metrics, all zero. At most `certificate_series` Certificates get series of their own.
     pub fn new(certificate_series: usize) -> Self {
-        let mut registry = Registry::with_prefix("chancery");
-        let r = &mut registry;
-        let certificates = CertificateSeries::new(certificate_series);
-        let sampled = Sampled::default();
-        let lists = ListSeries::default();
-        r.register("build", BUILD_HELP, build_info("controller"));
-        let families = Families {
-            issuances: family(r, "issuances", "Attempts at a certificate by kind of issuer, reason and outcome"),
-            issuance_seconds: seconds(r, "issuance_duration_seconds", "From the decision to issue to the Secret's write"),
-            reconciles: family(r, "reconciles", "Reconciles by controller"),
-            reconcile_seconds: seconds(r, "reconcile_duration_seconds", "The time a reconcile took"),
-            reconcile_errors: family(r, "reconcile_errors", "Reconciles that failed, by class of error"),
-            api_calls: family(r, "api_calls", "Calls to the API server by verb, resource and HTTP status"),
-            api_conflicts: family(r, "api_conflicts", "Writes that met another version of the object (HTTP 409)"),
-            api_warnings: family(r, "api_warnings", "Warnings in answers of the API server; the log has their texts"),
-            register_appends: family(r, "register_appends", "Writes to registers: that stand, that met another's, that were given up"),
-            register_lines: one(r, "register_lines", "Lines written to registers", Counter::default()),
-            register_seals: one(r, "register_seals", "Segments of registers sealed", Counter::default()),
-            register_bytes: one(r, "register_bytes", "Bytes written to registers", Counter::default()),
-            register_batch: {
-                let sizes = Histogram::new([1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0]);
-                one(r, "register_batch_lines", "Lines that shared one write", sizes)
-            },
-            register_seconds: one(r, "register_append_duration_seconds", "From the request to the standing line", Histogram::new(SECONDS)),
-            events: family(r, "events", "Events posted, failed and dropped"),
-            leader: one(r, "leader", "1 while this process holds the lease", Gauge::default()),
-            clock_skew: one(r, "clock_skew_seconds", "Our clock minus the API server's", Gauge::default()),
-            publications: one(r, "publications", "Publications of revocation lists", Counter::default()),
-            published_lists: one(r, "published_lists", "Revocation lists published, deltas included", Counter::default()),
-            published_bytes: one(r, "published_bytes", "Octets written for revocation lists", Counter::default()),
-            publication_seconds: one(r, "publication_build_seconds", "Building, signing and checking lists", Histogram::new(SECONDS)),
-            publication_delay: {
-                let delays = Histogram::new([0.1, 0.25, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0, 60.0, 300.0, 3600.0]);
-                one(r, "revocation_publication_seconds", "From a revocation to the published list", delays)
-            },
-            guard_trips: one(r, "publication_guard_trips", "Lists that were made and not fit to be published", Counter::default()),
-            rollbacks: one(r, "publication_rollbacks", "Looks that found a register older than what was published", Counter::default()),
-            certificates: certificates.clone(),
-            lists: lists.clone(),
-            sampled: sampled.clone(),
-            registry: Registry::default(),
-        };
-        registry.register_collector(Box::new(certificates));
-        registry.register_collector(Box::new(lists));
-        registry.register_collector(Box::new(sampled));
-        Self(Arc::new(Families { registry, ..families }))
+        Self(Arc::new(Families::new(certificate_series)))
     }
 
     /// The series of single Certificates.
@@ -264,85 +187,6 @@ impl Default for Metrics {
     fn default() -> Self {
         Self::new(10_000)
     }
-}
-
-/// What `chancery_build_info` says.
-pub(crate) const BUILD_HELP: &str = "The version of this process";
-
-/// A metric whose labels are the version, and which of the two processes this is.
-pub(crate) fn build_info(component: &'static str) -> Info<[(&'static str, &'static str); 2]> {
-    Info::new([("version", env!("CARGO_PKG_VERSION")), ("component", component)])
-}
-
-/// From a millisecond to a minute.
-pub(crate) const SECONDS: [f64; 14] = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 15.0, 60.0];
-
-#[derive(Clone, Debug, EncodeLabelSet, Eq, Hash, PartialEq)]
-struct IssuanceLabels {
-    issuer_kind: &'static str,
-    reason: &'static str,
-    outcome: &'static str,
-}
-
-#[derive(Clone, Debug, EncodeLabelSet, Eq, Hash, PartialEq)]
-struct IssuerLabel {
-    issuer_kind: &'static str,
-}
-
-#[derive(Clone, Debug, EncodeLabelSet, Eq, Hash, PartialEq)]
-struct ControllerLabel {
-    controller: &'static str,
-}
-
-#[derive(Clone, Debug, EncodeLabelSet, Eq, Hash, PartialEq)]
-struct ErrorLabels {
-    controller: &'static str,
-    class: &'static str,
-}
-
-#[derive(Clone, Debug, EncodeLabelSet, Eq, Hash, PartialEq)]
-struct CallLabels {
-    verb: &'static str,
-    resource: String,
-    code: String,
-}
-
-#[derive(Clone, Debug, EncodeLabelSet, Eq, Hash, PartialEq)]
-struct RequestLabels {
-    verb: &'static str,
-    resource: String,
-}
-
-#[derive(Clone, Debug, EncodeLabelSet, Eq, Hash, PartialEq)]
-struct ResourceLabel {
-    resource: String,
-}
-
-#[derive(Clone, Debug, EncodeLabelSet, Eq, Hash, PartialEq)]
-struct OutcomeLabel {
-    outcome: &'static str,
-}
-
-fn family<S>(registry: &mut Registry, name: &str, help: &str) -> Family<S, Counter>
-where
-    S: EncodeLabelSet + Clone + fmt::Debug + Eq + std::hash::Hash + Send + Sync + 'static,
-{
-    one(registry, name, help, Family::default())
-}
-
-fn seconds<S>(registry: &mut Registry, name: &str, help: &str) -> Family<S, Histogram>
-where
-    S: EncodeLabelSet + Clone + fmt::Debug + Eq + std::hash::Hash + Send + Sync + 'static,
-{
-    one(registry, name, help, Family::new_with_constructor(|| Histogram::new(SECONDS)))
-}
-
-fn one<M>(registry: &mut Registry, name: &str, help: &str, metric: M) -> M
-where
-    M: prometheus_client::registry::Metric + Clone,
-{
-    registry.register(name, help, metric.clone());
-    metric
 }
 
 #[cfg(test)]
