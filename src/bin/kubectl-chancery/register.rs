@@ -1,7 +1,6 @@
 //! `kubectl chancery register`: the registers as audit.
 
 use std::{
-    fs::File,
     io::{self, BufWriter, IsTerminal as _, Write as _},
     path::{Path, PathBuf},
     process::ExitCode,
@@ -17,6 +16,7 @@ use chancery::{
         register::{
             self, Registers,
             follow::{Follow, follow},
+            kept::{self, CheckpointFiles},
             list::list,
             restore,
             show::{self, Filter},
@@ -72,14 +72,23 @@ pub(crate) enum Register {
         /// The file; - for standard output.
         #[arg(short, long, value_name = "FILE", default_value = "-")]
         file: PathBuf,
+        /// Replace the file also where it has lines that would be lost with it.
+        #[arg(long)]
+        force: bool,
         #[command(flatten)]
         cluster: OperatorNamespace,
     },
     /// Prints the last checkpoint, or saves it where the operator cannot write.
+    ///
+    /// What is there stays, and the exit code is 3, where the signature is not believed, another key signed, or the checkpoint that is
+    /// there is newer.
     Checkpoint {
         /// Save it as FILE, its signature as FILE.sig and the public key as FILE.pem.
         #[arg(long, value_name = "FILE")]
         save: Option<PathBuf>,
+        /// Replace also the checkpoint of another key, and a newer one.
+        #[arg(long, requires = "save")]
+        force: bool,
         #[command(flatten)]
         cluster: OperatorNamespace,
     },
@@ -225,8 +234,8 @@ impl Register {
                     follow(&client, what, &mut io::stdout().lock()).await?;
                     Ok(ExitCode::SUCCESS)
                 }
-                Self::Export { ids, file, cluster } => export(&ids, &file, &cluster).await,
-                Self::Checkpoint { save, cluster } => checkpoint(save.as_deref(), &cluster).await,
+                Self::Export { ids, file, force, cluster } => export(&ids, &file, force, &cluster).await,
+                Self::Checkpoint { save, force, cluster } => checkpoint(save.as_deref(), force, &cluster).await,
                 Self::Restore(command) => command.run().await,
             }
         })
@@ -325,47 +334,67 @@ fn beside(path: &Path, extension: &str) -> PathBuf {
     name.into()
 }
 
-async fn export(ids: &[String], file: &Path, cluster: &OperatorNamespace) -> anyhow::Result<ExitCode> {
+async fn export(ids: &[String], file: &Path, force: bool, cluster: &OperatorNamespace) -> anyhow::Result<ExitCode> {
     let client = cluster.access.client().await?;
     let checkpoint = register::checkpoint(&client, &cluster.namespace).await?;
     let registers = registers(cluster).await?;
     let chosen = registers.chosen(ids)?.iter().map(|id| registers.one(id)).collect::<Result<Vec<_>, _>>()?;
+    for (id, fault) in chosen.iter().flat_map(|examined| examined.faults.iter().map(|fault| (examined.id, fault))) {
+        let _ = writeln!(io::stderr(), "register {id}: {}", plain(&fault.to_string()));
+    }
     if file == Path::new("-") {
         let mut out = BufWriter::new(io::stdout().lock());
         written(register::export(chosen.iter().copied(), checkpoint.as_ref(), &mut out).and_then(|()| out.flush()))?;
     } else {
-        let mut out = BufWriter::new(File::create(file).with_context(|| file.display().to_string())?);
-        let done = register::export(chosen.iter().copied(), checkpoint.as_ref(), &mut out).and_then(|()| out.flush());
-        done.with_context(|| file.display().to_string())?;
-    }
-    for (id, fault) in chosen.iter().flat_map(|examined| examined.faults.iter().map(|fault| (examined.id, fault))) {
-        let _ = writeln!(io::stderr(), "register {id}: {}", plain(&fault.to_string()));
+        // A pipe has nothing to lose, and must not be read.
+        let kept = file.is_file().then(|| text(file)).transpose()?;
+        let lost = match kept.filter(|_| !force).map(|kept| export::read(&kept)) {
+            Some(Ok(kept)) => kept::lost(&kept, &chosen),
+            Some(Err(error)) => vec![error.to_string()],
+            None => Vec::new(),
+        };
+        if !lost.is_empty() {
+            return Ok(stays(file, &lost));
+        }
+        let mut octets = Vec::new();
+        register::export(chosen.iter().copied(), checkpoint.as_ref(), &mut octets)?;
+        kept::replace(file, &octets)?;
     }
     Ok(code(chosen.iter().all(|examined| examined.faults.is_empty())))
 }
 
-async fn checkpoint(save: Option<&Path>, cluster: &OperatorNamespace) -> anyhow::Result<ExitCode> {
+async fn checkpoint(save: Option<&Path>, force: bool, cluster: &OperatorNamespace) -> anyhow::Result<ExitCode> {
     let client = cluster.access.client().await?;
     let Some(signed) = register::checkpoint(&client, &cluster.namespace).await? else {
         bail!("there is no checkpoint in namespace {} yet: the operator writes one some minutes after the first line", cluster.namespace);
     };
     let believed = signed.verified(&signed.key);
-    match save {
-        Some(path) => {
-            let key = beside(path, "pem");
-            for (path, octets) in
-                [(path, signed.text.as_bytes()), (&beside(path, "sig"), signed.signature.as_slice()), (&key, signed.key.as_bytes())]
-            {
-                std::fs::write(path, octets).with_context(|| path.display().to_string())?;
+    match (save, &believed) {
+        (Some(path), Ok(checkpoint)) => {
+            let files = CheckpointFiles::beside(path);
+            let objections = if force { Vec::new() } else { files.objections(checkpoint)? };
+            if !objections.is_empty() {
+                return Ok(stays(path, &objections));
             }
+            files.replace(&signed)?;
             written(writeln!(io::stdout(), "saved as {0}, its signature as {0}.sig and the public key as {0}.pem", path.display()))?;
         }
-        None => written(io::stdout().write_all(signed.text.as_bytes()))?,
+        (Some(_), Err(_)) => {}
+        (None, _) => written(io::stdout().write_all(signed.text.as_bytes()))?,
     }
     if let Err(error) = &believed {
         let _ = writeln!(io::stderr(), "{}", plain(&error.to_string()));
     }
     Ok(code(believed.is_ok()))
+}
+
+/// Says why nothing was written.
+fn stays(file: &Path, why: &[String]) -> ExitCode {
+    let _ = writeln!(io::stderr(), "{} was not replaced; --force does it all the same:", file.display());
+    for one in why {
+        let _ = writeln!(io::stderr(), "  {}", plain(one));
+    }
+    code(false)
 }
 
 impl Restore {
