@@ -6,6 +6,7 @@ use std::{
     time::Duration,
 };
 
+use chancery_pki::OcspRefusal;
 use jiff::{SignedDuration, Timestamp};
 use prometheus_client::{
     collector::Collector,
@@ -72,7 +73,8 @@ impl ResponderMetrics {
     /// New metrics, all zero.
     pub fn new() -> Self {
         let mut registry = Registry::with_prefix("chancery");
-        let (answers, signatures, requests) = (Family::default(), Family::default(), Family::default());
+        let (answers, requests) = (Family::<StatusLabel, Counter>::default(), Family::<RequestLabels, Counter>::default());
+        let signatures = Family::default();
         registry.register("ocsp_answers", "OCSP answers by what they say of a certificate, or why they say nothing", answers.clone());
         registry.register("ocsp_signatures", "OCSP answers signed, to be kept or for one request", signatures.clone());
         registry.register("http_requests", "Requests by what was asked for and HTTP status", requests.clone());
@@ -81,6 +83,11 @@ impl ResponderMetrics {
         registry.register("build", BUILD_HELP, build_info("responder"));
         let sample = Sampled::default();
         registry.register_collector(Box::new(sample.clone()));
+        // Alerts ask for their increase: of a series that begins with 1, that 1 is no increase.
+        drop(answers.get_or_create(&StatusLabel { status: OcspRefusal::TryLater.as_str() }));
+        for route in ["crl", "delta", "ca", "ocsp", "other"] {
+            drop(requests.get_or_create(&RequestLabels { route, code: 503 }));
+        }
         Self(Arc::new(Families { registry, sample, answers, signatures, requests, seconds }))
     }
 
@@ -207,4 +214,16 @@ struct RouteLabel {
 struct RequestLabels {
     route: &'static str,
     code: u16,
+}
+
+#[test]
+fn what_alerts_count_begins_at_nothing() {
+    let text = ResponderMetrics::new().encode().unwrap();
+    for line in [
+        "chancery_ocsp_answers_total{status=\"tryLater\"} 0",
+        "chancery_http_requests_total{route=\"crl\",code=\"503\"} 0",
+        "chancery_http_requests_total{route=\"ocsp\",code=\"503\"} 0",
+    ] {
+        assert!(text.lines().any(|other| other == line), "no {line} in\n{text}");
+    }
 }

@@ -10,6 +10,7 @@ use tracing_subscriber::util::SubscriberInitExt as _;
 use tracing_subscriber::{EnvFilter, Layer as _, filter, fmt as lines};
 
 use super::traces::Traces;
+use crate::register::LOG_TARGET;
 
 /// How lines look.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq, ValueEnum)]
@@ -47,9 +48,10 @@ pub enum LogError {
 }
 
 /// Sets up the logs of the process, and its traces where they are wanted. `level` is a level (`info`) or directives
-/// (`info,chancery::lease=debug`), and holds for logs alone.
+/// (`info,chancery::lease=debug`), and holds for logs alone. Lines of registers are written whatever the level: only a directive for
+/// their own target leaves them out.
 pub fn init_logs(format: LogFormat, level: &str, traces: Option<&Traces>) -> Result<(), LogError> {
-    let levels = EnvFilter::try_new(level).map_err(|error| LogError::Level { level: level.to_owned(), message: error.to_string() })?;
+    let levels = levels(level)?;
     let lines = lines::layer().with_writer(std::io::stderr);
     let lines = match format {
         LogFormat::Json => lines.json().flatten_event(true).boxed(),
@@ -57,6 +59,18 @@ pub fn init_logs(format: LogFormat, level: &str, traces: Option<&Traces>) -> Res
     };
     let lines = lines.with_filter(filter::filter_fn(may_be_logged)).with_filter(levels);
     tracing_subscriber::registry().with(lines).with(traces.map(Traces::layer)).try_init().map_err(|_| LogError::Again)
+}
+
+/// What is logged, by level and target.
+fn levels(level: &str) -> Result<EnvFilter, LogError> {
+    let refused = |message: String| LogError::Level { level: level.to_owned(), message };
+    let levels = EnvFilter::try_new(level).map_err(|error| refused(error.to_string()))?;
+    // A log store keeps them as audit: who asks for fewer words of the program does not ask for that to end.
+    if level.split(',').any(|directive| directive.trim().split(['=', '[']).next() == Some(LOG_TARGET)) {
+        return Ok(levels);
+    }
+    let lines = format!("{LOG_TARGET}=info").parse().map_err(|error| refused(format!("{error}")))?;
+    Ok(levels.add_directive(lines))
 }
 
 /// kube's client logs the body of an answer that it cannot parse, at WARN, and other answers below that. A body may be
@@ -84,6 +98,37 @@ mod tests {
 
         fn flush(&mut self) -> io::Result<()> {
             Ok(())
+        }
+    }
+
+    /// What is written at this level, of what the program and a register say.
+    fn written(level: &str) -> String {
+        let captured = Captured::default();
+        let lines = lines::layer().with_writer({
+            let captured = captured.clone();
+            move || captured.clone()
+        });
+        tracing::subscriber::with_default(tracing_subscriber::registry().with(lines.with_filter(levels(level).unwrap())), || {
+            tracing::info!(target: LOG_TARGET, "a line of a register");
+            tracing::info!(target: "chancery::register::writer", "a word on a register");
+            tracing::warn!("a warning");
+        });
+        String::from_utf8(captured.0.lock().unwrap().clone()).unwrap()
+    }
+
+    #[test]
+    fn lines_of_registers_are_logged_whatever_the_level() {
+        for level in ["info", "warn", "error", "off", "warn,chancery=error", "chancery::register=off"] {
+            assert!(written(level).contains("a line of a register"), "{level}: {}", written(level));
+        }
+        assert!(!written("warn").contains("a word on a register") && written("warn").contains("a warning"));
+        assert!(!written("error").contains("a warning"));
+    }
+
+    #[test]
+    fn lines_of_registers_are_left_out_where_their_own_target_is_switched_off() {
+        for level in ["info,chancery::register::line=off", "chancery::register::line=off,debug", "info, chancery::register::line=warn"] {
+            assert!(!written(level).contains("a line of a register"), "{level}: {}", written(level));
         }
     }
 

@@ -206,6 +206,23 @@ mod tests {
     }
 
     #[test]
+    fn what_alerts_count_begins_at_nothing() {
+        let text = Metrics::new(1).encode().unwrap();
+        for line in [
+            "chancery_register_appends_total{outcome=\"succeeded\"} 0",
+            "chancery_register_appends_total{outcome=\"conflict\"} 0",
+            "chancery_register_appends_total{outcome=\"failed\"} 0",
+            "chancery_reconcile_errors_total{controller=\"certificate\",class=\"failed\"} 0",
+            "chancery_reconcile_errors_total{controller=\"issuer\",class=\"failed\"} 0",
+            "chancery_reconcile_errors_total{controller=\"list\",class=\"unavailable\"} 0",
+            "chancery_publication_guard_trips_total 0",
+            "chancery_publication_rollbacks_total 0",
+        ] {
+            assert!(text.lines().any(|other| other == line), "no {line} in\n{text}");
+        }
+    }
+
+    #[test]
     fn everything_has_our_prefix_and_counts_what_it_says() {
         let metrics = Metrics::new(10);
         let took = Duration::from_millis(20);

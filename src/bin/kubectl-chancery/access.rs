@@ -1,6 +1,6 @@
 //! Which cluster, which namespaces and which objects: flags that commands share, named as kubectl names them.
 
-use std::{path::PathBuf, time::Duration};
+use std::{io, path::PathBuf, time::Duration};
 
 use anyhow::Context as _;
 use chancery::{
@@ -11,7 +11,7 @@ use clap::Args;
 use kube::{
     Api, Client, Config, Resource,
     api::ListParams,
-    config::{KubeConfigOptions, Kubeconfig},
+    config::{KubeConfigOptions, Kubeconfig, KubeconfigError},
     core::NamespaceResourceScope,
 };
 use serde::de::DeserializeOwned;
@@ -30,15 +30,31 @@ pub(crate) struct Access {
     context: Option<String>,
 }
 
+/// What the kubelet sets in each container, and nobody sets elsewhere.
+const IN_POD: &str = "KUBERNETES_SERVICE_HOST";
+
+/// Whether there is no kubeconfig, which is another matter than one that cannot be used.
+fn is_none(error: &KubeconfigError) -> bool {
+    match error {
+        KubeconfigError::FindPath => true,
+        KubeconfigError::ReadConfig(error, _) => error.kind() == io::ErrorKind::NotFound,
+        _ => false,
+    }
+}
+
 impl Access {
-    /// A client that acts as whom the kubeconfig names.
+    /// A client that acts as whom the kubeconfig names; in a pod that has none, as the pod's ServiceAccount.
     pub(crate) async fn client(&self) -> anyhow::Result<Client> {
         let options = KubeConfigOptions { context: self.context.clone(), ..KubeConfigOptions::default() };
         let config = match &self.kubeconfig {
-            Some(path) => Config::from_custom_kubeconfig(Kubeconfig::read_from(path)?, &options).await,
-            None => Config::from_kubeconfig(&options).await,
+            Some(path) => Config::from_custom_kubeconfig(Kubeconfig::read_from(path)?, &options).await.context("no cluster")?,
+            None => match Config::from_kubeconfig(&options).await {
+                Err(error) if self.context.is_none() && is_none(&error) && std::env::var_os(IN_POD).is_some() => Config::incluster()
+                    .context("no cluster: there is no kubeconfig, and what a pod has of its ServiceAccount cannot be read")?,
+                config => config.context("no cluster")?,
+            },
         };
-        Client::try_from(config.context("no cluster")?).context("no cluster")
+        Client::try_from(config).context("no cluster")
     }
 }
 

@@ -3,6 +3,7 @@
 //! They are read as anyone may read them who may read ConfigMaps in the operator's namespace; nothing is taken on the operator's word.
 
 pub mod follow;
+pub mod kept;
 pub mod list;
 pub mod restore;
 pub mod show;

@@ -96,7 +96,21 @@ impl Families {
         registry.register_collector(Box::new(certificates));
         registry.register_collector(Box::new(lists));
         registry.register_collector(Box::new(sampled));
-        Self { registry, ..families }
+        let families = Self { registry, ..families };
+        families.begin();
+        families
+    }
+
+    /// Begins what alerts ask for the increase of at 0: of a series that begins with 1, that 1 is no increase.
+    fn begin(&self) {
+        for outcome in ["succeeded", "conflict", "failed"] {
+            drop(self.register_appends.get_or_create(&OutcomeLabel { outcome }));
+        }
+        for controller in ["certificate", "issuer", "list"] {
+            for class in ["failed", "unavailable"] {
+                drop(self.reconcile_errors.get_or_create(&ErrorLabels { controller, class }));
+            }
+        }
     }
 }
 

@@ -167,7 +167,16 @@ fn cases() -> Vec<(&'static str, Value)> {
                 } }),
             ),
         ),
-        ("alerts", json!({ "prometheus": { "rules": monitor(json!({ "runbookURL": "https://wiki.example.org/chancery/runbooks" })) } })),
+        (
+            "alerts",
+            json!({ "prometheus": { "rules": monitor(json!({
+                "runbookURL": "https://wiki.example.org/chancery/runbooks",
+                "disabled": { "ChanceryRegisterSlow": true },
+                "customRules": { "ChanceryIssuerNotReady": { "severity": "page", "for": "30m" } },
+                "additionalRuleLabels": { "team": "pki" },
+                "additionalRuleAnnotations": { "dashboard": "https://grafana.example.org/d/chancery" },
+            })) } }),
+        ),
         ("no responder", json!({ "responder": { "enabled": false } })),
         (
             "a responder behind an Ingress",

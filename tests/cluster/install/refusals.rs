@@ -74,6 +74,18 @@ async fn a_wrong_value_is_refused_by_its_name() {
         ),
         (json!({ "prometheus": { "rules": { "runbookURL": "wiki" } } }), &["/prometheus/rules/runbookURL", "https?://"]),
         (
+            json!({ "prometheus": { "rules": { "disabled": { "ChanceryNoLeadr": true } } } }),
+            &["/prometheus/rules/disabled", "'ChanceryNoLeadr' not allowed"],
+        ),
+        (
+            json!({ "prometheus": { "rules": { "customRules": { "ChanceryNoLeadr": { "for": "1h" } } } } }),
+            &["/prometheus/rules/customRules", "'ChanceryNoLeadr' not allowed"],
+        ),
+        (
+            json!({ "prometheus": { "rules": { "customRules": { "ChanceryNoLeader": { "expr": "vector(0)" } } } } }),
+            &["/prometheus/rules/customRules/ChanceryNoLeader", "'expr' not allowed"],
+        ),
+        (
             json!({ "prometheus": { "enabled": false, "servicemonitor": { "enabled": true } } }),
             &["prometheus.servicemonitor.enabled: needs"],
         ),

@@ -2,6 +2,7 @@
 //! should, each has a runbook, and traces reach a collector.
 
 mod asked;
+mod chosen;
 mod collector;
 mod destinations;
 mod rules;

@@ -6,6 +6,7 @@ mod check;
 mod completion;
 mod crl;
 mod inspect;
+mod kept;
 mod list;
 mod lists;
 mod ocsp;

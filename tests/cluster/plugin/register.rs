@@ -16,15 +16,15 @@ use serde::Deserialize as _;
 use super::shown::{Shown, json, kubectl_chancery};
 use crate::harness::{Finished, Ground, Namespace, Program};
 
-struct Scene {
-    ground: Ground,
-    namespace: Namespace,
+pub(super) struct Scene {
+    pub(super) ground: Ground,
+    pub(super) namespace: Namespace,
     registers: Registers,
 }
 
 impl Scene {
     /// Lines a minute apart, of one authority and of the common register.
-    async fn set(name: &'static str) -> Self {
+    pub(super) async fn set(name: &'static str) -> Self {
         let ground = Ground::prepared().await;
         let namespace = Namespace::named(&ground, name).await;
         let minutes = AtomicI64::new(0);
@@ -39,7 +39,7 @@ impl Scene {
         scene
     }
 
-    async fn append(&self, id: RegisterId, act: Act, number: u8) {
+    pub(super) async fn append(&self, id: RegisterId, act: Act, number: u8) {
         let certificate = act != Act::Published && act != Act::Refused;
         let entry = Entry {
             serial: certificate.then(|| SerialNumber::issued(0, [number; 13])),
@@ -56,11 +56,11 @@ impl Scene {
         self.registers.append(id, entry).await.expect("the register takes it");
     }
 
-    async fn run(&self, line: &str) -> Finished {
+    pub(super) async fn run(&self, line: &str) -> Finished {
         kubectl_chancery(&self.ground, &format!("register {line} --namespace {}", self.namespace.name)).finish().await
     }
 
-    async fn edit(&self, change: impl Fn(&str) -> String) {
+    pub(super) async fn edit(&self, change: impl Fn(&str) -> String) {
         let maps: Api<ConfigMap> = self.namespace.api();
         let name = RegisterId::Authority(KeyId::of_spki(b"ca")).name();
         let mut head = maps.get(&name).await.expect("it is there");

@@ -76,14 +76,23 @@ pub(crate) enum Register {
         /// The file; - for standard output.
         #[arg(short, long, value_name = "FILE", default_value = "-")]
         file: PathBuf,
+        /// Replace the file also where it has lines that would be lost with it.
+        #[arg(long)]
+        force: bool,
         #[command(flatten)]
         cluster: OperatorNamespace,
     },
     /// Prints the last checkpoint as it is signed, or saves it where the operator cannot write.
+    ///
+    /// What is there stays, and the exit code is 3, where the signature is not believed, another key signed, or the checkpoint that is
+    /// there is newer.
     Checkpoint {
         /// Save it as FILE, its signature as FILE.sig and the public key as FILE.pem.
         #[arg(long, value_name = "FILE")]
         save: Option<PathBuf>,
+        /// Replace also the checkpoint of another key, and a newer one.
+        #[arg(long, requires = "save")]
+        force: bool,
         #[command(flatten)]
         cluster: OperatorNamespace,
     },
@@ -115,8 +124,8 @@ impl Register {
                     follow(&client, what, &mut io::stdout().lock()).await?;
                     Ok(ExitCode::SUCCESS)
                 }
-                Self::Export { ids, file, cluster } => keep::export(&ids, &file, &cluster).await,
-                Self::Checkpoint { save, cluster } => keep::checkpoint(save.as_deref(), &cluster).await,
+                Self::Export { ids, file, force, cluster } => keep::export(&ids, &file, force, &cluster).await,
+                Self::Checkpoint { save, force, cluster } => keep::checkpoint(save.as_deref(), force, &cluster).await,
                 Self::Restore(command) => command.run().await,
             }
         })
