@@ -2,10 +2,13 @@
 
 use std::collections::BTreeSet;
 
+use k8s_openapi::api::apps::v1::Deployment;
+use kube::Api;
+use kube::api::{Patch, PatchParams};
 use serde_json::{Value, json};
 
 use super::matrix;
-use crate::harness::{Program, chart, parse_manifests};
+use crate::harness::{Ground, Namespace, Program, chart, parse_manifests};
 
 /// The namespace of these releases; none of them is installed.
 const NAMESPACE: &str = "install-values";
@@ -146,6 +149,28 @@ async fn how_many_responders_there_are_is_left_to_an_autoscaler() {
     for name in ["chancery-controller", "chancery-responder"] {
         assert_eq!(object(&none, "Deployment", name)["spec"]["replicas"], 0, "{name}");
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_upgrade_leaves_alone_how_many_responders_an_autoscaler_has_set() {
+    let ground = Ground::prepared().await;
+    let namespace = Namespace::create(&ground, "autoscaled").await;
+    let deployments = Api::<Deployment>::namespaced(ground.client.clone(), &namespace.name);
+    let upgraded = async |answers: u16| {
+        let values = json!({
+            "watchNamespaces": [namespace.name], "crds": { "enabled": false },
+            "responder": { "replicaCount": null, "keptAnswers": answers },
+        });
+        let helm = Program::helm_in(&ground).args(["upgrade", "--install", chart::RELEASE]).args([chart::chart()]);
+        helm.args(["--namespace", &namespace.name, "--values", "-"]).stdin(values.to_string()).run().await;
+        let deployment = deployments.get("chancery-responder").await.expect("it is installed");
+        deployment.spec.replicas
+    };
+    assert_eq!(upgraded(64).await, Some(1));
+    // What an autoscaler does.
+    let scale = Patch::Merge(json!({ "spec": { "replicas": 4 } }));
+    deployments.patch_scale("chancery-responder", &PatchParams::default(), &scale).await.expect("it can be scaled");
+    assert_eq!(upgraded(65).await, Some(4));
 }
 
 #[tokio::test(flavor = "multi_thread")]
