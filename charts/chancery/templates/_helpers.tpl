@@ -14,6 +14,7 @@
 {{- end -}}
 {{- end -}}
 
+{{/* Quoted where it stands for itself: a namespace may be called 1234 or true, which YAML takes for something else. */}}
 {{- define "chancery.namespace" -}}
 {{- default .Release.Namespace .Values.namespace -}}
 {{- end -}}
@@ -28,29 +29,35 @@
 {{- if not .Values.watchNamespaces -}}true{{- end -}}
 {{- end -}}
 
+{{/* Maps as one, as YAML; empty for none. Of a key that several have, the last counts: YAML has each key once. Takes a list. */}}
+{{- define "chancery.merged" -}}
+{{- $all := dict -}}
+{{- range . -}}
+{{- range $key, $value := . -}}
+{{- $_ := set $all $key $value -}}
+{{- end -}}
+{{- end -}}
+{{- if $all -}}{{- toYaml $all -}}{{- end -}}
+{{- end -}}
+
 {{/* By what Deployments and Services know their pods. Takes (list $ component). */}}
 {{- define "chancery.selector" -}}
 {{- $root := index . 0 -}}
-app.kubernetes.io/name: {{ include "chancery.name" $root }}
-app.kubernetes.io/instance: {{ $root.Release.Name }}
-app.kubernetes.io/component: {{ index . 1 }}
+{{- $component := index . 1 -}}
+app.kubernetes.io/name: {{ include "chancery.name" $root | quote }}
+app.kubernetes.io/instance: {{ $root.Release.Name | quote }}
+{{- with $component }}
+app.kubernetes.io/component: {{ . | quote }}
+{{- end }}
 {{- end -}}
 
-{{/* Takes (list $ component), or (list $ "") for what belongs to none. */}}
+{{/* Takes (list $ component), or (list $ "") for what belongs to none; and maps with more, each stronger than those before it. */}}
 {{- define "chancery.labels" -}}
 {{- $root := index . 0 -}}
-app.kubernetes.io/name: {{ include "chancery.name" $root }}
-app.kubernetes.io/instance: {{ $root.Release.Name }}
-{{- with index . 1 }}
-app.kubernetes.io/component: {{ . }}
-{{- end }}
-app.kubernetes.io/version: {{ $root.Chart.AppVersion | quote }}
-app.kubernetes.io/managed-by: {{ $root.Values.creator }}
-app.kubernetes.io/part-of: chancery
-helm.sh/chart: {{ printf "%s-%s" $root.Chart.Name $root.Chart.Version | replace "+" "_" }}
-{{- with $root.Values.global.commonLabels }}
-{{ toYaml . }}
-{{- end }}
+{{- $own := dict "app.kubernetes.io/version" $root.Chart.AppVersion "app.kubernetes.io/part-of" "chancery" "app.kubernetes.io/managed-by" $root.Values.creator -}}
+{{- $_ := set $own "helm.sh/chart" (printf "%s-%s" $root.Chart.Name $root.Chart.Version | replace "+" "_") -}}
+{{- $selector := include "chancery.selector" . | fromYaml -}}
+{{- include "chancery.merged" (concat (list $own $root.Values.global.commonLabels) (slice . 2) (list $selector)) -}}
 {{- end -}}
 
 {{- define "chancery.controllerAccount" -}}
@@ -95,7 +102,8 @@ helm.sh/chart: {{ printf "%s-%s" $root.Chart.Name $root.Chart.Version | replace 
 {{- range $settings.topologySpreadConstraints -}}
 {{- $constraints = append $constraints (merge (deepCopy .) (dict "labelSelector" $selector)) -}}
 {{- end -}}
-{{- if and (not $constraints) (gt (int $settings.replicaCount) 1) -}}
+{{- $several := or (kindIs "invalid" $settings.replicaCount) (gt (int $settings.replicaCount) 1) -}}
+{{- if and $several (not $constraints) -}}
 {{- $host := dict "maxSkew" 1 "topologyKey" "kubernetes.io/hostname" "whenUnsatisfiable" "ScheduleAnyway" -}}
 {{- $constraints = append $constraints (merge $host (dict "labelSelector" $selector "matchLabelKeys" (list "pod-template-hash"))) -}}
 {{- end -}}
@@ -122,7 +130,23 @@ imagePullSecrets:
   {{- toYaml . | nindent 2 }}
 {{- end }}
 {{- with $root.Values.global.priorityClassName }}
-priorityClassName: {{ . }}
+priorityClassName: {{ . | quote }}
+{{- end }}
+{{- with $settings.runtimeClassName }}
+runtimeClassName: {{ . | quote }}
+{{- end }}
+{{- if not (kindIs "invalid" $root.Values.global.hostUsers) }}
+hostUsers: {{ $root.Values.global.hostUsers }}
+{{- end }}
+{{- with $settings.terminationGracePeriodSeconds }}
+terminationGracePeriodSeconds: {{ int . }}
+{{- end }}
+{{- with $settings.podDnsPolicy }}
+dnsPolicy: {{ . }}
+{{- end }}
+{{- with $settings.podDnsConfig }}
+dnsConfig:
+  {{- toYaml . | nindent 2 }}
 {{- end }}
 {{- with $settings.securityContext }}
 securityContext:
@@ -152,6 +176,10 @@ hostAliases:
 volumes:
   {{- toYaml . | nindent 2 }}
 {{- end }}
+{{- with $settings.initContainers }}
+initContainers:
+  {{- toYaml . | nindent 2 }}
+{{- end }}
 {{- end -}}
 
 {{/* What the containers of both have beside image, arguments and ports. Takes (list $ component settings). */}}
@@ -169,6 +197,10 @@ env:
   {{- with $settings.extraEnv }}
   {{- toYaml . | nindent 2 }}
   {{- end }}
+{{- with $settings.extraEnvFrom }}
+envFrom:
+  {{- toYaml . | nindent 2 }}
+{{- end }}
 {{- if $settings.livenessProbe.enabled }}
 livenessProbe:
   {{- include "chancery.probe" (list $settings.livenessProbe "/livez") | nindent 2 }}
@@ -194,34 +226,27 @@ volumeMounts:
 {{/* Labels of pods. Takes (list $ component settings). */}}
 {{- define "chancery.podLabels" -}}
 {{- $root := index . 0 -}}
-{{ include "chancery.selector" . }}
-app.kubernetes.io/version: {{ $root.Chart.AppVersion | quote }}
-app.kubernetes.io/part-of: chancery
-{{- with $root.Values.global.commonLabels }}
-{{ toYaml . }}
-{{- end }}
-{{- with (index . 2).podLabels }}
-{{ toYaml . }}
-{{- end }}
+{{- $own := dict "app.kubernetes.io/version" $root.Chart.AppVersion "app.kubernetes.io/part-of" "chancery" -}}
+{{- $selector := include "chancery.selector" . | fromYaml -}}
+{{- include "chancery.merged" (list $own $root.Values.global.commonLabels (index . 2).podLabels $selector) -}}
 {{- end -}}
 
 {{/* Annotations of pods. Takes (list $ settings port). */}}
 {{- define "chancery.podAnnotations" -}}
 {{- $prometheus := (index . 0).Values.prometheus -}}
-{{- $annotations := deepCopy (index . 1).podAnnotations -}}
+{{- $scrape := dict -}}
 {{- if and $prometheus.enabled (not $prometheus.servicemonitor.enabled) -}}
-{{- $scrape := dict "prometheus.io/scrape" "true" "prometheus.io/path" "/metrics" "prometheus.io/port" (toString (index . 2)) -}}
-{{- $annotations = merge $annotations $scrape -}}
+{{- $scrape = dict "prometheus.io/scrape" "true" "prometheus.io/path" "/metrics" "prometheus.io/port" (toString (index . 2)) -}}
 {{- end -}}
-{{- if $annotations -}}{{- toYaml $annotations -}}{{- end -}}
+{{- include "chancery.merged" (list $scrape (index . 1).podAnnotations) -}}
 {{- end -}}
 
 {{/* The flags of logs and traces, which both programs have. */}}
 {{- define "chancery.telemetryArgs" -}}
 - --log-format={{ .Values.logging.format }}
-- --log-level={{ .Values.global.logLevel }}
+- {{ printf "--log-level=%s" .Values.global.logLevel | quote }}
 {{- if .Values.tracing.enabled }}
-- --otlp-endpoint={{ .Values.tracing.endpoint }}
+- {{ printf "--otlp-endpoint=%s" .Values.tracing.endpoint | quote }}
 {{- if not (kindIs "invalid" .Values.tracing.sampling) }}
 - --otlp-sampling={{ .Values.tracing.sampling }}
 {{- end }}
@@ -231,6 +256,23 @@ app.kubernetes.io/part-of: chancery
 {{/* The flag that names the operator's namespace. */}}
 {{- define "chancery.namespaceArg" -}}
 - --cluster-resource-namespace={{ default "$(POD_NAMESPACE)" .Values.clusterResourceNamespace }}
+{{- end -}}
+
+{{/* How the ServiceMonitor reads metrics. Takes prometheus.servicemonitor. */}}
+{{- define "chancery.endpoint" -}}
+{{- $own := dict "port" "http-metrics" "path" .path "interval" .interval "scrapeTimeout" .scrapeTimeout "honorLabels" .honorLabels -}}
+{{- include "chancery.merged" (list $own .endpointAdditionalProperties) -}}
+{{- end -}}
+
+{{/* How many milliseconds a duration has, as Prometheus writes it: 1m30s. */}}
+{{- define "chancery.milliseconds" -}}
+{{- $units := dict "ms" 1 "s" 1000 "m" 60000 "h" 3600000 "d" 86400000 "w" 604800000 "y" 31536000000 -}}
+{{- $sum := int64 0 -}}
+{{- range regexFindAll "[0-9]+(ms|[smhdwy])" . -1 -}}
+{{- $number := regexFind "^[0-9]+" . -}}
+{{- $sum = add $sum (mul (int64 $number) (get $units (trimPrefix $number .) | int64)) -}}
+{{- end -}}
+{{- $sum -}}
 {{- end -}}
 
 {{/* A PodDisruptionBudget's spec but its selector. */}}

@@ -19,7 +19,8 @@ use serde_json::Value;
 pub(crate) fn parse_manifests(text: &str) -> Result<Vec<Value>> {
     let mut documents = Vec::new();
     for document in serde_yaml::Deserializer::from_str(text) {
-        let value = Value::deserialize(document)?;
+        // By way of YAML's own type, which refuses a key that is there twice, as kustomize does.
+        let value = serde_json::to_value(serde_yaml::Value::deserialize(document)?)?;
         if !value.is_null() {
             documents.push(value);
         }

@@ -14,6 +14,8 @@ use crate::stage::merged;
 /// The namespace of all releases of the matrix, and another one.
 const NAMESPACE: &str = "install-matrix";
 const OTHER: &str = "install-matrix-other";
+/// A namespace whose name YAML takes for a number. So is the namespace 0.
+const NUMBER: &str = "1234";
 
 /// The same fields for the controller and the responder.
 fn both(values: &Value) -> Value {
@@ -31,7 +33,10 @@ fn cases() -> Vec<(&'static str, Value)> {
         "enabled": true,
         "metricsFrom": peers,
         "apiServer": { "to": block, "ports": [6443] },
-        "dns": { "enabled": true, "to": [{ "namespaceSelector": {}, "podSelector": { "matchLabels": { "k8s-app": "kube-dns" } } }] },
+        "dns": {
+            "enabled": true, "to": [{ "namespaceSelector": {}, "podSelector": { "matchLabels": { "k8s-app": "kube-dns" } } }],
+            "ports": [53, 5353],
+        },
         "extraIngress": [{ "from": peers }],
         "extraEgress": [{ "to": peers, "ports": [{ "port": 4318, "protocol": "TCP" }] }],
     });
@@ -51,6 +56,7 @@ fn cases() -> Vec<(&'static str, Value)> {
             json!({ "global": {
                 "imagePullSecrets": [{ "name": "registry" }],
                 "priorityClassName": "system-cluster-critical",
+                "hostUsers": false,
                 "commonLabels": { "team": "pki" },
                 "logLevel": "info,chancery::lease=debug",
                 "leaderElection": { "leaseDuration": "1m30s" },
@@ -130,14 +136,32 @@ fn cases() -> Vec<(&'static str, Value)> {
                 ] } } },
                 "tolerations": [{ "key": "pki", "operator": "Exists", "effect": "NoSchedule" }],
                 "extraEnv": [{ "name": "HTTPS_PROXY", "value": "http://proxy.example.org:3128" }],
+                "extraEnvFrom": [{ "configMapRef": { "name": "proxy" } }, { "prefix": "P_", "secretRef": { "name": "proxy", "optional": true } }],
                 "hostAliases": [{ "ip": "10.0.0.1", "hostnames": ["api.example.org"] }],
                 "enableServiceLinks": true,
             })),
         ),
         (
+            "pods with more than ours",
+            both(&json!({
+                "terminationGracePeriodSeconds": 60,
+                "runtimeClassName": "gvisor",
+                "podDnsPolicy": "None",
+                "podDnsConfig": {
+                    "nameservers": ["10.0.0.53"], "searches": ["example.org"], "options": [{ "name": "ndots", "value": "2" }, { "name": "edns0" }],
+                },
+                "initContainers": [{ "name": "wait", "image": "registry.example.com/wait:1", "args": ["--for=proxy"] }],
+                "extraContainers": [{ "name": "proxy", "image": "registry.example.com/proxy:1", "ports": [{ "containerPort": 3128 }] }],
+            })),
+        ),
+        ("an autoscaled responder", json!({ "responder": { "replicaCount": null } })),
+        (
             "arguments",
             merged(
-                both(&json!({ "extraArgs": ["--log-level=debug"] })),
+                json!({
+                    "extraArgs": ["--http-address=[::]:9402"],
+                    "responder": { "extraArgs": ["--http-address=[::]:8080", "--health-address=[::]:9403"] },
+                }),
                 &json!({
                     "metricsCertificates": 50_000,
                     "checkpointInterval": "1h",
@@ -190,6 +214,7 @@ fn cases() -> Vec<(&'static str, Value)> {
             "a responder behind a load balancer",
             json!({ "responder": { "service": {
                 "type": "LoadBalancer", "port": 8080, "nodePort": 30080, "annotations": { "a": "b" }, "labels": { "c": "d" },
+                "clusterIP": "10.0.0.9", "loadBalancerIP": "192.0.2.1",
                 "loadBalancerClass": "example.org/internal", "loadBalancerSourceRanges": ["10.0.0.0/8"],
                 "externalTrafficPolicy": "Local", "ipFamilyPolicy": "SingleStack", "ipFamilies": ["IPv4"],
             } } }),
@@ -205,11 +230,33 @@ fn cases() -> Vec<(&'static str, Value)> {
 }
 
 /// Every case with what Helm makes of it.
-async fn rendered() -> &'static Vec<(&'static str, Vec<Value>)> {
+pub(super) async fn rendered() -> &'static Vec<(&'static str, Vec<Value>)> {
     static RENDERED: OnceCell<Vec<(&'static str, Vec<Value>)>> = OnceCell::const_new();
     RENDERED
         .get_or_init(|| async {
             let mut all = Vec::new();
+            // Names that YAML takes for numbers and truths.
+            let names = json!({
+                "fullnameOverride": "true",
+                "creator": "1e3",
+                "global": { "priorityClassName": "123", "commonLabels": { "no": "off" } },
+                "runtimeClassName": "0x1",
+                "serviceAccount": { "name": "null" },
+                "prometheus": {
+                    "servicemonitor": { "enabled": true, "prometheusInstance": "7", "namespace": "0" },
+                    "rules": { "enabled": true }, "dashboard": { "enabled": true },
+                },
+                "responder": {
+                    "serviceAccount": { "name": "true" },
+                    "ingress": { "enabled": true, "className": "1", "hosts": ["1.0"] },
+                    "networkPolicy": { "enabled": true },
+                },
+            });
+            let made = chart::template(&chart::chart(), "123", NUMBER, &names).await;
+            all.push(("names like numbers", made.unwrap_or_else(|error| panic!("names like numbers: {error:#}"))));
+            let served = json!({ "fullnameOverride": "pki", "watchNamespaces": [NUMBER, "0"], "crds": { "enabled": false } });
+            let made = chart::template(&chart::chart(), "123", NUMBER, &served).await;
+            all.push(("served namespaces like numbers", made.unwrap_or_else(|error| panic!("served namespaces like numbers: {error:#}"))));
             // Names are shortened to what a Service's name may have.
             let long = chart::template(&chart::chart(), &"a".repeat(53), NAMESPACE, &json!({})).await;
             all.push(("a long release name", long.unwrap_or_else(|error| panic!("a long release name: {error:#}"))));
@@ -243,7 +290,8 @@ async fn helm_finds_nothing_to_say_about_the_chart() {
 async fn the_api_server_takes_what_every_case_makes() {
     let ground = Ground::prepared().await;
     super::schemas::define_monitoring(&ground.client).await;
-    let namespaces = [NAMESPACE, OTHER].map(|name| json!({ "apiVersion": "v1", "kind": "Namespace", "metadata": { "name": name } }));
+    let namespaces =
+        [NAMESPACE, OTHER, NUMBER, "0"].map(|name| json!({ "apiVersion": "v1", "kind": "Namespace", "metadata": { "name": name } }));
     apply_manifests(&ground.client, &namespaces).await.expect("namespaces can be made");
     for (name, documents) in rendered().await {
         assert!(!documents.is_empty(), "{name}");

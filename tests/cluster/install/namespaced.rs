@@ -10,9 +10,11 @@ use kube::ResourceExt as _;
 use serde_json::{Value, json};
 
 use crate::harness::{
-    Ground, Operator, OwnOperator, Program, Settings, apply_manifests, chart, claim_name, run, stays, wait_for, wait_for_rights,
+    Ground, Namespace, Operator, OwnOperator, Program, Settings, apply_manifests, chart, claim_name, run, stays, wait_for, wait_for_rights,
 };
 use crate::stage::{SOON, Stage, WHILE, leaf, served_list};
+
+use super::people::{may, will};
 
 /// A release of the chart for one namespace, and its operator.
 struct Release {
@@ -76,6 +78,61 @@ async fn two_releases_in_two_namespaces_do_not_see_each_other() {
     assert!(roles(&second.served).get_opt("chancery-controller-served").await.expect("it can be asked for").is_some());
     second.stage(&ground).issued("after", leaf("self", "after")).await;
     assert!(second.operator.runs());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn people_of_a_served_namespace_are_given_its_roles() {
+    let ground = Ground::prepared().await;
+    let [tenant, neighbour] = [Namespace::create(&ground, "served").await, Namespace::create(&ground, "served").await];
+    let [served, other] = [&tenant.name, &neighbour.name];
+    let values = json!({ "watchNamespaces": [served], "crds": { "enabled": false } });
+    helm_install(&ground, chart::RELEASE, served, &values).await.expect("it is installed");
+    let users = ["view", "edit", "authorities"].map(|role| (format!("{served}-{role}"), format!("chancery-{role}")));
+    let bound = |(user, role): &(String, String)| {
+        json!({
+            "apiVersion": "rbac.authorization.k8s.io/v1", "kind": "RoleBinding", "metadata": { "name": user, "namespace": served },
+            "roleRef": { "apiGroup": "rbac.authorization.k8s.io", "kind": "Role", "name": role },
+            "subjects": [{ "apiGroup": "rbac.authorization.k8s.io", "kind": "User", "name": user }],
+        })
+    };
+    apply_manifests(&ground.client, &users.each_ref().map(bound)).await.expect("roles can be bound");
+    for (user, _) in &users {
+        will(&ground.client, user, served, "list", "revocationlists").await;
+        assert!(!may(&ground.client, user, other, "list", "certificates").await, "{user} sees another namespace");
+        assert!(!may(&ground.client, user, served, "update", "certificates/status").await, "{user} writes a status");
+    }
+    let [viewer, editor, owner] = &users.map(|(user, _)| user);
+    // What they type, and what the API server says.
+    let issuer = |name: &str| json!({ "apiVersion": "chancery.dev/v1alpha1", "kind": "Issuer", "metadata": { "name": name }, "spec": { "selfSigned": {} } });
+    let list = json!({
+        "apiVersion": "chancery.dev/v1alpha1", "kind": "RevocationList", "metadata": { "name": "list" }, "spec": { "issuerRef": { "name": "own" } },
+    });
+    for (user, object, allowed) in [
+        (viewer, issuer("seen"), false),
+        (editor, issuer("own"), true),
+        (editor, list.clone(), false),
+        (owner, issuer("authority"), true),
+        (owner, list, true),
+    ] {
+        let apply = Program::kubectl(&ground).args(["apply", "--namespace", served, "--as", user, "-f", "-"]);
+        let applied = apply.stdin(object.to_string()).finish().await;
+        assert_eq!(applied.status.success(), allowed, "{user}: {object}: {}", applied.stderr);
+        assert!(allowed || applied.stderr.contains("orbidden"), "{user}: {object}: {}", applied.stderr);
+    }
+    let seen = Program::kubectl(&ground).args([
+        "get",
+        "issuers.chancery.dev,revocationlists",
+        "--namespace",
+        served,
+        "--as",
+        viewer,
+        "-o",
+        "name",
+    ]);
+    let seen = seen.run().await;
+    for name in ["issuer.chancery.dev/own", "issuer.chancery.dev/authority", "revocationlist.chancery.dev/list"] {
+        assert!(seen.contains(name), "{seen}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -13,10 +13,10 @@ use kube::api::{ListParams, PostParams};
 use kube::{Api, Client, ResourceExt};
 use serde_json::json;
 
-use crate::harness::{Ground, Namespace, SHARED_SYSTEM, apply_manifests, wait_for};
+use crate::harness::{Ground, Namespace, Program, SHARED_SYSTEM, apply_manifests, wait_for};
 use crate::stage::SOON;
 
-async fn may(client: &Client, user: &str, namespace: &str, verb: &str, resource: &str) -> bool {
+pub(super) async fn may(client: &Client, user: &str, namespace: &str, verb: &str, resource: &str) -> bool {
     let (resource, subresource) = resource.split_once('/').unwrap_or((resource, ""));
     let attributes = ResourceAttributes {
         group: Some("chancery.dev".to_owned()),
@@ -34,7 +34,7 @@ async fn may(client: &Client, user: &str, namespace: &str, verb: &str, resource:
 }
 
 /// The API server learns of its own Roles by watching them. Access can be asked for but not watched: hence the polling.
-async fn will(client: &Client, user: &str, namespace: &str, verb: &str, resource: &str) {
+pub(super) async fn will(client: &Client, user: &str, namespace: &str, verb: &str, resource: &str) {
     let mut turn = tokio::time::interval(Duration::from_millis(50));
     let granted = async {
         while !may(client, user, namespace, verb, resource).await {
@@ -45,7 +45,7 @@ async fn will(client: &Client, user: &str, namespace: &str, verb: &str, resource
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn tenants_get_certificates_and_issuers_with_kubernetes_own_roles_and_no_more() {
+async fn tenants_get_what_is_in_their_namespace_with_kubernetes_own_roles_and_no_more() {
     let ground = Ground::prepared().await;
     let namespace = Namespace::create(&ground, "people").await;
     let roles = Api::<ClusterRole>::all(ground.client.clone());
@@ -76,11 +76,13 @@ async fn tenants_get_certificates_and_issuers_with_kubernetes_own_roles_and_no_m
         ("viewer", &["get", "list", "watch"][..], "certificates", true),
         ("viewer", &writes, "certificates", false),
         ("viewer", &writes, "issuers", false),
+        ("viewer", &["get", "list", "watch"], "revocationlists", true),
         ("editor", &writes, "certificates", true),
         ("editor", &writes, "issuers", true),
         ("administrator", &writes, "certificates", true),
         ("ours", &writes, "issuers", true),
         ("ours", &["get", "list", "watch"], "certificates", true),
+        ("ours", &["get", "list", "watch"], "revocationlists", true),
         ("owner", &writes, "revocationlists", true),
         ("owner", &writes, "certificates", false),
     ] {
@@ -89,19 +91,48 @@ async fn tenants_get_certificates_and_issuers_with_kubernetes_own_roles_and_no_m
         }
     }
     for user in ["viewer", "editor", "administrator", "ours"] {
-        for resource in [
-            "certificates/status",
-            "issuers/status",
-            "clusterissuers",
-            "clusterissuers/status",
-            "revocationlists",
-            "revocationlists/status",
-        ] {
+        for resource in ["certificates/status", "issuers/status", "clusterissuers", "clusterissuers/status", "revocationlists/status"] {
             for verb in ["get", "list", "create", "update", "patch", "delete"] {
                 assert!(!may(&ground.client, user, &namespace.name, verb, resource).await, "{user} may {verb} {resource}");
             }
         }
+        for verb in writes {
+            assert!(!may(&ground.client, user, &namespace.name, verb, "revocationlists").await, "{user} may {verb} revocationlists");
+        }
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_may_see_the_cluster_issuers_sees_them_and_writes_none() {
+    let ground = Ground::prepared().await;
+    let role = |name: &str, role: &str| {
+        json!({
+            "apiVersion": "rbac.authorization.k8s.io/v1", "kind": "ClusterRoleBinding", "metadata": { "name": name },
+            "roleRef": { "apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": role },
+            "subjects": [{ "apiGroup": "rbac.authorization.k8s.io", "kind": "User", "name": name }],
+        })
+    };
+    // As OpenShift has it.
+    let cluster_reader = json!({
+        "apiVersion": "rbac.authorization.k8s.io/v1", "kind": "ClusterRole", "metadata": { "name": "cluster-reader" },
+        "aggregationRule": { "clusterRoleSelectors": [{ "matchLabels": { "rbac.authorization.k8s.io/aggregate-to-cluster-reader": "true" } }] },
+        "rules": [],
+    });
+    let documents = [cluster_reader, role("discoverer", "chancery-cluster-view"), role("cluster-reader", "cluster-reader")];
+    apply_manifests(&ground.client, &documents).await.expect("roles can be bound");
+    for user in ["discoverer", "cluster-reader"] {
+        for verb in ["get", "list", "watch"] {
+            will(&ground.client, user, "", verb, "clusterissuers").await;
+        }
+        for verb in ["create", "update", "patch", "delete", "deletecollection"] {
+            assert!(!may(&ground.client, user, "", verb, "clusterissuers").await, "{user} may {verb} clusterissuers");
+        }
+        let listed = Program::kubectl(&ground).args(["get", "clusterissuers", "--as", user]).finish().await;
+        assert!(listed.status.success(), "{user}: {}", listed.stderr);
+    }
+    // The one says nothing of what is in namespaces, the other all.
+    assert!(!may(&ground.client, "discoverer", "default", "list", "certificates").await);
+    will(&ground.client, "cluster-reader", "default", "list", "revocationlists").await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -90,7 +90,72 @@ async fn a_wrong_value_is_refused_by_its_name() {
             &["prometheus.servicemonitor.enabled: needs"],
         ),
         (json!({ "prometheus": { "servicemonitor": { "interval": "often" } } }), &["/prometheus/servicemonitor/interval"]),
-        (json!({ "responder": { "preStopSeconds": 60 } }), &["/responder/preStopSeconds", "maximum"]),
+        (
+            json!({ "prometheus": { "servicemonitor": { "enabled": true, "interval": "15s" } } }),
+            &["prometheus.servicemonitor.scrapeTimeout: 30s is longer than the interval of 15s", "set it to 15s or less"],
+        ),
+        (
+            json!({ "prometheus": { "servicemonitor": { "enabled": true, "interval": "1m30s", "scrapeTimeout": "91s" } } }),
+            &["91s is longer than the interval of 1m30s"],
+        ),
+        (
+            json!({ "prometheus": { "servicemonitor": { "enabled": true, "endpointAdditionalProperties": { "interval": "500ms" } } } }),
+            &["30s is longer than the interval of 500ms"],
+        ),
+        (json!({ "prometheus": { "servicemonitor": { "interval": "1.5m" } } }), &["/prometheus/servicemonitor/interval"]),
+        (json!({ "prometheus": { "servicemonitor": { "interval": "30s1m" } } }), &["/prometheus/servicemonitor/interval"]),
+        (json!({ "responder": { "preStopSeconds": 26 } }), &["responder.preStopSeconds: of terminationGracePeriodSeconds (30) at least 5"]),
+        (
+            json!({ "responder": { "terminationGracePeriodSeconds": 60, "preStopSeconds": 56 } }),
+            &["responder.preStopSeconds", "raise that to 61"],
+        ),
+        (json!({ "terminationGracePeriodSeconds": 10 }), &["/terminationGracePeriodSeconds", "minimum"]),
+        (json!({ "replicaCount": null }), &["replicaCount: say how many"]),
+        (
+            json!({ "responder": { "replicaCount": null, "podDisruptionBudget": { "minAvailable": "100%" } } }),
+            &["responder.podDisruptionBudget.minAvailable: with 100% no replica"],
+        ),
+        (
+            json!({ "extraArgs": ["--log-level=debug"] }),
+            &["extraArgs: --log-level is passed by the chart, and no flag may be passed twice; use global.logLevel"],
+        ),
+        (json!({ "extraArgs": ["--watch-namespace=a"] }), &["extraArgs: --watch-namespace", "use watchNamespaces"]),
+        (
+            json!({ "responder": { "extraArgs": ["--kept-answers=8"] } }),
+            &["responder.extraArgs: --kept-answers", "use responder.keptAnswers"],
+        ),
+        (json!({ "extraArgs": ["--http-address=0.0.0.0:9999"] }), &["extraArgs: --http-address has to end with port :9402"]),
+        (
+            json!({ "responder": { "extraArgs": ["--health-address=[::]:9999"] } }),
+            &["responder.extraArgs: --health-address has to end with port :9403"],
+        ),
+        (json!({ "extraArgs": ["--http-address=[::]:9402", "--http-address=[::1]:9402"] }), &["extraArgs: --http-address is there twice"]),
+        (json!({ "extraEnv": [{ "name": "POD_NAME", "value": "x" }] }), &["extraEnv: POD_NAME is the chart's own"]),
+        (
+            json!({ "responder": { "extraEnv": [{ "name": "A", "value": "x" }, { "name": "A", "value": "y" }] } }),
+            &["responder.extraEnv: A is there twice"],
+        ),
+        (json!({ "podDnsPolicy": "None" }), &["podDnsPolicy: with None the resolvers have to be in podDnsConfig.nameservers"]),
+        (json!({ "podDnsPolicy": "Cluster" }), &["/podDnsPolicy", "'ClusterFirst'"]),
+        (json!({ "extraContainers": [{ "name": "controller", "image": "x" }] }), &["controller is the name of the chart's own container"]),
+        (json!({ "initContainers": [{ "name": "wait" }] }), &["/initContainers/0", "image"]),
+        (json!({ "networkPolicy": { "dns": { "ports": [] } } }), &["/networkPolicy/dns/ports", "minItems"]),
+        (
+            json!({ "responder": { "service": { "loadBalancerIP": "192.0.2.1" } } }),
+            &["responder.service.loadBalancerIP: needs responder.service.type LoadBalancer"],
+        ),
+        (
+            json!({ "responder": { "service": { "externalTrafficPolicy": "Local" } } }),
+            &["responder.service.externalTrafficPolicy: needs responder.service.type NodePort or LoadBalancer"],
+        ),
+        (
+            json!({ "responder": { "service": { "type": "NodePort", "clusterIP": "None" } } }),
+            &["responder.service.clusterIP: None needs responder.service.type ClusterIP"],
+        ),
+        (
+            json!({ "responder": { "service": { "labels": { "app.kubernetes.io/instance": "x" } } } }),
+            &["responder.service.labels: app.kubernetes.io/instance is the chart's own"],
+        ),
         (json!({ "responder": { "keptAnswers": 0 } }), &["/responder/keptAnswers", "minimum"]),
         (json!({ "responder": { "service": { "type": "ExternalName" } } }), &["/responder/service/type", "'ClusterIP'"]),
         (json!({ "responder": { "ingress": { "enabled": true } } }), &["responder.ingress.hosts: name a host"]),
