@@ -11,6 +11,7 @@ mod namespaced;
 mod people;
 mod refusals;
 mod schemas;
+mod services;
 
 use anyhow::{Context, Result};
 use kube::api::{DynamicObject, Patch, PatchParams, ValidationDirective};
