@@ -52,8 +52,8 @@ struct Controller {
     /// How long the other replicas wait after the leader's last sign of life.
     #[arg(long, default_value = "15s", value_parser = duration)]
     lease_duration: Duration,
-    /// Where /livez, /readyz and /metrics are served.
-    #[arg(long, default_value = "0.0.0.0:9402")]
+    /// Where /livez, /readyz and /metrics are served. [::] is all addresses, of IPv6 and IPv4.
+    #[arg(long, default_value = "[::]:9402")]
     http_address: SocketAddr,
     /// How long after a change at the latest there is a signed checkpoint of the registers, 1s or more; 0s for none.
     #[arg(long, default_value = "10m", value_parser = interval)]
@@ -95,11 +95,11 @@ struct Responder {
     /// The operator's own namespace: the registers, the lists and the keys that sign OCSP answers are in it.
     #[arg(long, env = "CHANCERY_NAMESPACE", default_value = names::DEFAULT_NAMESPACE)]
     cluster_resource_namespace: String,
-    /// Where lists, OCSP and certificates are served.
-    #[arg(long, default_value = "0.0.0.0:8080")]
+    /// Where lists, OCSP and certificates are served. [::] is all addresses, of IPv6 and IPv4.
+    #[arg(long, default_value = "[::]:8080")]
     http_address: SocketAddr,
-    /// Where /livez, /readyz and /metrics are served.
-    #[arg(long, default_value = "0.0.0.0:9403")]
+    /// Where /livez, /readyz, /troubles and /metrics are served. [::] is all addresses, of IPv6 and IPv4.
+    #[arg(long, default_value = "[::]:9403")]
     health_address: SocketAddr,
     /// How many OCSP answers a second are signed for one request alone: those with a nonce, about several certificates, or
     /// about one that is not on record. Beyond it a nonce is left out, and the others are to come later.
@@ -246,4 +246,19 @@ fn interval(text: &str) -> Result<Duration, String> {
 fn duration(text: &str) -> Result<Duration, String> {
     let duration: GoDuration = text.parse().map_err(|error| format!("{error}"))?;
     Duration::try_from(duration.get()).map_err(|error| error.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn unless_told_otherwise_both_listen_on_all_addresses_of_both_families() {
+        let parsed = |command: &str| Cli::try_parse_from(["chancery", command]).unwrap().command;
+        let Command::Controller(controller) = parsed("controller") else { panic!("another command") };
+        let Command::Responder(responder) = parsed("responder") else { panic!("another command") };
+        for address in [controller.http_address, responder.http_address, responder.health_address] {
+            assert_eq!(address.ip(), std::net::Ipv6Addr::UNSPECIFIED);
+        }
+    }
 }

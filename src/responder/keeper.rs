@@ -14,7 +14,7 @@ use jiff::{SignedDuration, Timestamp};
 use tokio::{sync::mpsc, time::Instant};
 
 use super::{
-    delegate::Delegates,
+    delegate::{Delegates, SECRETS},
     held::{Held, delegate_of},
     served::{Authority, Behind, Served, Shared},
     shelf::{Leaving, may_go},
@@ -349,6 +349,7 @@ impl Keeper {
         self.shared.set(Served {
             lists_read: self.lists_read,
             registers_read: self.registers_read,
+            delegates_read: self.delegates.len() == SECRETS.len(),
             register_faults: faults,
             unserved,
             missing: self.missing.clone(),

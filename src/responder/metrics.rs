@@ -133,7 +133,7 @@ impl Default for ResponderMetrics {
 impl Collector for Sampled {
     fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> Result<(), fmt::Error> {
         let Some(Sample { served, silence, skew, now }) = self.0.get().map(|look| look()) else { return Ok(()) };
-        let help = "What keeps /readyz from 200: 0 where all is as it should be.";
+        let help = "What is not as it should be, as /troubles tells: 0 where all is well.";
         let troubles = served.troubles(silence, now).len() as u64;
         encoder.encode_descriptor("responder_troubles", help, None, MetricType::Gauge)?.encode_gauge(&troubles)?;
         if let Some(skew) = skew {

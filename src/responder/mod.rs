@@ -4,6 +4,7 @@
 
 use std::{collections::BTreeMap, net::SocketAddr, sync::Arc};
 
+use axum::routing::get;
 use k8s_openapi::api::core::v1::{ConfigMap, Secret};
 use kube::Api;
 use thiserror::Error;
@@ -115,8 +116,9 @@ pub async fn run(settings: Settings, clock: Arc<dyn Clock>, stop: CancellationTo
         skew: looked_at.skew.last(),
         now: looked_at.clock.now(),
     });
-    let (answering, alive, living) = (Arc::clone(&counter), health.clone(), health.clone());
-    let probes = operations(move || alive.live(), move || ready(&answering, &living), move || metrics.encode());
+    let (alive, readied, told) = (health.clone(), (Arc::clone(&counter), health.clone()), (Arc::clone(&counter), health.clone()));
+    let probes = operations(move || alive.live(), move || ready(&readied.0, &readied.1), move || metrics.encode())
+        .route("/troubles", get(async move || troubles(&told.0, &told.1)));
     let operations = bind("--health-address", settings.health, probes, Limits::OPERATIONS).await?;
     let public = bind("--http-address", settings.http, serve::routes(counter), serve::LIMITS).await?;
     tracing::info!(address = %public.address(), health = %operations.address(), "serving lists, OCSP and certificates");
@@ -139,14 +141,18 @@ pub async fn run(settings: Settings, clock: Arc<dyn Clock>, stop: CancellationTo
     });
     let watching = tokio::spawn(watch_all(cluster, settings.namespace, api, heard, sender));
     let end = stop.child_token();
-    let ((), (), kept) = tokio::join!(operations.run(end.clone()), public.run(end.clone()), kept(keeping, &stop, end));
+    let ending = async {
+        end.cancelled().await;
+        health.stopping();
+    };
+    let ((), (), (), kept) = tokio::join!(ending, operations.run(end.clone()), public.run(end.clone()), kept(keeping, &stop, &end));
     tracing::info!("stopping");
     watching.abort();
     kept
 }
 
 /// Waits for the keeper. When it ends before it should, all else ends as well: what is served would be frozen.
-async fn kept(keeping: JoinHandle<()>, stop: &CancellationToken, end: CancellationToken) -> Result<(), ResponderError> {
+async fn kept(keeping: JoinHandle<()>, stop: &CancellationToken, end: &CancellationToken) -> Result<(), ResponderError> {
     let why = match keeping.await {
         Ok(()) if stop.is_cancelled() => return Ok(()),
         Ok(()) => "the watches have ended".to_owned(),
@@ -160,15 +166,29 @@ async fn bind(flag: &'static str, address: SocketAddr, routes: axum::Router, lim
     Server::over(address, routes, limits).await.map_err(|error| ResponderError::Http { flag, error })
 }
 
-/// Ready when all was read, what is served is kept up to date, and nothing of it is stale, refused or in doubt.
+/// Ready to be sent requests: all was read once, what is served is kept up to date, and the process does not end. A list that is
+/// stale, a register that is broken or an API server that is silent are the same for all replicas: whoever took them out of service
+/// for it would take what can be answered from those who ask.
 fn ready(counter: &Counter, health: &Health) -> Result<String, String> {
+    health.ready()?;
     health.live()?;
     let served = counter.served.get();
-    let troubles = served.troubles(counter.silence(), counter.clock.now());
-    match troubles.len() {
-        0 => Ok(format!("ready, {} authorities\n", served.authorities.len())),
-        _ => Err(troubles.into_iter().map(|trouble| trouble + "\n").collect()),
+    match served.unread() {
+        unread if unread.is_empty() => Ok(format!("ready, {} authorities\n", served.authorities.len())),
+        unread => Err(lines(unread)),
     }
+}
+
+/// All that is stale, refused, missing or in doubt, a line each; nothing where all is well. Always an answer, so that nobody takes it
+/// for a probe.
+fn troubles(counter: &Counter, health: &Health) -> String {
+    let served = counter.served.get();
+    let troubles = served.troubles(counter.silence(), counter.clock.now());
+    health.live().err().unwrap_or_default() + &lines(troubles)
+}
+
+fn lines(all: Vec<String>) -> String {
+    all.into_iter().map(|line| line + "\n").collect()
 }
 
 /// A responder writes nothing, whatever its ServiceAccount may do.

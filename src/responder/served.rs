@@ -191,6 +191,8 @@ pub struct Served {
     pub lists_read: bool,
     /// Whether all registers have been: a certificate that is not known is on no record.
     pub registers_read: bool,
+    /// Whether all Secrets of delegates have been: for whom nobody signs, nobody may.
+    pub delegates_read: bool,
 }
 
 impl Served {
@@ -205,12 +207,18 @@ impl Served {
         Self { issuers: issuers.collect(), prefixes, authorities, ..Self::default() }
     }
 
+    /// What was not read yet, not even once, a line each: no answer can come of it. Once all was read, it stays so.
+    pub fn unread(&self) -> Vec<String> {
+        let parts = [
+            (self.lists_read && self.registers_read, "registers and lists were not read yet"),
+            (self.delegates_read, "the keys that sign OCSP answers were not read yet"),
+        ];
+        parts.iter().filter(|(is_read, _)| !is_read).map(|(_, unread)| (*unread).to_owned()).collect()
+    }
+
     /// All that is not as it should be, a line each; empty when all is well.
     pub fn troubles(&self, silence: Option<Duration>, now: Timestamp) -> Vec<String> {
-        let mut troubles = Vec::new();
-        if !(self.lists_read && self.registers_read) {
-            troubles.push("registers and lists were not read yet".to_owned());
-        }
+        let mut troubles = self.unread();
         match silence {
             Some(silence) if silence > SILENCE => troubles.push(format!("nothing was heard of the API server for {} s", silence.as_secs())),
             _ => {}

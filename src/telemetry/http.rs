@@ -6,7 +6,6 @@ use std::fmt;
 use std::io;
 use std::net::SocketAddr;
 use std::pin::pin;
-use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
@@ -18,11 +17,13 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
 use thiserror::Error;
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::Semaphore;
+use tokio::task::JoinSet;
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, warn};
 
 use super::health::Health;
+use super::listen::listen;
 use super::metrics::Metrics;
 use super::patient::Patient;
 
@@ -30,7 +31,10 @@ const HEADERS: usize = 64;
 const HEADER_TIME: Duration = Duration::from_secs(10);
 /// Whoever takes nothing for so long gets nothing more.
 const READING_TIME: Duration = Duration::from_secs(20);
+/// How long what has begun may take when the process ends.
 const GRACE: Duration = Duration::from_secs(5);
+/// How long a connection has for its first request while the process ends.
+const ASKING_TIME: Duration = Duration::from_secs(1);
 
 /// What clients may take.
 #[derive(Clone, Copy, Debug)]
@@ -67,7 +71,7 @@ impl Server {
     /// Binds `address`, for these routes; port 0 takes a free one.
     pub async fn over(address: SocketAddr, routes: Router, limits: Limits) -> Result<Self, ServerError> {
         let failed = |source| ServerError { address, source };
-        let listener = TcpListener::bind(address).await.map_err(failed)?;
+        let listener = listen(address).map_err(failed)?;
         let address = listener.local_addr().map_err(failed)?;
         Ok(Self { listener, address, routes, limits })
     }
@@ -77,34 +81,30 @@ impl Server {
         self.address
     }
 
-    /// Serves until `stop`, then finishes what has begun, within a few seconds.
+    /// Serves until `stop`, then until all that has begun is finished, within a few seconds; who comes meanwhile is answered too.
     pub async fn run(self, stop: CancellationToken) {
-        let slots = Arc::new(Semaphore::new(self.limits.connections as usize));
-        let accepting = async {
-            loop {
+        let mut connections = JoinSet::new();
+        let mut end = None;
+        loop {
+            let (is_idle, has_room) = (connections.is_empty(), connections.len() < self.limits.connections as usize);
+            let over = async move { tokio::time::sleep_until(end.unwrap_or_else(Instant::now)).await };
+            // In this order: whoever is in the queue is taken from it before the end is found to have come.
+            tokio::select! {
+                biased;
+                () = stop.cancelled(), if end.is_none() => end = Some(Instant::now() + GRACE),
+                () = over, if end.is_some() => break,
+                Some(_) = connections.join_next(), if !is_idle => {}
                 // Beyond the limit clients wait in the kernel's queue.
-                let slot = Arc::clone(&slots).acquire_owned().await;
-                match self.listener.accept().await {
-                    Ok((stream, _)) => {
-                        let serving = serve(stream, self.routes.clone(), self.limits, stop.clone());
-                        tokio::spawn(async move {
-                            serving.await;
-                            drop(slot);
-                        });
-                    }
+                accepted = self.listener.accept(), if has_room => match accepted {
+                    Ok((stream, _)) => _ = connections.spawn(serve(stream, self.routes.clone(), self.limits, stop.clone())),
                     Err(error) => {
                         warn!(%error, "could not accept a connection");
                         tokio::time::sleep(Duration::from_millis(100)).await;
                     }
-                }
+                },
+                () = std::future::ready(()), if end.is_some() && is_idle => break,
             }
-        };
-        tokio::select! {
-            () = stop.cancelled() => {}
-            () = accepting => {}
         }
-        // All slots are free when all connections have ended.
-        let _ = tokio::time::timeout(GRACE, slots.acquire_many(self.limits.connections)).await;
     }
 }
 
@@ -125,6 +125,7 @@ pub struct ServerError {
 }
 
 async fn serve(stream: TcpStream, routes: Router, limits: Limits, stop: CancellationToken) {
+    let begun = Instant::now();
     // Answers are written whole: nothing is gained by waiting for more.
     let _ = stream.set_nodelay(true);
     let connection = http1::Builder::new()
@@ -135,9 +136,14 @@ async fn serve(stream: TcpStream, routes: Router, limits: Limits, stop: Cancella
         .serve_connection(TokioIo::new(Patient::new(stream, READING_TIME)), TowerToHyperService::new(routes));
     let mut connection = pin!(connection);
     let whole = async {
+        let ended = async {
+            stop.cancelled().await;
+            // What came a moment ago was not asked anything yet.
+            tokio::time::sleep_until(begun + ASKING_TIME).await;
+        };
         tokio::select! {
             end = &mut connection => return end,
-            () = stop.cancelled() => {}
+            () = ended => {}
             () = tokio::time::sleep(limits.connection_time) => {}
         }
         connection.as_mut().graceful_shutdown();
@@ -178,7 +184,10 @@ fn scrape(encoded: Result<String, fmt::Error>) -> Response {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+    use tokio::sync::Notify;
 
     use super::*;
 
@@ -194,7 +203,7 @@ mod tests {
         exchange(address, &format!("GET {path} HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n")).await
     }
 
-    #[tokio::test]
+    #[tokio::test(start_paused = true)]
     async fn probes_and_metrics_are_served_until_the_stop() {
         let (health, stop) = (Health::default(), CancellationToken::new());
         let gate = health.gate("certificates");
@@ -211,8 +220,71 @@ mod tests {
         assert!(fetch(address, "/other").await.starts_with("HTTP/1.1 404"));
         // An idle connection does not hold up the end.
         let _idle = TcpStream::connect(address).await.unwrap();
+        let begun = Instant::now();
         stop.cancel();
-        tokio::time::timeout(Duration::from_secs(2), running).await.unwrap().unwrap();
+        running.await.unwrap();
+        assert!(begun.elapsed() < GRACE, "{:?}", begun.elapsed());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn who_comes_while_others_are_still_being_answered_at_the_end_is_answered_too() {
+        let (asked, stop, go_on) = (Arc::new(Notify::new()), CancellationToken::new(), CancellationToken::new());
+        let (asking, going) = (Arc::clone(&asked), go_on.clone());
+        let slow = async move || {
+            asking.notify_one();
+            going.cancelled().await;
+            "slow"
+        };
+        let routes = Router::new().route("/slow", get(slow)).route("/", get(async || "quick"));
+        let server = Server::over(([127, 0, 0, 1], 0).into(), routes, Limits::OPERATIONS).await.unwrap();
+        let address = server.address();
+        let running = tokio::spawn(server.run(stop.clone()));
+        let first = tokio::spawn(fetch(address, "/slow"));
+        asked.notified().await;
+        // It has connected before the end, and asks after it.
+        let mut early = TcpStream::connect(address).await.unwrap();
+        assert!(fetch(address, "/").await.ends_with("quick"));
+        stop.cancel();
+        assert!(fetch(address, "/").await.ends_with("quick"));
+        early.write_all(b"GET / HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n").await.unwrap();
+        let mut answer = String::new();
+        let _ = early.read_to_string(&mut answer).await;
+        assert!(answer.ends_with("quick"), "{answer:?}");
+        go_on.cancel();
+        assert!(first.await.unwrap().ends_with("slow"));
+        running.await.unwrap();
+        assert!(TcpStream::connect(address).await.is_err(), "nobody is there any more");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn who_is_never_done_does_not_hold_up_the_end_for_long() {
+        let (asked, stop) = (Arc::new(Notify::new()), CancellationToken::new());
+        let asking = Arc::clone(&asked);
+        let endless = async move || {
+            asking.notify_one();
+            std::future::pending::<()>().await;
+        };
+        let server = Server::over(([127, 0, 0, 1], 0).into(), Router::new().route("/", get(endless)), Limits::OPERATIONS).await.unwrap();
+        let address = server.address();
+        let running = tokio::spawn(server.run(stop.clone()));
+        let _first = tokio::spawn(fetch(address, "/"));
+        asked.notified().await;
+        let begun = Instant::now();
+        stop.cancel();
+        running.await.unwrap();
+        assert!((GRACE..GRACE * 2).contains(&begun.elapsed()), "{:?}", begun.elapsed());
+    }
+
+    #[tokio::test]
+    async fn all_interfaces_are_those_of_both_families() {
+        let metrics = Metrics::new(10);
+        let server = Server::bind("[::]:0".parse().unwrap(), Health::default(), metrics).await.unwrap();
+        let port = server.address().port();
+        tokio::spawn(server.run(CancellationToken::new()));
+        for address in ["127.0.0.1", "::1"] {
+            let answer = fetch(SocketAddr::new(address.parse().unwrap(), port), "/livez").await;
+            assert!(answer.starts_with("HTTP/1.1 200"), "{address}: {answer}");
+        }
     }
 
     #[tokio::test(start_paused = true)]
@@ -250,7 +322,7 @@ mod tests {
             stream
         };
         let mut idle = ask().await;
-        let begun = tokio::time::Instant::now();
+        let begun = Instant::now();
         // It waits for the one connection that there is.
         let mut slow = ask().await;
         let (mut octets, mut read) = (vec![0; 1024 * 1024], 0);

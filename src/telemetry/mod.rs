@@ -5,6 +5,7 @@
 mod certificates;
 mod health;
 mod http;
+mod listen;
 mod lists;
 mod logs;
 mod metrics;

@@ -1,20 +1,16 @@
 //! What is found in a cluster, before anything is said about it.
 
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    time::Duration,
-};
+use std::collections::{BTreeMap, BTreeSet};
 
 use futures::{StreamExt as _, stream};
-use http::{Request, StatusCode, header};
-use http_body_util::{BodyExt as _, Limited};
+use http::{Request, header};
 use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::{
     api::{
         apps::v1::Deployment,
         authorization::v1::{ResourceAttributes, SubjectAccessReview, SubjectAccessReviewSpec},
         coordination::v1::Lease,
-        core::v1::{ConfigMap, Pod, Service},
+        core::v1::{ConfigMap, Pod},
     },
     apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition,
     apimachinery::pkg::apis::meta::v1::Condition,
@@ -27,16 +23,16 @@ use kube::{
 };
 
 use super::{
+    responders::{self, Told, Unheard},
     rights::{self, Needed},
     workloads::{self, Workload},
 };
 use crate::{
     api::{Certificate, ClusterIssuer, Issuer, RevocationList, condition, crds},
-    cluster::{CallError, CallErrorKind, Clock, ClockSkew},
+    cluster::{CallError, Clock, ClockSkew},
     lists::Kind,
     plugin::{
         crl::Listing,
-        ocsp::{proxy_path, refusal},
         published::{Published, PublishedError},
         read,
     },
@@ -45,12 +41,6 @@ use crate::{
 
 /// How many reviews of access are asked for at once.
 const AT_ONCE: usize = 16;
-
-/// The longest answer of the responder that is read, in octets.
-const ANSWER_MAX: usize = 64 * 1024;
-
-/// How long it may take to answer.
-const ANSWERING: Duration = Duration::from_secs(5);
 
 /// What is to be looked at.
 #[derive(Clone, Debug)]
@@ -97,15 +87,8 @@ pub struct Facts {
     pub conditions: Vec<(&'static str, Found<Vec<Standing>>)>,
     /// What the responder's Service answers through the API server; none where there is no Service.
     pub responder: Result<bool, Unheard>,
-}
-
-/// Why nothing was heard of the responder.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Unheard {
-    /// Whoever asks may not ask it through the API server.
-    Forbidden,
-    /// It does not answer.
-    Silent(String),
+    /// What those of its pods that are ready say of what they serve.
+    pub told: Vec<Told>,
 }
 
 /// Whether somebody may do what they need.
@@ -182,6 +165,10 @@ pub async fn gather(client: &Client, question: &Question, clock: &dyn Clock) -> 
             standings::<Certificate>(client, &watched, |one| conditions(one.status.as_ref().map(|status| &status.conditions))).await,
         ),
     ];
+    let told = match responder {
+        Some(responder) => responders::told(client, &namespace, &responder.reachable).await,
+        None => Vec::new(),
+    };
     let service = responder.map_or_else(|| "chancery-responder".to_owned(), |responder| responder.name.clone());
     Facts {
         at: clock.now(),
@@ -196,7 +183,8 @@ pub async fn gather(client: &Client, question: &Question, clock: &dyn Clock) -> 
         registers: registers(client, &namespace).await,
         lists,
         conditions,
-        responder: answers(client, &namespace, &service).await,
+        responder: responders::answers(client, &namespace, &service).await,
+        told,
         namespace,
     }
 }
@@ -322,39 +310,5 @@ impl Standing {
     fn of(name: String, ready: Option<Condition>) -> Self {
         let reason = ready.as_ref().map(|ready| ready.reason.clone()).unwrap_or_default();
         Self { name, ready: ready.map(|ready| ready.status == "True"), reason }
-    }
-}
-
-/// Whether the responder answers on its Service: whatever it says to a path that it does not have, it says itself.
-async fn answers(client: &Client, namespace: &str, service: &str) -> Result<bool, Unheard> {
-    let services: Api<Service> = Api::namespaced(client.clone(), namespace);
-    match services.get_opt(service).await {
-        Ok(None) => return Ok(false),
-        Err(error) => {
-            let error = CallError::of("get", "Service", Some(namespace), service)(error);
-            let forbidden = error.kind == CallErrorKind::Forbidden;
-            return Err(if forbidden { Unheard::Forbidden } else { Unheard::Silent(error.to_string()) });
-        }
-        Ok(Some(_)) => {}
-    }
-    // The client asks again and again while the API server says that there is no endpoint.
-    match tokio::time::timeout(ANSWERING, proxied(client, namespace, service)).await {
-        Ok(answered) => answered,
-        Err(_) => Err(Unheard::Silent(format!("no answer within {} s; perhaps none of its pods is ready", ANSWERING.as_secs()))),
-    }
-}
-
-async fn proxied(client: &Client, namespace: &str, service: &str) -> Result<bool, Unheard> {
-    let silent = |why: &dyn std::fmt::Display| Unheard::Silent(why.to_string());
-    let request = Request::get(format!("{}/ca/check.crt", proxy_path(namespace, service)));
-    let request = request.body(Body::empty()).map_err(|error| silent(&error))?;
-    let answer = client.send(request).await.map_err(|error| silent(&error))?;
-    let status = answer.status();
-    let body = Limited::new(answer.into_body(), ANSWER_MAX).collect().await.map_err(|error| silent(&error))?.to_bytes();
-    let by_server = serde_json::from_slice::<serde_json::Value>(&body).is_ok_and(|value| value["kind"] == "Status");
-    match by_server {
-        true if status == StatusCode::FORBIDDEN => Err(Unheard::Forbidden),
-        true => Err(Unheard::Silent(refusal(status, &body))),
-        false => Ok(true),
     }
 }

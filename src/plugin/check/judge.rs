@@ -1,5 +1,7 @@
 //! What the facts mean, and what to do next. Pure.
 
+use std::collections::BTreeSet;
+
 use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::{
     api::coordination::v1::LeaseSpec,
@@ -9,7 +11,8 @@ use k8s_openapi::{
 
 use super::{
     Checked, Line,
-    facts::{Access, Facts, Found, Standing, Unheard},
+    facts::{Access, Facts, Found, Standing},
+    responders::{Told, Unheard},
     workloads::Workload,
 };
 use crate::{
@@ -37,6 +40,7 @@ pub fn judge(facts: &Facts) -> Checked {
     lines.push(registers(facts));
     lines.push(lists(facts.lists.as_ref(), &facts.namespace));
     lines.push(responder(facts));
+    lines.extend(troubles(&facts.told));
     lines.extend(facts.conditions.iter().map(|(kind, found)| objects(kind, found)));
     Checked { operator_namespace: facts.namespace.clone(), at: facts.at, lines }
 }
@@ -278,6 +282,31 @@ fn responder(facts: &Facts) -> Line {
             if needed { Line::failed(TOPIC, found, todo) } else { Line::warning(TOPIC, found, todo) }
         }
     }
+}
+
+/// What pods that are ready have to say of what they serve: a list that is stale leaves them ready.
+fn troubles(told: &[Told]) -> Option<Line> {
+    const TOPIC: &str = "responder";
+    let troubles: BTreeSet<&String> = told.iter().filter_map(|told| told.troubles.as_ref().ok()).flatten().collect();
+    if !troubles.is_empty() {
+        let troubles: Vec<String> = troubles.into_iter().cloned().collect();
+        let todo = "docs/runbooks.md says what each means, under ChanceryResponderTroubled; it goes on serving what it can answer for";
+        return Some(Line::failed(TOPIC, some(&troubles), todo));
+    }
+    let unheard = told.iter().find_map(|told| Some((&told.pod, told.troubles.as_ref().err()?)));
+    Some(match unheard {
+        None if told.is_empty() => return None,
+        None => Line::ok(TOPIC, format!("nothing is wrong with what its pods serve ({} asked)", told.len())),
+        Some((_, Unheard::Forbidden)) => {
+            let todo = "give the right to get pods/proxy in the operator's namespace, or look at the metric chancery_responder_troubles";
+            Line::warning(TOPIC, "not asked what is wrong with what it serves: that is not allowed", todo)
+        }
+        Some((pod, Unheard::Silent(why))) => {
+            let todo =
+                "kubectl port-forward to the pod's port http-metrics, and GET /troubles; a NetworkPolicy may keep the API server out";
+            Line::warning(TOPIC, format!("pod {pod} does not say what is wrong with what it serves: {why}"), todo)
+        }
+    })
 }
 
 fn objects(kind: &'static str, found: &Found<Vec<Standing>>) -> Line {

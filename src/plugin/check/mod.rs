@@ -13,6 +13,7 @@ use super::output::{Cell, Report, Table, Tone, plain};
 mod facts;
 mod judge;
 mod removal;
+mod responders;
 pub mod rights;
 #[cfg(test)]
 mod tests;

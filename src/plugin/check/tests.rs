@@ -16,9 +16,10 @@ use serde_json::json;
 
 use super::{
     Level::{Failed, Warning},
-    facts::{Access, Standing, Unheard},
+    facts::{Access, Standing},
+    responders::{Told, Unheard},
     rights::Needed,
-    workloads::Workload,
+    workloads::{Reachable, Workload},
     *,
 };
 use crate::{
@@ -94,6 +95,7 @@ fn sound() -> Facts {
             Ok(vec![Standing { name: "team/web".to_owned(), ready: Some(true), reason: "Ready".to_owned() }]),
         )],
         responder: Ok(false),
+        told: vec![Told { pod: "responder-1".to_owned(), troubles: Ok(Vec::new()) }],
     }
 }
 
@@ -193,6 +195,14 @@ fn each_fault_is_a_line_that_says_what_to_do() {
     let worded = || Unheard::Silent("no route to 10.0.4.03:4030, forbidden by nobody".to_owned());
     assert!(wrong(|facts| facts.responder = Err(worded()))[0].2.contains("does not answer"));
     expect(|facts| facts.responder = Err(Unheard::Forbidden), "responder", Warning, "that is not allowed");
+    expect(
+        |facts| facts.told[0].troubles = Ok(vec!["authority 00: a newer list is refused".to_owned()]),
+        "responder",
+        Failed,
+        "is refused",
+    );
+    expect(|facts| facts.told[0].troubles = Err(Unheard::Forbidden), "responder", Warning, "pods/proxy");
+    expect(|facts| facts.told[0].troubles = Err(Unheard::Silent("timed out".to_owned())), "responder", Warning, "responder-1 does not");
     expect(|facts| facts.lists = Err(denied(CallErrorKind::Forbidden).into()), "lists", Warning, "give the right to read ConfigMaps");
     expect(|facts| facts.lists = Err(denied(CallErrorKind::Unavailable).into()), "lists", Failed, "/readyz");
     expect(
@@ -225,7 +235,8 @@ fn a_deployment_is_read_with_its_flags_its_version_and_what_its_pods_wait_for() 
     }))
     .unwrap();
     let pod = |name: &str, status| -> Pod {
-        serde_json::from_value(json!({"metadata": {"name": name, "labels": labels}, "status": status})).unwrap()
+        let spec = json!({"containers": [{"name": "c", "ports": [{"name": "http-metrics", "containerPort": 9402}]}]});
+        serde_json::from_value(json!({"metadata": {"name": name, "labels": labels}, "spec": spec, "status": status})).unwrap()
     };
     let pods = [
         pod("good", json!({"conditions": [{"type": "Ready", "status": "True"}]})),
@@ -237,6 +248,7 @@ fn a_deployment_is_read_with_its_flags_its_version_and_what_its_pods_wait_for() 
     ];
     let [workload] = workloads::of(&[deployment], &pods).try_into().unwrap();
     assert_eq!(workload.troubles, ["pod waiting: ErrImagePull", "pod pending: Unschedulable"]);
+    assert_eq!(workload.reachable, [Reachable { pod: "good".to_owned(), port: 9402 }]);
     assert_eq!((workload.version(), workload.rolled_out, workload.ready), (Some("0.1.0"), false, 1));
     assert_eq!(workload.flags("--watch-namespace"), ["team-a", "team-b"]);
     assert_eq!((workload.flags("--lease-name"), workload.flags("--lease")), (vec!["x".to_owned()], vec![]));

@@ -1,12 +1,17 @@
 //! The Deployments of an installation, and their pods.
 
-use k8s_openapi::api::{apps::v1::Deployment, core::v1::Pod};
+use k8s_openapi::api::{
+    apps::v1::Deployment,
+    core::v1::{Pod, PodStatus},
+};
 use kube::ResourceExt as _;
 
 /// The label with a program's name, and its value.
 pub(super) const NAME: &str = "app.kubernetes.io/name";
 pub(super) const CHANCERY: &str = "chancery";
 const COMPONENT: &str = "app.kubernetes.io/component";
+/// The port at which both programs tell of themselves.
+const METRICS: &str = "http-metrics";
 
 /// A Deployment.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -29,6 +34,17 @@ pub struct Workload {
     pub rolled_out: bool,
     /// Why pods are not ready.
     pub troubles: Vec<String>,
+    /// The pods that are ready.
+    pub reachable: Vec<Reachable>,
+}
+
+/// A pod that can be asked how it is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Reachable {
+    /// Its name.
+    pub pod: String,
+    /// Where it tells of itself.
+    pub port: i32,
 }
 
 impl Workload {
@@ -67,6 +83,7 @@ fn workload(deployment: &Deployment, pods: &[Pod]) -> Workload {
     let container = template.and_then(|template| template.containers.first());
     let status = deployment.status.clone().unwrap_or_default();
     let wanted = spec.replicas.unwrap_or(1);
+    let ours = || pods.iter().filter(|pod| label(pod.labels()) == component);
     let seen = status.observed_generation.is_some_and(|seen| Some(seen) >= deployment.metadata.generation);
     Workload {
         name: deployment.name_any(),
@@ -76,18 +93,30 @@ fn workload(deployment: &Deployment, pods: &[Pod]) -> Workload {
         wanted,
         ready: status.ready_replicas.unwrap_or(0),
         rolled_out: seen && status.updated_replicas.unwrap_or(0) >= wanted,
-        troubles: pods.iter().filter(|pod| label(pod.labels()) == component).filter_map(trouble).collect(),
+        troubles: ours().filter_map(trouble).collect(),
+        reachable: ours().filter_map(reachable).collect(),
         component,
     }
+}
+
+fn is_ready(status: &PodStatus) -> bool {
+    status.conditions.iter().flatten().any(|condition| condition.type_ == "Ready" && condition.status == "True")
+}
+
+fn reachable(pod: &Pod) -> Option<Reachable> {
+    let mut ports = pod.spec.iter().flat_map(|spec| &spec.containers).flat_map(|container| container.ports.iter().flatten());
+    let port = ports.find(|port| port.name.as_deref() == Some(METRICS))?.container_port;
+    let is_asked = pod.metadata.deletion_timestamp.is_none() && pod.status.as_ref().is_some_and(is_ready);
+    is_asked.then(|| Reachable { pod: pod.name_any(), port })
 }
 
 /// Why a pod is not ready.
 fn trouble(pod: &Pod) -> Option<String> {
     let status = pod.status.as_ref()?;
-    let conditions = status.conditions.as_deref().unwrap_or_default();
-    if conditions.iter().any(|condition| condition.type_ == "Ready" && condition.status == "True") {
+    if is_ready(status) {
         return None;
     }
+    let conditions = status.conditions.as_deref().unwrap_or_default();
     let waiting = status.container_statuses.iter().flatten().find_map(|container| container.state.as_ref()?.waiting.as_ref());
     let why = if let Some(waiting) = waiting {
         waiting.reason.clone().unwrap_or_default()

@@ -22,7 +22,7 @@ use crate::{
         bucket::Bucket,
         cache::Cache,
         counter::{Counter, Reply},
-        delegate::Delegate,
+        delegate::{Delegate, SECRETS},
         keeper::{Keeper, Message},
         metrics::ResponderMetrics,
         serve,
@@ -262,7 +262,7 @@ impl Ground {
         beats
     }
 
-    /// A delegate whose certificate lasts so long; none for none.
+    /// A delegate whose certificate lasts so long, in the first of the Secrets; none for none. The others are empty.
     pub(super) async fn tell_delegate(&mut self, lasts: Option<SignedDuration>) {
         let now = self.clock.now();
         let delegates = lasts.map(|lasts| {
@@ -277,6 +277,9 @@ impl Ground {
             (self.certificate.key_id(), Ok(Arc::new(Delegate { certificate, key })))
         });
         self.tell(Message::Delegates(0, delegates.into_iter().collect::<BTreeMap<_, _>>())).await;
+        for secret in 1..SECRETS.len() {
+            self.tell(Message::Delegates(secret, BTreeMap::new())).await;
+        }
     }
 
     pub(super) fn ask(&self, serial: &SerialNumber) -> OcspRequest {

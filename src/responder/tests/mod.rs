@@ -5,3 +5,4 @@ mod ground;
 mod http;
 mod keeping;
 mod openssl;
+mod readiness;

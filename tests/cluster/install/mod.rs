@@ -12,6 +12,7 @@ mod people;
 mod refusals;
 mod schemas;
 mod values;
+mod services;
 
 use anyhow::{Context, Result};
 use kube::api::{DynamicObject, Patch, PatchParams, ValidationDirective};

@@ -316,6 +316,7 @@ async fn a_responder_that_comes_back_serves_what_was_published_and_the_authority
     let authority = X509::from_der(served).expect("it is a certificate");
     assert_eq!(authority.key_id().to_string(), authority_of(&status));
     assert!(consumer.leaf().is_signed_by(authority.public_key()));
+    assert_eq!(responder.get("/troubles").await, (200, String::new()));
     let (code, metrics) = responder.get("/metrics").await;
     assert!(code == 200 && metrics.contains("chancery_"), "{metrics}");
     assert_ne!(serial(&web), "none");

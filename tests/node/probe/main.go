@@ -15,13 +15,15 @@ probe get URL CA                a GET over TLS; CA is the file of who is trusted
 probe changed URL CA SERIAL     the same, again and again for at most two minutes, until the serial number is another
 probe watch URL CA              a connection of its own each 50 ms until it is told to end: prints each serial number, and each failure after
                                 the first answer
+probe answers CERTIFICATE CA      asks the list and the OCSP responder that it names, each over a connection of its own each 50 ms, until it is
+                                told to end: prints each failure after the first answer, which is to be good
 probe revocation CA STATUS      reads a certificate that CA issued, and asks the list and the OCSP responder that it names for at most a
                                 minute, until both say STATUS: good or revoked
 `
 
 func main() {
 	arguments := os.Args[1:]
-	command, count := "", map[string]int{"pause": 1, "serve": 2, "get": 3, "changed": 4, "watch": 3, "revocation": 3}
+	command, count := "", map[string]int{"pause": 1, "serve": 2, "get": 3, "changed": 4, "watch": 3, "answers": 3, "revocation": 3}
 	if len(arguments) > 0 {
 		command = arguments[0]
 	}
@@ -41,6 +43,8 @@ func main() {
 		err = changed(arguments[1], arguments[2], arguments[3])
 	case "watch":
 		err = watch(arguments[1], arguments[2])
+	case "answers":
+		err = answers(arguments[1], arguments[2])
 	case "revocation":
 		err = revocation(arguments[1], arguments[2])
 	}

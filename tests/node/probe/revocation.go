@@ -14,7 +14,8 @@ import (
 	"golang.org/x/crypto/ocsp"
 )
 
-var plain = &http.Client{Timeout: 10 * time.Second}
+// Whoever is asked over a connection that is kept is not found anew.
+var plain = &http.Client{Timeout: 5 * time.Second, Transport: &http.Transport{DisableKeepAlives: true}}
 
 // revocation follows the addresses in the certificate that it reads from its standard input, until the list and the OCSP
 // responder both say `wanted` of it. What it knows of Services is where they are.
@@ -110,4 +111,29 @@ func fetched(answer *http.Response, err error) ([]byte, error) {
 		err = fmt.Errorf("%s: %s", answer.Status, body)
 	}
 	return body, err
+}
+
+// answers asks the list and the OCSP responder that a certificate names, each over a connection of its own, again and again until it
+// is told to end. The certificate is to be good.
+func answers(file, trusted string) error {
+	leaf, err := certificate(os.ReadFile(file))
+	if err != nil {
+		return fmt.Errorf("%s: %w", file, err)
+	}
+	issuer, err := certificate(os.ReadFile(trusted))
+	if err != nil {
+		return fmt.Errorf("%s: %w", trusted, err)
+	}
+	if len(leaf.OCSPServer) == 0 || len(leaf.CRLDistributionPoints) == 0 {
+		return errors.New("the certificate does not name a list and an OCSP responder")
+	}
+	repeat(func() (string, error) {
+		for what, ask := range map[string]func(leaf, issuer *x509.Certificate) (string, error){"OCSP": askOCSP, "list": askList} {
+			if answer, err := ask(leaf, issuer); err != nil || answer != "good" {
+				return "", fmt.Errorf("%s: %s %v", what, answer, err)
+			}
+		}
+		return "good", nil
+	})
+	return nil
 }

@@ -93,28 +93,41 @@ func changed(url, trusted, before string) error {
 }
 
 func watch(url, trusted string) error {
+	repeat(func() (string, error) {
+		chain, err := ask(url, trusted)
+		if err != nil {
+			return "", err
+		}
+		return "serial " + serial(chain[0]), nil
+	})
+	return nil
+}
+
+// repeat asks each 50 ms until the program is told to end. It prints each answer that differs from the one before, and each failure
+// with its time.
+func repeat(ask func() (string, error)) {
 	var last string
-	var answered, failed int
+	var asked, failed int
 	told := told()
 	for turn := time.NewTicker(50 * time.Millisecond); ; {
 		select {
 		case <-told:
-			return nil
+			return
 		case <-turn.C:
 		}
-		chain, err := ask(url, trusted)
+		answer, err := ask()
 		if err != nil {
 			// What it asks may start after it; once it has answered, it has to go on.
 			if last != "" {
 				failed++
-				fmt.Println("FAILED:", err)
+				fmt.Println("FAILED:", time.Now().UTC().Format(time.TimeOnly), err)
 			}
-		} else if now := serial(chain[0]); now != last {
-			last = now
-			fmt.Println("serial", now)
+		} else if answer != last {
+			last = answer
+			fmt.Println(answer)
 		}
-		if answered++; answered%100 == 0 {
-			fmt.Println("asked", answered, "failed", failed)
+		if asked++; asked%100 == 0 {
+			fmt.Println("asked", asked, "failed", failed)
 		}
 	}
 }
