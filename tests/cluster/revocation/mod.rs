@@ -2,6 +2,7 @@
 //!
 //! What is published is read from the responder by programs that are not ours (see `stage::consumer`).
 
+mod large;
 mod lasting;
 mod mass;
 mod neighbours;
