@@ -7,4 +7,5 @@ mod lasting;
 mod mass;
 mod neighbours;
 mod owner;
+mod restored;
 mod tenant;
