@@ -30,6 +30,12 @@ impl Cluster {
         Self::once(&CLUSTER, "disasters").await
     }
 
+    /// The same for what loses all of it.
+    pub(super) async fn to_be_lost() -> &'static Self {
+        static CLUSTER: OnceCell<Cluster> = OnceCell::const_new();
+        Self::once(&CLUSTER, "loss").await
+    }
+
     /// Pages use the same names, so one is tried at a time.
     pub(super) async fn turn(&self) -> MutexGuard<'_, ()> {
         self.turn.lock().await

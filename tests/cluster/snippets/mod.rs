@@ -11,6 +11,7 @@
 
 mod cluster;
 mod command_lines;
+mod lost;
 mod play;
 mod pods;
 
@@ -24,10 +25,11 @@ use play::play;
 use crate::harness::{Program, parse_manifests};
 
 /// What blocks may need that is not here, and why they are not run.
-const NEEDS: [(&str, &str); 8] = [
+const NEEDS: [(&str, &str); 9] = [
     ("pods", "there is no node here that could run them; `make e2e` has one"),
     ("make", "it is what CI runs: it would run in itself"),
     ("order", "it takes away what the other pages need; the tests of installation do it"),
+    ("loss", "there has to be something to be put back: lost.rs loses all, and plays them"),
     ("gitops", "Argo CD or Flux do it; tests/cluster/gitops has Flux's own controller"),
     ("registry", "an image is pushed to a registry of the person's own"),
     ("monitoring", "Prometheus, Grafana or a log store are not here"),
