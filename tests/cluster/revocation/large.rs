@@ -35,7 +35,7 @@ async fn a_list_with_fifty_thousand_entries_is_taken_back_in() {
     own.kill().await;
     let serials: Vec<u64> = (1..=ENTRIES).map(|number| 0x7100_0000_0000_0000 + number).collect();
     let list = root.list(&serials);
-    assert!(list.len() > 2 * MEBIBYTE, "{} octets fit into two ConfigMaps", list.len());
+    assert!(list.len() > MEBIBYTE, "{} octets fit into a ConfigMap", list.len());
     let file = consumer.path("yesterday.crl");
     fs::write(&file, list).expect("the folder is writable");
     let import = |limit: &'static str| {
