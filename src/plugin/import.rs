@@ -59,8 +59,8 @@ async fn hand_over(maps: &Api<ConfigMap>, import: &Import<'_>, authority: &KeyId
     let parts = import.list.as_der().chunks(PART_OCTETS);
     let count = parts.len();
     let mut created: Vec<ConfigMap> = Vec::new();
-    for (place, part) in (1..).zip(parts) {
-        let place = (count > 1).then(|| Place { place, count, first: created.first().map(ConfigMap::name_any) });
+    for (number, part) in (1..).zip(parts) {
+        let place = (count > 1).then(|| Place { number, count, first: created.first().map(ConfigMap::name_any) });
         match maps.create(&PostParams::default(), &handed_over(part, authority, place)).await {
             Ok(map) => created.push(map),
             Err(source) => {
@@ -127,7 +127,7 @@ async fn head(maps: &Api<ConfigMap>, authority: &KeyId) -> Result<Option<Certifi
 
 /// Which part of a list it is.
 struct Place {
-    place: usize,
+    number: usize,
     count: usize,
     /// The ConfigMap with the first.
     first: Option<String>,
@@ -135,8 +135,8 @@ struct Place {
 
 fn handed_over(part: &[u8], authority: &KeyId, place: Option<Place>) -> ConfigMap {
     let mut annotations = BTreeMap::from([(names::AUTHORITY.to_owned(), authority.to_string())]);
-    if let Some(Place { place, count, first }) = place {
-        annotations.insert(names::IMPORT_PART.to_owned(), place.to_string());
+    if let Some(Place { number, count, first }) = place {
+        annotations.insert(names::IMPORT_PART.to_owned(), number.to_string());
         annotations.insert(names::IMPORT_PARTS.to_owned(), count.to_string());
         annotations.extend(first.map(|first| (names::IMPORT_REQUEST.to_owned(), first)));
     }

@@ -106,7 +106,7 @@ fn handed_in(maps: &[ConfigMap], now: Timestamp) -> Result<HandedIn, String> {
         }
     }
     if placed.len() < parts {
-        let newest = maps.iter().filter_map(|map| map.creation_timestamp()).map(|time| time.0).max();
+        let newest = maps.iter().filter_map(ConfigMap::creation_timestamp).map(|time| time.0).max();
         let until = add(newest.unwrap_or(Timestamp::MAX), PARTS);
         // Or all but these were taken away after it was done, and whoever did it died.
         let why = format!("only {} of {parts} parts are there, and it may not be on record: hand it in again", placed.len());
