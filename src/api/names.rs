@@ -146,10 +146,12 @@ pub const LIST_COPY: &str = "chancery.dev/list-copy";
 pub const DELEGATES_PREFIX: &str = "chancery-ocsp-";
 /// Label of a ConfigMap in the operator's namespace with a signed list, whose entries are to be taken into the register.
 pub const IMPORT: &str = "chancery.dev/crl-import";
-/// In such a ConfigMap (`binaryData`), as in a chunk: the list, DER.
+/// In such a ConfigMap (`binaryData`), as in a chunk: the list, DER, or a part of it.
 pub const LIST_DER: &str = "crl";
 /// In such a ConfigMap (`data`), instead: the list, PEM.
 pub const LIST_PEM: &str = "crl.pem";
+/// On such a ConfigMap, where the list is in several ([`IMPORT_PARTS`], [`IMPORT_REQUEST`]): which part it holds, from 1.
+pub const IMPORT_PART: &str = "chancery.dev/part";
 /// On such a ConfigMap: why it was not taken in.
 pub const IMPORT_REFUSED: &str = "chancery.dev/refused";
 

@@ -3,6 +3,9 @@
 //! The Lease's own times are written for people and never compared with a clock. A rival's lease is over when it has
 //! not changed for its whole duration by *our* monotonic clock; our own ends, for us, two thirds of a duration after
 //! the last successful request was *sent*. So clocks may differ, jump and even run at different speeds (up to half).
+//!
+//! A Lease that names us and is older than the last that we know was stored has come back with a store that went back in time. It is waited
+//! for like a rival's, so that whoever restores the store has that long to take it.
 
 use std::time::Duration;
 
@@ -97,6 +100,8 @@ pub struct Claim {
     terms: Terms,
     seen: Seen,
     hold: Option<Hold>,
+    /// The last sign of life that we know was stored.
+    renewed: Option<MicroTime>,
     todo: Todo,
     /// The Lease may have moved on since it was seen: look before writing.
     unsure: bool,
@@ -123,7 +128,7 @@ enum Todo {
 impl Claim {
     /// A claim that has seen nothing yet. `identity` must be unique to the process, not only to the host.
     pub fn new(identity: String, terms: Terms) -> Self {
-        Self { identity, terms, seen: Seen::Nothing, hold: None, todo: Todo::Read, unsure: true }
+        Self { identity, terms, seen: Seen::Nothing, hold: None, renewed: None, todo: Todo::Read, unsure: true }
     }
 
     /// What to do at `now`. `jitter` are random bits: candidates do not knock in step.
@@ -153,8 +158,7 @@ impl Claim {
             Seen::Absent { .. } => Step::Create(self.spec(None, now.wall)),
             Seen::Present { lease, since } => {
                 let spec = lease.spec.as_ref();
-                let rival = holder(spec).is_some_and(|holder| holder != self.identity);
-                if rival && now.elapsed < *since + self.patience(spec) {
+                if self.is_rivals(spec) && now.elapsed < *since + self.patience(spec) {
                     return self.rest(now);
                 }
                 Step::Replace(Box::new(Lease { metadata: lease.metadata.clone(), spec: Some(self.spec(spec, now.wall)) }))
@@ -178,14 +182,13 @@ impl Claim {
                 Seen::Absent { taken_until } => *taken_until,
                 Seen::Present { lease, .. } => {
                     let spec = lease.spec.as_ref();
-                    let rival = holder(spec).is_some_and(|holder| holder != self.identity);
-                    rival.then(|| now.elapsed + self.patience(spec))
+                    self.is_rivals(spec).then(|| now.elapsed + self.patience(spec))
                 }
             };
             self.seen = Seen::Absent { taken_until };
             return;
         };
-        if holder(lease.spec.as_ref()) != Some(&self.identity) {
+        if holder(lease.spec.as_ref()) != Some(&self.identity) || self.is_rivals(lease.spec.as_ref()) {
             self.hold = None;
         }
         // Only what the holder writes counts as a sign of life; a label that somebody adds does not.
@@ -199,6 +202,9 @@ impl Claim {
     /// Our POST or PUT, sent at `sent`, was accepted and `lease` came back.
     pub fn written(&mut self, lease: Lease, sent: Moment, now: Moment) {
         let ours = holder(lease.spec.as_ref()) == Some(&self.identity);
+        if ours {
+            self.renewed = lease.spec.as_ref().and_then(|spec| spec.renew_time.clone());
+        }
         self.read(Some(lease), now);
         if ours {
             self.hold = Some(Hold::from(sent, self.terms));
@@ -237,6 +243,13 @@ impl Claim {
             ..spec.clone()
         };
         Some(Lease { metadata: lease.metadata.clone(), spec: Some(spec) })
+    }
+
+    /// Whether another holds it, or we did before the store went back in time.
+    fn is_rivals(&self, spec: Option<&LeaseSpec>) -> bool {
+        let Some(holder) = holder(spec) else { return false };
+        let stored = spec.and_then(|spec| spec.renew_time.as_ref());
+        holder != self.identity || (self.renewed.is_some() && stored < self.renewed.as_ref())
     }
 
     /// The longer of the holder's duration and ours: replicas may be configured differently for a while.

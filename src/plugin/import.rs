@@ -1,7 +1,7 @@
 //! Taking a signed list into the register: one that another program has published, or one that ours has and lost.
 //!
 //! The list is looked at here, so that a mistake is told at once; what counts is that the controller looks at it again. It is handed
-//! over as a ConfigMap in the operator's namespace, which the controller takes away when all of it is on record.
+//! over in ConfigMaps of the operator's namespace, one where it fits, which the controller takes away when all of it is on record.
 
 use std::{
     collections::BTreeMap,
@@ -29,8 +29,8 @@ use crate::{
     lists::{self, Part},
 };
 
-/// The most octets of a list: with its labels it has to fit into a ConfigMap, which holds 1 MiB.
-const OCTETS_MAX: usize = 1_000_000;
+/// The most octets of a part: with its labels it has to fit into a ConfigMap, which holds 1 MiB.
+const PART_OCTETS: usize = 900 * 1024;
 
 /// What is to be taken in, and where.
 #[derive(Clone, Copy, Debug)]
@@ -78,17 +78,12 @@ pub async fn import(client: &Client, import: Import<'_>) -> Result<Imported, Imp
     if import.list.delta_base().is_some() {
         return Err(ImportError::Delta);
     }
-    let octets = import.list.as_der().len();
-    if octets > OCTETS_MAX {
-        return Err(ImportError::TooLarge { octets });
-    }
     let maps: Api<ConfigMap> = Api::namespaced(client.clone(), import.namespace);
     let authority = match import.into {
         Some((namespace, name)) => of_list(client, &maps, namespace, name, &import).await?,
         None => of_any(&maps, &import).await?,
     };
-    let created = maps.create(&PostParams::default(), &handed_over(import.list, &authority.key_id())).await;
-    let created = created.map_err(|source| ImportError::Cluster { doing: format!("ConfigMap in {}", import.namespace), source })?;
+    let created = hand_over(&maps, &import, &authority.key_id()).await?;
     wait_for(&maps, &created, import.limit).await?;
     Ok(Imported {
         authority: authority.key_id().to_string(),
@@ -96,6 +91,32 @@ pub async fn import(client: &Client, import: Import<'_>) -> Result<Imported, Imp
         number: import.list.number().map(|number| number.to_string()),
         entries: import.list.len(),
     })
+}
+
+/// Makes the ConfigMaps, all or none.
+async fn hand_over(maps: &Api<ConfigMap>, import: &Import<'_>, authority: &KeyId) -> Result<Vec<ConfigMap>, ImportError> {
+    let parts = import.list.as_der().chunks(PART_OCTETS);
+    let count = parts.len();
+    let mut created: Vec<ConfigMap> = Vec::new();
+    for (number, part) in (1..).zip(parts) {
+        let place = (count > 1).then(|| Place { number, count, first: created.first().map(ConfigMap::name_any) });
+        match maps.create(&PostParams::default(), &handed_over(part, authority, place)).await {
+            Ok(map) => created.push(map),
+            Err(source) => {
+                take_back(maps, &created).await;
+                return Err(ImportError::Cluster { doing: format!("ConfigMap in {}", import.namespace), source });
+            }
+        }
+    }
+    Ok(created)
+}
+
+/// Takes away what was handed over. Somebody else may tidy up too.
+async fn take_back(maps: &Api<ConfigMap>, created: &[ConfigMap]) {
+    for map in created {
+        let it = Preconditions { uid: map.uid(), ..Preconditions::default() };
+        let _ = maps.delete(&map.name_any(), &DeleteParams { preconditions: Some(it), ..DeleteParams::default() }).await;
+    }
 }
 
 /// The authority of a RevocationList, if it has signed the list.
@@ -143,34 +164,62 @@ async fn head(maps: &Api<ConfigMap>, authority: &KeyId) -> Result<Option<Certifi
     Ok(certificates.into_iter().next().filter(|certificate| certificate.key_id() == *authority))
 }
 
-fn handed_over(list: &Crl, authority: &KeyId) -> ConfigMap {
+/// Which part of a list it is.
+struct Place {
+    number: usize,
+    count: usize,
+    /// The ConfigMap with the first.
+    first: Option<String>,
+}
+
+fn handed_over(part: &[u8], authority: &KeyId, place: Option<Place>) -> ConfigMap {
+    let mut annotations = BTreeMap::from([(names::AUTHORITY.to_owned(), authority.to_string())]);
+    if let Some(Place { number, count, first }) = place {
+        annotations.insert(names::IMPORT_PART.to_owned(), number.to_string());
+        annotations.insert(names::IMPORT_PARTS.to_owned(), count.to_string());
+        annotations.extend(first.map(|first| (names::IMPORT_REQUEST.to_owned(), first)));
+    }
     ConfigMap {
         metadata: ObjectMeta {
             generate_name: Some("chancery-crl-import-".to_owned()),
             labels: Some(BTreeMap::from([(names::IMPORT.to_owned(), names::MANAGED_VALUE.to_owned())])),
-            annotations: Some(BTreeMap::from([(names::AUTHORITY.to_owned(), authority.to_string())])),
+            annotations: Some(annotations),
             ..ObjectMeta::default()
         },
-        binary_data: Some(BTreeMap::from([(names::LIST_DER.to_owned(), ByteString(list.as_der().to_vec()))])),
+        binary_data: Some(BTreeMap::from([(names::LIST_DER.to_owned(), ByteString(part.to_vec()))])),
         ..ConfigMap::default()
     }
 }
 
-/// Waits until the controller has taken the ConfigMap away, or says why it does not.
-async fn wait_for(maps: &Api<ConfigMap>, created: &ConfigMap, limit: Duration) -> Result<(), ImportError> {
-    let name = created.name_any();
+/// Waits until the controller has taken the ConfigMaps away, or says why it does not.
+async fn wait_for(maps: &Api<ConfigMap>, created: &[ConfigMap], limit: Duration) -> Result<(), ImportError> {
     let refusal = |map: &ConfigMap| map.annotations().get(names::IMPORT_REFUSED).cloned();
-    let done = await_condition(maps.clone(), &name, |map: Option<&ConfigMap>| map.is_none_or(|map| refusal(map).is_some()));
-    let found = match tokio::time::timeout(limit, done).await {
-        Err(_) => return Err(ImportError::StillThere { name, seconds: limit.as_secs() }),
-        Ok(Err(source)) => return Err(ImportError::Watch { name, source: Box::new(source) }),
-        Ok(Ok(found)) => found,
+    let all_gone = async {
+        for name in created.iter().map(ConfigMap::name_any) {
+            let done = await_condition(maps.clone(), &name, |map: Option<&ConfigMap>| map.is_none_or(|map| refusal(map).is_some()));
+            match done.await {
+                Err(source) => return Err(ImportError::Watch { name, source: Box::new(source) }),
+                Ok(found) => {
+                    if let Some(why) = found.as_ref().and_then(refusal) {
+                        return Ok(Some(why));
+                    }
+                }
+            }
+        }
+        Ok(None)
     };
-    let Some(why) = found.as_ref().and_then(refusal) else { return Ok(()) };
-    let it = Preconditions { uid: created.uid(), ..Preconditions::default() };
-    // Somebody else may tidy up too.
-    let _ = maps.delete(&name, &DeleteParams { preconditions: Some(it), ..DeleteParams::default() }).await;
-    Err(ImportError::Refused { why })
+    match tokio::time::timeout(limit, all_gone).await {
+        Err(_) => {
+            let names: Vec<String> = created.iter().map(ConfigMap::name_any).collect();
+            Err(ImportError::StillThere { name: names.join(", "), seconds: limit.as_secs() })
+        }
+        Ok(Err(error)) => Err(error),
+        Ok(Ok(None)) => Ok(()),
+        Ok(Ok(Some(why))) => {
+            take_back(maps, created).await;
+            Err(ImportError::Refused { why })
+        }
+    }
 }
 
 /// Why a list was not taken in.
@@ -179,12 +228,6 @@ pub enum ImportError {
     /// It says only what changed.
     #[error("the list is a delta: take in the full list that it belongs to")]
     Delta,
-    /// It does not fit into a ConfigMap.
-    #[error("the list has {octets} octets; at most {OCTETS_MAX} fit into the ConfigMap that hands it over")]
-    TooLarge {
-        /// How many it has.
-        octets: usize,
-    },
     /// There is no such RevocationList.
     #[error("{what} is not there")]
     NotThere {
@@ -235,10 +278,11 @@ pub enum ImportError {
     },
     /// The controller has said nothing.
     #[error(
-        "ConfigMap {name} still waits after {seconds} s, and is taken in when the operator runs; delete it if that is not wanted any more"
+        "what was handed over ({name}) still waits after {seconds} s, and is taken in when the operator runs; delete it if that is not wanted \
+         any more"
     )]
     StillThere {
-        /// The ConfigMap.
+        /// The ConfigMap, or all of them.
         name: String,
         /// How long it was waited for.
         seconds: u64,

@@ -69,6 +69,7 @@ impl Server {
     }
 
     /// Binds `address`, for these routes; port 0 takes a free one.
+    #[expect(clippy::unused_async, reason = "it needs the runtime that it is awaited in")]
     pub async fn over(address: SocketAddr, routes: Router, limits: Limits) -> Result<Self, ServerError> {
         let failed = |source| ServerError { address, source };
         let listener = listen(address).map_err(failed)?;

@@ -1,69 +1,124 @@
 //! Lists that are handed in: a list that the authority signed once says who was revoked, whatever a register has lost since.
 //!
-//! A person puts one into a ConfigMap of the operator's namespace. It is believed for the authority's signature, not for who put it there.
+//! A person puts one into a ConfigMap of the operator's namespace, or into several. It is believed for the authority's signature, not for who
+//! put it there.
+
+use std::collections::BTreeMap;
 
 use chancery_pki::{Certificate as X509, Crl, KeyId, Reason, Revoked};
 use futures::future::join_all;
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::api::core::v1::ConfigMap;
-use kube::{Api, api::ListParams};
+use kube::{Api, ResourceExt as _, api::ListParams};
 
 use super::{Context, Fault, note};
 use crate::{
     api::{names, reason::event},
     cluster::{CallError, Severity},
     observe::ListSight,
+    plan::renewal::add,
     register::{Act, Entry, Ledger, Register as _, RegisterId, Standing},
 };
 
 const ACTOR: &str = "import";
+/// How long the parts of a list may take to come.
+const PARTS: SignedDuration = SignedDuration::from_mins(10);
 
-/// Takes in what was handed in for this authority.
-pub(super) async fn take(context: &Context, sight: &ListSight, issuer: &X509, now: Timestamp) -> Result<(), Fault> {
+/// Takes in what was handed in for this authority. Returns when to look again for parts that have not come.
+pub(super) async fn take(context: &Context, sight: &ListSight, issuer: &X509, now: Timestamp) -> Result<Option<Timestamp>, Fault> {
+    let mut again = None;
     if context.world.imports.is_empty() {
-        return Ok(());
+        return Ok(again);
     }
     let api = Api::<ConfigMap>::namespaced(context.client.clone(), &context.world.namespace);
     let found = api.list(&ListParams::default().labels(names::IMPORT)).await;
     let found = found.map_err(CallError::of("list", "ConfigMap", Some(&context.world.namespace), ""))?;
     let authority = issuer.key_id();
-    for map in found.items {
-        let list = match read(&map) {
+    for maps in requests(found.items) {
+        let list = match handed_in(&maps, now) {
+            Ok(HandedIn::Whole(octets)) => Crl::from_pem_or_der(&octets).map_err(|error| format!("the list in it cannot be read: {error}")),
+            Ok(HandedIn::Waits(until)) => {
+                super::soonest(&mut again, Some(until));
+                continue;
+            }
+            Err(why) => Err(why),
+        };
+        let list = match list {
             // Another authority's is its own list's to take.
             Ok(list) if list.issuer() != issuer.subject() || !is_of(&list, issuer) => continue,
             Ok(list) => list,
             Err(why) => {
-                refuse(context, map, &why).await?;
+                refuse(context, maps, &why).await?;
                 continue;
             }
         };
         if !list.is_signed_by(issuer.public_key()) {
-            refuse(context, map, "it is not signed by the authority that it names").await?;
+            refuse(context, maps, "it is not signed by the authority that it names").await?;
             continue;
         }
         if list.delta_base().is_some() {
-            refuse(context, map, "it is a delta CRL: hand in the complete list").await?;
+            refuse(context, maps, "it is a delta CRL: hand in the complete list").await?;
             continue;
         }
         match merge(context, &authority, &list, now).await? {
             Ok(taken) => {
-                let name = map.metadata.name.clone().unwrap_or_default();
+                let name = maps.first().map(ConfigMap::name_any).unwrap_or_default();
                 let text = format!("{taken} revocations were taken from the list in ConfigMap {name}");
                 note::say(context, sight, Severity::Normal, event::REVOKED, "Import", text);
                 context.press.confirm(authority, list.number());
-                context.writer.delete_config_map(&map).await?;
+                for map in &maps {
+                    context.writer.delete_config_map(map).await?;
+                }
             }
-            Err(why) => refuse(context, map, &why).await?,
+            Err(why) => refuse(context, maps, &why).await?,
         }
     }
-    Ok(())
+    Ok(again)
 }
 
-fn read(map: &ConfigMap) -> Result<Crl, String> {
+/// What was handed in at once, each as one or several ConfigMaps. The first names none, and the others name it.
+fn requests(maps: Vec<ConfigMap>) -> impl Iterator<Item = Vec<ConfigMap>> {
+    let mut requests: BTreeMap<String, Vec<ConfigMap>> = BTreeMap::new();
+    for map in maps {
+        let of = map.annotations().get(names::IMPORT_REQUEST).cloned().unwrap_or_else(|| map.name_any());
+        requests.entry(of).or_default().push(map);
+    }
+    requests.into_values()
+}
+
+/// What the ConfigMaps of one request hold.
+#[derive(Debug)]
+enum HandedIn {
+    /// A list, as far as that is known.
+    Whole(Vec<u8>),
+    /// Not all parts have come, and have time until then.
+    Waits(Timestamp),
+}
+
+fn handed_in(maps: &[ConfigMap], now: Timestamp) -> Result<HandedIn, String> {
+    let number = |map: &ConfigMap, key: &str| map.annotations().get(key).and_then(|text| text.parse::<usize>().ok());
+    let parts = maps.iter().find_map(|map| number(map, names::IMPORT_PARTS)).unwrap_or(1);
+    let mut placed = BTreeMap::new();
+    for map in maps {
+        let place = number(map, names::IMPORT_PART).unwrap_or(1);
+        if place == 0 || place > parts || placed.insert(place, octets(map)?).is_some() {
+            return Err(format!("part {place} of {parts} cannot be, or is there twice: hand it in again"));
+        }
+    }
+    if placed.len() < parts {
+        let newest = maps.iter().filter_map(ConfigMap::creation_timestamp).map(|time| time.0).max();
+        let until = add(newest.unwrap_or(Timestamp::MAX), PARTS);
+        // Or all but these were taken away after it was done, and whoever did it died.
+        let why = format!("only {} of {parts} parts are there, and it may not be on record: hand it in again", placed.len());
+        return if until > now { Ok(HandedIn::Waits(until)) } else { Err(why) };
+    }
+    Ok(HandedIn::Whole(placed.into_values().collect::<Vec<_>>().concat()))
+}
+
+fn octets(map: &ConfigMap) -> Result<&[u8], String> {
     let binary = map.binary_data.as_ref().and_then(|data| data.get(names::LIST_DER)).map(|data| data.0.as_slice());
     let pem = map.data.as_ref().and_then(|data| data.get(names::LIST_PEM)).map(String::as_bytes);
-    let octets = binary.or(pem).ok_or_else(|| format!("it has neither {} nor {}", names::LIST_DER, names::LIST_PEM))?;
-    Crl::from_pem_or_der(octets).map_err(|error| format!("the list in it cannot be read: {error}"))
+    binary.or(pem).ok_or_else(|| format!("it has neither {} nor {}", names::LIST_DER, names::LIST_PEM))
 }
 
 /// Whether a list names this key: authorities of one name are told apart by it.
@@ -122,21 +177,25 @@ fn missing(ledger: &Ledger, revoked: &Revoked, now: Timestamp) -> Option<Entry> 
     })
 }
 
-async fn refuse(context: &Context, mut map: ConfigMap, why: &str) -> Result<(), Fault> {
-    let annotations = map.metadata.annotations.get_or_insert_default();
-    if annotations.get(names::IMPORT_REFUSED).is_some_and(|said| said == why) {
-        return Ok(());
+async fn refuse(context: &Context, maps: Vec<ConfigMap>, why: &str) -> Result<(), Fault> {
+    for mut map in maps {
+        let annotations = map.metadata.annotations.get_or_insert_default();
+        if annotations.get(names::IMPORT_REFUSED).is_some_and(|said| said == why) {
+            continue;
+        }
+        annotations.insert(names::IMPORT_REFUSED.to_owned(), why.to_owned());
+        map.metadata.managed_fields = None;
+        tracing::warn!(config_map = map.metadata.name, why, "a list that was handed in is not taken");
+        context.writer.config_map(&map).await?;
     }
-    annotations.insert(names::IMPORT_REFUSED.to_owned(), why.to_owned());
-    map.metadata.managed_fields = None;
-    tracing::warn!(config_map = map.metadata.name, why, "a list that was handed in is not taken");
-    context.writer.config_map(&map).await?;
     Ok(())
 }
 
 #[cfg(test)]
 mod tests {
     use chancery_pki::SerialNumber;
+    use k8s_openapi::{ByteString, apimachinery::pkg::apis::meta::v1::Time};
+    use kube::api::ObjectMeta;
 
     use super::*;
     use crate::register::test_ledger;
@@ -164,5 +223,39 @@ mod tests {
             assert_eq!(missing(&ledger, &listed(reason), at(1)), None, "{reason}: it is recorded once");
         }
         assert_eq!(missing(&nothing, &listed(Reason::CertificateHold), at(0)).unwrap().act, Act::Held);
+    }
+
+    fn part(place: usize, annotations: &[(&str, &str)]) -> ConfigMap {
+        let annotations = annotations.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned()));
+        ConfigMap {
+            metadata: ObjectMeta {
+                name: Some(format!("import-{place}")),
+                creation_timestamp: Some(Time(at(0))),
+                annotations: Some(annotations.collect()),
+                ..ObjectMeta::default()
+            },
+            binary_data: Some(BTreeMap::from([(names::LIST_DER.to_owned(), ByteString(vec![u8::try_from(place).unwrap()]))])),
+            ..ConfigMap::default()
+        }
+    }
+
+    #[test]
+    fn parts_are_put_together_whatever_their_order_and_none_is_taken_without_the_others() {
+        let first = part(1, &[(names::IMPORT_PART, "1"), (names::IMPORT_PARTS, "3")]);
+        let later = |place: usize, said: &str| {
+            part(place, &[(names::IMPORT_PART, said), (names::IMPORT_PARTS, "3"), (names::IMPORT_REQUEST, "import-1")])
+        };
+        let found: Vec<Vec<ConfigMap>> = requests(vec![later(3, "3"), part(9, &[]), first.clone(), later(2, "2")]).collect();
+        assert_eq!(found.iter().map(Vec::len).collect::<Vec<_>>(), [3, 1]);
+        assert!(matches!(handed_in(&found[0], at(0)), Ok(HandedIn::Whole(octets)) if octets == [1, 2, 3]));
+        assert!(matches!(handed_in(&found[1], at(0)), Ok(HandedIn::Whole(octets)) if octets == [9]), "one by itself needs no others");
+
+        let late = at(0) + PARTS;
+        assert!(matches!(handed_in(&found[0][..2], at(1)), Ok(HandedIn::Waits(until)) if until == late));
+        assert!(handed_in(&found[0][..2], late).unwrap_err().contains("only 2 of 3 parts"));
+        for wrong in ["1", "0", "4"] {
+            let maps = [first.clone(), later(2, wrong)];
+            assert!(handed_in(&maps, at(1)).unwrap_err().contains("cannot be, or is there twice"), "{wrong}");
+        }
     }
 }

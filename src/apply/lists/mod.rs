@@ -87,7 +87,7 @@ pub async fn reconcile(context: &Context, name: &Name) -> Result<Option<Timestam
             let own = covered.as_ref().filter(|(_, view)| view.key_id == *key_id).map(|(_, view)| view.chain.leaf().clone());
             let issuer = own.or_else(|| world.lists.coverage(key_id)?.head.chain.first().cloned());
             if let Some(issuer) = issuer {
-                import::take(context, &sight, &issuer, now).await?;
+                soonest(&mut wake, import::take(context, &sight, &issuer, now).await?);
             }
         }
         let ordered = order(context, &sight, wanted, &all, now).await?;

@@ -101,12 +101,10 @@ pub(super) fn of_list(world: &World, list: &ListSight, but: Option<KeyId>) -> Ve
 /// # Errors
 /// When the API server does not answer, another leads, or another wrote.
 pub async fn keep(context: &Context, authority: &KeyId) -> Result<Option<Timestamp>, Fault> {
-    let coverage = context.world.lists.coverage(authority);
-    if coverage.as_ref().and_then(|coverage| coverage.list.as_ref()).is_some_and(|list| context.world.revocation_lists.get(list).is_some())
-    {
-        // Another list covers it by now.
+    if is_covered(context, authority) {
         return Ok(None);
     }
+    let coverage = context.world.lists.coverage(authority);
     let mut wake = None;
     if let Some(coverage) = coverage.filter(|_| obstruct(context, &[*authority]).is_none()) {
         wake = carry_out(context, authority, coverage.head.settings.max_automatic).await?;
@@ -120,11 +118,21 @@ pub async fn keep(context: &Context, authority: &KeyId) -> Result<Option<Timesta
     Ok(wake)
 }
 
+/// Whether a RevocationList that is there covers it.
+fn is_covered(context: &Context, authority: &KeyId) -> bool {
+    let coverage = context.world.lists.coverage(authority);
+    coverage.and_then(|coverage| coverage.list.clone()).is_some_and(|list| context.world.revocation_lists.get(&list).is_some())
+}
+
 /// Sees to it that what is published is what the register says.
 pub(super) async fn publish(context: &Context, order: &Order<'_>, now: Timestamp) -> Result<Done, Fault> {
     let authority = &order.authority;
     let turn = context.press.turn(authority);
     let _turn = turn.lock().await;
+    if order.list.is_none() && is_covered(context, authority) {
+        // One has taken it up meanwhile: what is published is that one's from now on.
+        return Ok(Done::default());
+    }
     let mut looked_again = false;
     let mut editions = 0;
     loop {

@@ -96,6 +96,40 @@ fn a_rivals_lease_is_taken_only_when_it_did_not_change_for_its_duration() {
 }
 
 #[test]
+fn a_lease_of_ours_from_before_a_restore_is_waited_for_as_a_rivals_is() {
+    let mut claim = claim("me");
+    lead(&mut claim, 50_000);
+    // The store was away for longer than we hold, and comes back as it was half a minute ago.
+    claim.failed();
+    let older = held_by("me", 20_000, 0);
+    claim.read(Some(older.clone()), at(90_000));
+    assert!(claim.hold().is_none());
+    assert!(matches!(claim.next(at(90_000), 0), Step::Wait(_)));
+    claim.read(Some(older.clone()), at(104_999));
+    assert!(matches!(claim.next(at(104_999), 0), Step::Wait(_)));
+    // A person who takes it meanwhile keeps it.
+    let mut person = held_by("restore", 104_999, 1);
+    person.spec.as_mut().unwrap().lease_duration_seconds = Some(3600);
+    claim.read(Some(person.clone()), at(107_000));
+    assert!(matches!(claim.next(at(107_000), 0), Step::Wait(_)));
+    claim.read(Some(person), at(3_000_000));
+    assert!(matches!(claim.next(at(3_000_000), 0), Step::Wait(_)));
+}
+
+#[test]
+fn a_lease_of_ours_that_nobody_touched_is_taken_up_again_at_once() {
+    let mut claim = claim("me");
+    lead(&mut claim, 50_000);
+    claim.failed();
+    claim.read(Some(held_by("me", 50_000, 0)), at(90_000));
+    assert!(matches!(claim.next(at(90_000), 0), Step::Replace(_)));
+    // Also where a renewal was stored whose answer was lost.
+    claim.failed();
+    claim.read(Some(held_by("me", 90_000, 0)), at(120_000));
+    assert!(matches!(claim.next(at(120_000), 0), Step::Replace(_)));
+}
+
+#[test]
 fn a_label_on_the_lease_is_no_sign_of_life() {
     let mut claim = claim("me");
     claim.read(Some(held_by("rival", 1, 0)), at(0));

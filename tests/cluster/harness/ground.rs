@@ -1,5 +1,6 @@
 //! A test's way in: the control plane, with or without the chart installed, with or without the shared operator.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -26,6 +27,22 @@ pub(crate) struct Ground {
     /// As administrator, in the runtime of the test that made it.
     pub(crate) client: Client,
     plane: &'static ControlPlane,
+}
+
+/// Keys of etcd with what stands there.
+pub(crate) type Stored = BTreeMap<String, Value>;
+
+fn encoded(octets: &[u8]) -> ByteString {
+    ByteString(octets.to_vec())
+}
+
+/// All keys that begin so.
+fn range(prefix: &str) -> Value {
+    let mut end = prefix.as_bytes().to_vec();
+    if let Some(last) = end.last_mut() {
+        *last += 1;
+    }
+    json!({"key": encoded(prefix.as_bytes()), "range_end": encoded(&end)})
 }
 
 impl Ground {
@@ -120,12 +137,38 @@ impl Ground {
     /// Puts an object under a key into etcd, past the API server and all of its rules: as an API server with other rules
     /// would have stored it.
     pub(crate) async fn store(&self, key: &str, object: &Value) {
+        self.etcd("kv/put", &json!({"key": encoded(key.as_bytes()), "value": encoded(object.to_string().as_bytes())})).await;
+    }
+
+    /// What etcd holds under these prefixes, octet for octet, as a snapshot of it would.
+    pub(crate) async fn stored(&self, prefixes: &[String]) -> Stored {
+        let mut stored = Stored::new();
+        for prefix in prefixes {
+            let answer = self.etcd("kv/range", &range(prefix)).await;
+            for pair in answer["kvs"].as_array().into_iter().flatten() {
+                stored.insert(pair["key"].to_string(), pair.clone());
+            }
+        }
+        stored
+    }
+
+    /// Puts etcd back to what it held under these prefixes, past the API server: what was made since is gone.
+    pub(crate) async fn restore(&self, prefixes: &[String], before: &Stored) {
+        for (key, pair) in &self.stored(prefixes).await {
+            if !before.contains_key(key) {
+                self.etcd("kv/deleterange", &json!({"key": pair["key"]})).await;
+            }
+        }
+        for pair in before.values() {
+            self.etcd("kv/put", &json!({"key": pair["key"], "value": pair["value"]})).await;
+        }
+    }
+
+    async fn etcd(&self, what: &str, body: &Value) -> Value {
         let client = reqwest::Client::builder().no_proxy().build().expect("it needs nothing");
-        let encoded = |octets: &[u8]| ByteString(octets.to_vec());
-        let body = json!({"key": encoded(key.as_bytes()), "value": encoded(object.to_string().as_bytes())});
-        let answer = client.post(format!("{}/v3/kv/put", self.plane.etcd())).json(&body).send().await;
-        let stored = answer.and_then(reqwest::Response::error_for_status);
-        stored.unwrap_or_else(|error| panic!("{key} is not in etcd: {error}"));
+        let answer = client.post(format!("{}/v3/{what}", self.plane.etcd())).json(body).send().await;
+        let answer = answer.and_then(reqwest::Response::error_for_status).unwrap_or_else(|error| panic!("etcd: {what}: {error}"));
+        answer.json().await.unwrap_or_else(|error| panic!("etcd: {what}: {error}"))
     }
 
     /// The API server's audit log of this run.

@@ -39,7 +39,7 @@ mod wait;
 pub(crate) use access::Access;
 pub(crate) use audit::{Audit, Record};
 pub(crate) use flux::{Flux, definitions};
-pub(crate) use ground::{Ground, SHARED_SYSTEM, SHARED_USER};
+pub(crate) use ground::{Ground, SHARED_SYSTEM, SHARED_USER, Stored};
 pub(crate) use manifests::{apply_manifests, established, kustomization, parse_manifests, retain_identities};
 pub(crate) use namespace::Namespace;
 pub(crate) use nginx::Nginx;

@@ -10,9 +10,13 @@ use super::rehearse;
 use crate::harness::{Ground, Program, SHARED_SYSTEM, apply_manifests, chart, parse_manifests, run};
 use crate::page::Page;
 
-/// What only Helm adds: its labels, and the annotation that says what `helm uninstall` leaves.
-const OF_HELM: [&str; 3] =
-    ["/metadata/labels/app.kubernetes.io~1managed-by", "/metadata/labels/helm.sh~1chart", "/metadata/annotations/helm.sh~1resource-policy"];
+/// What only the chart adds: Helm's labels, and the annotations that say what `helm uninstall` and Argo CD leave.
+const OF_HELM: [&str; 4] = [
+    "/metadata/labels/app.kubernetes.io~1managed-by",
+    "/metadata/labels/helm.sh~1chart",
+    "/metadata/annotations/argocd.argoproj.io~1sync-options",
+    "/metadata/annotations/helm.sh~1resource-policy",
+];
 
 type Objects = BTreeMap<String, Value>;
 

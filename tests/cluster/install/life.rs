@@ -1,5 +1,5 @@
 //! A release over its life, on a control plane of its own: installed by the chart before, upgraded, rolled back, uninstalled, installed
-//! again. Certificates, Secrets and definitions are the same all the way.
+//! again. Certificates, Secrets and definitions are the same all the way, but for what a rollback with Helm does to definitions.
 //!
 //! No release came before this one: what stands for it is `previous/`, the chart as it was first written, called 0.0.1. The operator
 //! that runs is today's each time, with the arguments, the account and the rights of the chart in force: the pods of that chart would
@@ -10,17 +10,24 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use chancery::api::Certificate;
 use jiff::Timestamp;
 use k8s_openapi::api::core::v1::{ConfigMap, Secret, ServiceAccount};
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
 use kube::api::{ListParams, ObjectList};
 use kube::{Api, ResourceExt};
-use serde_json::json;
+use serde_json::{Value, json};
 
-use crate::harness::{Ground, Operator, Program, SHARED_SYSTEM, Settings, apply_manifests, chart, established, run, wait_for_rights};
-use crate::stage::{Stage, ca, leaf, serial};
+use crate::harness::{
+    Ground, Operator, Program, SHARED_SYSTEM, Settings, apply_manifests, chart, established, parse_manifests, run, wait_for,
+    wait_for_rights,
+};
+use crate::stage::{SOON, Stage, ca, leaf, serial};
 
 const CERTIFICATES: usize = 8;
+/// A field of a Certificate that the definitions of before do not know, and the Certificate that has it.
+const NEWER: &str = "renewal";
+const NEVER_RENEWED: &str = "web-0";
 
 /// What must not change, by kind and name: uid and resourceVersion of Secrets, serials of Certificates, uids of definitions.
 type Standing = BTreeMap<String, String>;
@@ -106,16 +113,42 @@ impl Life {
         assert!(forbidden.is_empty(), "{what}: {forbidden:#?}");
     }
 
+    /// Has a Certificate say that it is never to be renewed, and the operator take note.
+    async fn never_renew(&mut self) {
+        self.stage.respec(NEVER_RENEWED, json!({NEWER: {"policy": "Disabled"}})).await;
+        let mut operator = self.operator().await;
+        self.is_renewed(false).await;
+        operator.terminate().await;
+    }
+
+    /// Waits until its status says that it will, or will not, be renewed.
+    async fn is_renewed(&self, is: bool) -> Certificate {
+        let what = if is { "it will be renewed" } else { "it will not be renewed" };
+        wait_for(&self.stage.certificates(), NEVER_RENEWED, what, SOON, |now| {
+            now.status
+                .as_ref()
+                .is_some_and(|status| status.observed_generation == now.metadata.generation && status.renewal_time.is_some() == is)
+        })
+        .await
+    }
+
     fn latest(&self) -> Timestamp {
         self.ground.audit().records().last().expect("something was logged").time
     }
 }
 
-/// The chart as it was first written, with the definitions of today.
+/// The chart as it was first written, with definitions that do not know yet when a Certificate may be renewed, and are else those of today.
 fn previous() -> PathBuf {
     let folder = run::folder().join("previous");
     copy(&run::source().join("tests/cluster/install/previous"), &folder);
-    copy(&chart::chart().join("files/crds"), &folder.join("files/crds"));
+    let definitions = folder.join("files/crds");
+    copy(&chart::chart().join("files/crds"), &definitions);
+    let file = definitions.join("chancery.dev_certificates.yaml");
+    let text = fs::read_to_string(&file).expect("it was copied");
+    let mut definition = parse_manifests(&text).expect("it is YAML").pop().expect("it has one document");
+    let spec = definition.pointer_mut("/spec/versions/0/schema/openAPIV3Schema/properties/spec/properties");
+    spec.and_then(Value::as_object_mut).and_then(|fields| fields.remove(NEWER)).expect("today's has it");
+    fs::write(&file, serde_yaml::to_string(&definition).expect("it is JSON")).expect("the run's folder is writable");
     folder
 }
 
@@ -157,16 +190,38 @@ async fn upgrade_rollback_uninstall_and_a_new_install_leave_certificates_as_they
     let standing = life.standing().await;
     assert!(standing.len() > 2 * CERTIFICATES, "{standing:#?}");
 
-    for (what, arguments) in [
-        ("upgrade", vec!["upgrade", chart::RELEASE, &today]),
-        ("rollback", vec!["rollback", chart::RELEASE, "1"]),
-        ("upgrade once more", vec!["upgrade", chart::RELEASE, &today]),
-    ] {
-        let since = life.latest();
-        life.helm(&arguments).await;
-        life.operator().await.terminate().await;
-        life.is_untouched(what, &standing, since).await;
-    }
+    let upgrade = ["upgrade", chart::RELEASE, &today];
+    let since = life.latest();
+    life.helm(&upgrade).await;
+    life.operator().await.terminate().await;
+    life.is_untouched("upgrade", &standing, since).await;
+
+    // Helm's own way back takes the definitions back too, and what they do not know goes from the objects, for good.
+    life.never_renew().await;
+    let since = life.latest();
+    life.helm(&["rollback", chart::RELEASE, "1"]).await;
+    let mut operator = life.operator().await;
+    assert!(life.is_renewed(true).await.spec.renewal.is_none());
+    operator.terminate().await;
+    life.is_untouched("rollback", &standing, since).await;
+    let since = life.latest();
+    life.helm(&upgrade).await;
+    life.operator().await.terminate().await;
+    life.is_untouched("upgrade once more", &standing, since).await;
+    assert!(life.is_renewed(true).await.spec.renewal.is_none(), "the field is back, though it was written without");
+
+    // The way that docs/operations.md has leaves the definitions as they are.
+    life.never_renew().await;
+    let since = life.latest();
+    life.helm(&["upgrade", chart::RELEASE, &before, "--reset-then-reuse-values", "--set", "crds.enabled=false"]).await;
+    life.operator().await.terminate().await;
+    life.is_untouched("back without the definitions", &standing, since).await;
+    assert!(life.is_renewed(false).await.spec.renewal.is_some());
+    let since = life.latest();
+    life.helm(&["upgrade", chart::RELEASE, &today, "--reset-then-reuse-values", "--set", "crds.enabled=true"]).await;
+    life.operator().await.terminate().await;
+    life.is_untouched("upgrade with them", &standing, since).await;
+    assert!(life.is_renewed(false).await.spec.renewal.is_some());
 
     let since = life.latest();
     life.helm(&["uninstall", chart::RELEASE]).await;

@@ -2,8 +2,10 @@
 //!
 //! What is published is read from the responder by programs that are not ours (see `stage::consumer`).
 
+mod large;
 mod lasting;
 mod mass;
 mod neighbours;
 mod owner;
+mod restored;
 mod tenant;

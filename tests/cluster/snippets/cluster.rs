@@ -34,6 +34,12 @@ impl Cluster {
         Self::once(&CLUSTER, "disasters").await
     }
 
+    /// The same for what loses all of it.
+    pub(super) async fn to_be_lost() -> &'static Self {
+        static CLUSTER: OnceCell<Cluster> = OnceCell::const_new();
+        Self::once(&CLUSTER, "loss").await
+    }
+
     /// One that runs pods, as whoever started us says: nothing is installed on it.
     pub(super) fn with_a_node(kubeconfig: PathBuf, has: &'static [&'static str]) -> Self {
         let folder = kubeconfig.parent().expect("a file is in a folder").join("pages");

@@ -12,6 +12,7 @@
 
 mod cluster;
 mod command_lines;
+mod lost;
 mod names;
 mod node;
 mod play;
@@ -28,13 +29,14 @@ use play::play;
 use crate::harness::{Program, parse_manifests};
 
 /// What blocks may need that is not here, and who runs them, or why nobody does.
-const NEEDS: [(&str, &str); 9] = [
+const NEEDS: [(&str, &str); 10] = [
     ("pods", "there is no node here that could run them: `make e2e` plays the page on its own"),
     ("foreground", "it runs until somebody stops it, at ports that others may have here: `make e2e` runs it while it plays the next block"),
     ("order", "it takes away what the other pages need: `make e2e` plays the page at its end"),
     ("bare", "it begins with nothing, in another way than the blocks above: `make e2e` does that when the page is over"),
     ("make", "it is what CI runs: it would run in itself"),
     ("kustomization", "tests/cluster/install/kustomize.rs has kustomize build it"),
+    ("loss", "there has to be something to be put back: lost.rs loses all, and plays them"),
     ("gitops", "Argo CD or Flux do it; tests/cluster/gitops has Flux's own controller"),
     ("registry", "an image is pushed to a registry of the person's own"),
     ("monitoring", "Prometheus, Grafana, a metrics server or a log store are not here"),
