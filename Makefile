@@ -197,6 +197,7 @@ CARGO_CYCLONEDX_VERSION := 0.5.9
 .PHONY: image
 image: ## a small static image, made without a daemon: dist/ (PLATFORMS=linux/amd64,linux/arm64; PROFILE=dev is quicker)
 	$(need_cargo)
+	$(call need,jq,apt-get install jq)
 	@packaging/image
 
 .PHONY: release

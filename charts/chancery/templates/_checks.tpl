@@ -42,6 +42,11 @@
 {{- range splitList "." $field -}}{{- $labels = get $labels . | default dict -}}{{- end -}}
 {{- include "chancery.checkLabels" (list $field $labels) -}}
 {{- end -}}
+{{- range $name := list "namespace" "job" "pod" "instance" "name" "controller" "authority" "issuer" "issuer_kind" "issuer_namespace" "operator_namespace" "queue" "resource" "route" "verb" "le" -}}
+{{- if hasKey $values.prometheus.rules.additionalRuleLabels $name -}}
+{{- fail (printf "prometheus.rules.additionalRuleLabels: %s says what an alert is about; choose another label" $name) -}}
+{{- end -}}
+{{- end -}}
 {{- include "chancery.checkPods" (list "" "controller" $values) -}}
 {{- include "chancery.checkMonitor" $values.prometheus.servicemonitor -}}
 {{- if kindIs "invalid" $values.replicaCount -}}

@@ -72,6 +72,10 @@ async fn a_wrong_value_is_refused_by_its_name() {
             json!({ "global": { "commonLabels": { "app.kubernetes.io/instance": "x" } } }),
             &["global.commonLabels: app.kubernetes.io/instance is the chart's own"],
         ),
+        (
+            json!({ "prometheus": { "rules": { "additionalRuleLabels": { "namespace": "pki" } } } }),
+            &["prometheus.rules.additionalRuleLabels: namespace says what an alert is about"],
+        ),
         (json!({ "prometheus": { "rules": { "runbookURL": "wiki" } } }), &["/prometheus/rules/runbookURL", "https?://"]),
         (
             json!({ "prometheus": { "rules": { "disabled": { "ChanceryNoLeadr": true } } } }),

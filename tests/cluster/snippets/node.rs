@@ -21,7 +21,7 @@ const HAS: [&str; 3] = ["pods", "foreground", "order"];
 
 /// Pages that install Chancery or take it away, in the order in which they are played, and what is done before.
 const LAST: [(&str, &str); 4] =
-    [("docs/getting-started.md", ""), ("docs/operations.md", ""), ("charts/chancery/README.md", REMOVE), ("docs/install.md", REMOVE)];
+    [("docs/getting-started.md", ""), ("docs/operations.md", PACKAGE), ("charts/chancery/README.md", REMOVE), ("docs/install.md", REMOVE)];
 
 /// Both programs as the pages for operators want them, more than one of each. What is in their logs is what those pages look for: the
 /// common register gets a line from them.
@@ -29,6 +29,9 @@ const PREPARE: &str = "helm upgrade chancery charts/chancery --namespace chancer
 --set replicaCount=2,logging.format=json,checkpointInterval=1s --wait --timeout 2m
 kubectl -n chancery-system wait --for=condition=Ready ccert/sample-root --timeout=60s
 kubectl chancery renew sample-root -n chancery-system --wait";
+
+/// The archive of an older chart, as somebody keeps it to go back: of this one, since there is no older.
+const PACKAGE: &str = "helm package charts/chancery >/dev/null";
 
 /// Nothing of Chancery is left, whatever there was.
 const REMOVE: &str = "helm uninstall chancery --namespace chancery-system --ignore-not-found --wait --timeout 2m
