@@ -16,7 +16,7 @@ mod removal;
 pub mod rights;
 #[cfg(test)]
 mod tests;
-mod workloads;
+pub(super) mod workloads;
 
 pub use facts::{Facts, Question, gather};
 pub use judge::judge;
