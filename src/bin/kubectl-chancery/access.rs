@@ -8,16 +8,12 @@ use chancery::{
     plugin::{change::DryRun, output::Format, read},
 };
 use clap::Args;
-use kube::{
-    Api, Client, Config, Resource,
-    api::ListParams,
-    config::{KubeConfigOptions, Kubeconfig},
-    core::NamespaceResourceScope,
-};
+use kube::{Api, Client, Config, Resource, api::ListParams, config::Kubeconfig, core::NamespaceResourceScope};
 use serde::de::DeserializeOwned;
 use thiserror::Error;
 
 use crate::given::{LABELS, NAME, NAMESPACE, OPERATOR_NAMESPACE, filled};
+use crate::way::Way;
 
 /// Which cluster.
 #[derive(Args, Debug)]
@@ -28,17 +24,25 @@ pub(crate) struct Access {
     /// The kubeconfig's context to use.
     #[arg(long, global = true, value_parser = filled("write a context of the kubeconfig, or leave the flag out for the current one"))]
     context: Option<String>,
+    #[command(flatten)]
+    way: Way,
 }
 
 impl Access {
     /// A client that acts as whom the kubeconfig names.
     pub(crate) async fn client(&self) -> anyhow::Result<Client> {
-        let options = KubeConfigOptions { context: self.context.clone(), ..KubeConfigOptions::default() };
+        if self.kubeconfig.is_none()
+            && self.context.is_none()
+            && let Some(config) = self.way.alone()
+        {
+            return self.way.client(config);
+        }
+        let options = self.way.options(self.kubeconfig.as_ref(), self.context.as_ref())?;
         let config = match &self.kubeconfig {
             Some(path) => Config::from_custom_kubeconfig(Kubeconfig::read_from(path)?, &options).await,
             None => Config::from_kubeconfig(&options).await,
         };
-        Client::try_from(config.context("no cluster")?).context("no cluster")
+        self.way.client(config.context("no cluster")?)
     }
 }
 

@@ -9,6 +9,7 @@ mod inspect;
 mod list;
 mod lists;
 mod ocsp;
+mod reach;
 mod register;
 mod renew;
 mod revoke;
