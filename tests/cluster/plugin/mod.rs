@@ -8,6 +8,7 @@ mod crl;
 mod inspect;
 mod list;
 mod lists;
+mod many;
 mod ocsp;
 mod reach;
 mod register;
