@@ -14,6 +14,8 @@ use serde_json::{Value, json};
 use super::read;
 use crate::cluster::CallError;
 
+/// How many objects are changed at once, where there are many.
+pub const AT_ONCE: usize = 16;
 /// How often a change is tried where others write the object at the same time: its status is written when it is looked at.
 const TRIES: usize = 8;
 /// The field manager of what the plugin writes. Flux takes back whatever a manager wrote whose name begins with `kubectl`: a revocation

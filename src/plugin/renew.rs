@@ -4,22 +4,23 @@
 
 use std::{
     io::{self, Write},
+    pin::pin,
     time::Duration,
 };
 
-use futures::{StreamExt as _, stream::FuturesUnordered};
+use futures::{StreamExt as _, stream};
 use jiff::Timestamp;
 use kube::{Api, Client, ResourceExt as _};
 use serde::Serialize;
 use serde_json::json;
 
 use super::{
-    change::{DryRun, change},
+    change::{AT_ONCE, DryRun, change},
     list::seen,
     output::{Report, Tone, plain},
     read::object_name,
     span::moment,
-    wait::answer,
+    wait::answers,
 };
 use crate::api::{
     Certificate, CertificateStatus,
@@ -85,15 +86,21 @@ pub struct Ask {
     pub now: Timestamp,
 }
 
-/// Asks for a new certificate for each, and waits for them where that is wanted. `told` hears of each as it comes.
-pub async fn renew(client: &Client, certificates: &[Certificate], ask: Ask, told: impl Fn(&Renewal)) -> Renewals {
+/// Asks for a new certificate for each, and waits for them where that is wanted. `asked` hears how many were asked for, `told` of each
+/// that is waited for as it comes.
+pub async fn renew(client: &Client, certificates: &[Certificate], ask: Ask, asked: impl Fn(usize), told: impl Fn(&Renewal)) -> Renewals {
     let value = ask.now.to_string();
-    let mut items = Vec::new();
-    let mut asked = Vec::new();
-    for certificate in certificates {
+    let patch = json!({"metadata": {"annotations": {names::RENEW: value}}});
+    let changes = certificates.iter().map(|certificate| {
         let api: Api<Certificate> = Api::namespaced(client.clone(), &certificate.namespace().unwrap_or_default());
-        let patch = json!({"metadata": {"annotations": {names::RENEW: value}}});
-        let changed = change(&api, certificate, ask.dry_run, |_| Ok(patch.clone())).await;
+        let patch = &patch;
+        async move { change(&api, certificate, ask.dry_run, |_| Ok(patch.clone())).await }
+    });
+    let mut changes = pin!(stream::iter(changes).buffered(AT_ONCE));
+    let mut items = Vec::new();
+    let (mut places, mut before) = (Vec::new(), Vec::new());
+    while let Some(changed) = changes.next().await {
+        let certificate = &certificates[items.len()];
         let mut item = Renewal {
             namespace: certificate.namespace().unwrap_or_default(),
             name: certificate.name_any(),
@@ -106,21 +113,20 @@ pub async fn renew(client: &Client, certificates: &[Certificate], ask: Ask, told
             object: object_name(certificate),
         };
         match changed {
-            Ok(changed) => asked.push((items.len(), api, changed)),
+            Ok(changed) => {
+                places.push(items.len());
+                before.push(changed);
+            }
             Err(error) => item.problem = Some(format!("{error:#}")),
         }
         items.push(item);
+        asked(items.len());
     }
     if let Some(limit) = ask.wait.filter(|_| ask.dry_run == DryRun::None) {
-        let mut waiting: FuturesUnordered<_> = asked
-            .into_iter()
-            .map(|(place, api, before)| {
-                let value = value.as_str();
-                async move { (place, wait(&api, &before, value, limit).await) }
-            })
-            .collect();
-        while let Some((place, outcome)) = waiting.next().await {
-            let item = &mut items[place];
+        let pick = |place: usize, state: &Certificate| outcome(&before[place], state, &value);
+        answers(client, &before, limit, pick, in_the_way, |place, outcome| {
+            let item = &mut items[places[place]];
+            let outcome = outcome.and_then(|outcome| outcome);
             item.renewed = Some(outcome.is_ok());
             match outcome {
                 Ok(status) => {
@@ -130,14 +136,10 @@ pub async fn renew(client: &Client, certificates: &[Certificate], ask: Ask, told
                 Err(problem) => item.problem = Some(problem),
             }
             told(item);
-        }
+        })
+        .await;
     }
     Renewals { items, dry_run: ask.dry_run, now: ask.now }
-}
-
-/// Waits until the new certificate is there, or it is known that it does not come.
-async fn wait(api: &Api<Certificate>, before: &Certificate, value: &str, limit: Duration) -> Result<CertificateStatus, String> {
-    answer(api, &before.name_any(), limit, |state| outcome(before, state, value), in_the_way).await?
 }
 
 /// What became of the request by this state of the Certificate; none: it is not known yet.

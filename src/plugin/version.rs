@@ -6,18 +6,17 @@ use std::{
 };
 
 use k8s_openapi::{api::apps::v1::Deployment, apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition};
-use kube::{Api, Client, ResourceExt as _, api::ListParams};
+use kube::{Api, Client, ResourceExt as _};
 use serde::Serialize;
 
 use super::{
+    check::workloads::installed,
     output::{Report, plain},
-    read,
 };
 use crate::{api::names, cluster::CallError};
 
 const VERSION_LABEL: &str = "app.kubernetes.io/version";
 const COMPONENT_LABEL: &str = "app.kubernetes.io/component";
-const OURS: &str = "app.kubernetes.io/name=chancery";
 
 /// What versions there are.
 #[derive(Debug, Serialize)]
@@ -58,8 +57,8 @@ impl Versions {
     pub async fn of(client: &Client, operator: &str) -> Result<Self, CallError> {
         let server = client.apiserver_version().await.map_err(CallError::of("get", "version", None, "of the API server"))?;
         let mut versions = Self { kubernetes: Some(server.git_version), ..Self::client() };
-        match read::all::<Deployment>(&Api::namespaced(client.clone(), operator), &ListParams::default().labels(OURS)).await {
-            Ok(found) => versions.deployments(operator, &found),
+        match installed(client, operator).await {
+            Ok(found) => versions.deployments(operator, &found.deployments),
             Err(error) => versions.missing.push(error.to_string()),
         }
         let definitions: Api<CustomResourceDefinition> = Api::all(client.clone());

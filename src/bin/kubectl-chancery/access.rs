@@ -11,13 +11,14 @@ use clap::Args;
 use kube::{
     Api, Client, Config, Resource,
     api::ListParams,
-    config::{KubeConfigOptions, Kubeconfig, KubeconfigError},
+    config::{Kubeconfig, KubeconfigError},
     core::NamespaceResourceScope,
 };
 use serde::de::DeserializeOwned;
 use thiserror::Error;
 
 use crate::given::{LABELS, NAME, NAMESPACE, OPERATOR_NAMESPACE, filled};
+use crate::way::Way;
 
 /// Which cluster.
 #[derive(Args, Debug)]
@@ -28,6 +29,8 @@ pub(crate) struct Access {
     /// The kubeconfig's context to use.
     #[arg(long, global = true, value_parser = filled("write a context of the kubeconfig, or leave the flag out for the current one"))]
     context: Option<String>,
+    #[command(flatten)]
+    way: Way,
 }
 
 /// What the kubelet sets in each container, and nobody sets elsewhere.
@@ -45,7 +48,13 @@ fn is_none(error: &KubeconfigError) -> bool {
 impl Access {
     /// A client that acts as whom the kubeconfig names; in a pod that has none, as the pod's ServiceAccount.
     pub(crate) async fn client(&self) -> anyhow::Result<Client> {
-        let options = KubeConfigOptions { context: self.context.clone(), ..KubeConfigOptions::default() };
+        if self.kubeconfig.is_none()
+            && self.context.is_none()
+            && let Some(config) = self.way.alone()
+        {
+            return self.way.client(config);
+        }
+        let options = self.way.options(self.kubeconfig.as_ref(), self.context.as_ref())?;
         let config = match &self.kubeconfig {
             Some(path) => Config::from_custom_kubeconfig(Kubeconfig::read_from(path)?, &options).await.context("no cluster")?,
             None => match Config::from_kubeconfig(&options).await {
@@ -54,7 +63,7 @@ impl Access {
                 config => config.context("no cluster")?,
             },
         };
-        Client::try_from(config).context("no cluster")
+        self.way.client(config)
     }
 }
 

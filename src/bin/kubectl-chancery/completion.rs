@@ -190,14 +190,18 @@ fn of_value(command: &Command, arg: &Arg, values: &[&str]) -> Wanted {
             Some("list" | "lists" | "crl") => Wanted::Objects(Kind::Lists),
             Some(_) => Wanted::Words(Vec::new()),
         },
-        (_, "kubeconfig" | "file" | "files" | "ca") => Wanted::Files,
+        (_, "kubeconfig" | "certificate_authority" | "file" | "files" | "ca") => Wanted::Files,
         _ => Wanted::Words(Vec::new()),
     }
 }
 
 /// The names of the objects of a kind, where the words so far say that they are.
 async fn objects(kind: Kind, words: &[String]) -> Option<Vec<String>> {
-    let options = KubeConfigOptions { context: value_of(words, &["--context"]), ..KubeConfigOptions::default() };
+    let options = KubeConfigOptions {
+        context: value_of(words, &["--context"]),
+        cluster: value_of(words, &["--cluster"]),
+        user: value_of(words, &["--user"]),
+    };
     let config = match value_of(words, &["--kubeconfig"]) {
         Some(path) => Config::from_custom_kubeconfig(kube::config::Kubeconfig::read_from(path).ok()?, &options).await,
         None => Config::from_kubeconfig(&options).await,

@@ -33,6 +33,7 @@ mod source;
 mod status;
 mod verify;
 mod version;
+mod way;
 
 /// How a command ends that was not understood, as clap has it.
 const MISUSED: u8 = 2;
@@ -132,6 +133,9 @@ fn main() -> ExitCode {
         Ok(code) => code,
         Err(error) => {
             let _ = writeln!(io::stderr(), "{}", plain_lines(&format!("kubectl chancery: {error:#}")));
+            if let Some(advice) = way::advice(&error) {
+                let _ = writeln!(io::stderr(), "{advice}");
+            }
             if error.is::<Misuse>() { ExitCode::from(MISUSED) } else { ExitCode::FAILURE }
         }
     }

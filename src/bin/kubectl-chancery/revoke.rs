@@ -23,7 +23,11 @@ use jiff::Timestamp;
 use kube::{Api, Client};
 
 use crate::access::{Change, Chosen, Misuse, Operator, duration, namespaced, runtime};
-use crate::{NOT_WELL, confirm::confirm, progress::during};
+use crate::{
+    NOT_WELL,
+    confirm::confirm,
+    progress::{during, progress},
+};
 
 #[derive(Args, Debug)]
 pub(crate) struct Revoke {
@@ -136,7 +140,9 @@ impl Revoke {
         let mut error = AutoStream::auto(io::stderr());
         let _ = revoke::show(&victims, now, &mut error);
         self.confirmed(|| question(&victims))?;
-        let done = during(self.doing(), revoke::revoke(client, &certificates, victims, wish, self.terms())).await;
+        let all = victims.len();
+        let told = |count: usize| progress(&format!("asking the API server: {count} of {all}"));
+        let done = during(self.doing(), revoke::revoke(client, &certificates, victims, wish, self.terms(), told)).await;
         output::print(&done, self.change.printed.output)?;
         Ok(match () {
             () if done.failed() => ExitCode::FAILURE,

@@ -7,7 +7,6 @@ use http::{Request, header};
 use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::{
     api::{
-        apps::v1::Deployment,
         authorization::v1::{ResourceAttributes, SubjectAccessReview, SubjectAccessReviewSpec},
         coordination::v1::Lease,
         core::v1::{ConfigMap, Pod},
@@ -25,11 +24,11 @@ use kube::{
 use super::{
     responders::{self, Told, Unheard},
     rights::{self, Needed},
-    workloads::{self, Workload},
+    workloads::{self, Installed, Workload},
 };
 use crate::{
     api::{Certificate, ClusterIssuer, Issuer, RevocationList, condition, crds},
-    cluster::{CallError, Clock, ClockSkew},
+    cluster::{CallError, CallErrorKind, Clock, ClockSkew},
     lists::Kind,
     plugin::{
         crl::Listing,
@@ -45,7 +44,7 @@ const AT_ONCE: usize = 16;
 /// What is to be looked at.
 #[derive(Clone, Debug)]
 pub struct Question {
-    /// The operator's namespace.
+    /// The operator's namespace: that of its pods, or the one where it keeps its registers and lists.
     pub namespace: String,
     /// The namespaces that the operator serves; empty for those of its Deployment's flags, else all.
     pub watched: Vec<String>,
@@ -59,8 +58,10 @@ pub(super) type Found<T> = Result<T, CallError>;
 /// What was found.
 #[derive(Debug)]
 pub struct Facts {
-    /// The operator's namespace.
+    /// Where the operator keeps its registers, its lists and the lease.
     pub namespace: String,
+    /// Where its pods, their ServiceAccounts and Services are.
+    pub pods: String,
     /// When it was looked at, by the clock here.
     pub at: Timestamp,
     /// The API server's version.
@@ -115,8 +116,12 @@ pub struct Standing {
 
 /// Looks at all of it.
 pub async fn gather(client: &Client, question: &Question, clock: &dyn Clock) -> Facts {
-    let namespace = question.namespace.clone();
     let (version, skew) = version(client, clock).await;
+    if let Err(error) = &version
+        && is_away(error)
+    {
+        return Facts::without_server(error, question, clock.now());
+    }
     let mut definitions = Vec::new();
     let kinds: Api<CustomResourceDefinition> = Api::all(client.clone());
     for wanted in crds::definitions() {
@@ -124,14 +129,12 @@ pub async fn gather(client: &Client, question: &Question, clock: &dyn Clock) -> 
         let found = kinds.get_opt(&name).await.map_err(CallError::of("get", "CustomResourceDefinition", None, &name));
         definitions.push((wanted, found));
     }
-    let params = ListParams::default().labels(&format!("{}={}", workloads::NAME, workloads::CHANCERY));
-    let deployments = read::all(&Api::<Deployment>::namespaced(client.clone(), &namespace), &params).await;
-    let workloads = match deployments {
-        Ok(deployments) => match read::all(&Api::<Pod>::namespaced(client.clone(), &namespace), &params).await {
-            Ok(pods) => Ok(workloads::of(&deployments, &pods)),
-            Err(error) => Err(error),
-        },
-        Err(error) => Err(error),
+    let (workloads, pods, namespace) = match workloads::installed(client, &question.namespace).await {
+        Ok(Installed { deployments, pods, resources }) => {
+            let found = read::all(&Api::<Pod>::namespaced(client.clone(), &pods), &ListParams::default().labels(workloads::OURS)).await;
+            (found.map(|found| workloads::of(&deployments, &found)), pods, resources)
+        }
+        Err(error) => (Err(error), question.namespace.clone(), question.namespace.clone()),
     };
     let controller = workloads.as_ref().ok().and_then(|all| all.iter().find(|one| one.component == "controller"));
     let responder = workloads.as_ref().ok().and_then(|all| all.iter().find(|one| one.component == "responder"));
@@ -143,9 +146,8 @@ pub async fn gather(client: &Client, question: &Question, clock: &dyn Clock) -> 
         question.lease.clone().or_else(|| controller?.flags("--lease-name").pop()).unwrap_or_else(|| "chancery-controller".to_owned());
     let account = |workload: Option<&Workload>, name: &str| workload.map_or_else(|| name.to_owned(), |workload| workload.account.clone());
     let access = vec![
-        access(client, &namespace, account(controller, "chancery-controller"), rights::of_controller(&namespace, &watched, &lease_name))
-            .await,
-        access(client, &namespace, account(responder, "chancery-responder"), rights::of_responder(&namespace)).await,
+        access(client, &pods, account(controller, "chancery-controller"), rights::of_controller(&namespace, &watched, &lease_name)).await,
+        access(client, &pods, account(responder, "chancery-responder"), rights::of_responder(&namespace)).await,
     ];
     let lease = Api::<Lease>::namespaced(client.clone(), &namespace).get_opt(&lease_name).await;
     let lease = lease.map_err(CallError::of("get", "Lease", Some(&namespace), &lease_name));
@@ -166,7 +168,7 @@ pub async fn gather(client: &Client, question: &Question, clock: &dyn Clock) -> 
         ),
     ];
     let told = match responder {
-        Some(responder) => responders::told(client, &namespace, &responder.reachable).await,
+        Some(responder) => responders::told(client, &pods, &responder.reachable).await,
         None => Vec::new(),
     };
     let service = responder.map_or_else(|| "chancery-responder".to_owned(), |responder| responder.name.clone());
@@ -183,9 +185,38 @@ pub async fn gather(client: &Client, question: &Question, clock: &dyn Clock) -> 
         registers: registers(client, &namespace).await,
         lists,
         conditions,
-        responder: responders::answers(client, &namespace, &service).await,
+        responder: responders::answers(client, &pods, &service).await,
         told,
+        pods,
         namespace,
+    }
+}
+
+/// Whether the API server itself does not answer: then nothing else can be asked.
+pub(super) fn is_away(error: &CallError) -> bool {
+    matches!(error.kind, CallErrorKind::Timeout | CallErrorKind::Unavailable)
+}
+
+impl Facts {
+    fn without_server(error: &CallError, question: &Question, at: Timestamp) -> Self {
+        Self {
+            namespace: question.namespace.clone(),
+            pods: question.namespace.clone(),
+            at,
+            version: Err(error.clone()),
+            skew: None,
+            definitions: Vec::new(),
+            workloads: Err(error.clone()),
+            watched: question.watched.clone(),
+            access: Vec::new(),
+            lease: Err(error.clone()),
+            lease_name: question.lease.clone().unwrap_or_default(),
+            registers: Err(error.clone()),
+            lists: Err(error.clone().into()),
+            conditions: Vec::new(),
+            responder: Err(Unheard::Silent(error.to_string())),
+            told: Vec::new(),
+        }
     }
 }
 
@@ -283,10 +314,9 @@ fn conditions(conditions: Option<&Vec<Condition>>) -> Option<Condition> {
 }
 
 async fn cluster_issuers(client: &Client) -> Found<Vec<Standing>> {
-    let found = Api::<ClusterIssuer>::all(client.clone()).list(&ListParams::default()).await;
-    let found = found.map_err(CallError::of("list", "clusterissuers", None, "of the cluster"))?;
+    let found = read::all(&Api::<ClusterIssuer>::all(client.clone()), &ListParams::default()).await?;
     let ready = |issuer: &ClusterIssuer| conditions(issuer.status.as_ref().map(|status| &status.conditions));
-    Ok(found.items.iter().map(|issuer| Standing::of(issuer.metadata.name.clone().unwrap_or_default(), ready(issuer))).collect())
+    Ok(found.iter().map(|issuer| Standing::of(issuer.metadata.name.clone().unwrap_or_default(), ready(issuer))).collect())
 }
 
 async fn standings<K>(client: &Client, watched: &[String], ready: impl Fn(&K) -> Option<Condition>) -> Found<Vec<Standing>>

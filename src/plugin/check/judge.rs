@@ -11,7 +11,7 @@ use k8s_openapi::{
 
 use super::{
     Checked, Line,
-    facts::{Access, Facts, Found, Standing},
+    facts::{Access, Facts, Found, Standing, is_away},
     responders::{Told, Unheard},
     workloads::Workload,
 };
@@ -30,12 +30,21 @@ const VERSION: &str = env!("CARGO_PKG_VERSION");
 /// How many names are told of many.
 const SOME: usize = 3;
 
+/// What to do where a kind is not there, or not as it should be.
+const APPLY: &str = "apply the CRDs of this version: kubectl apply --server-side -f crds/, or helm upgrade with crds.enabled";
+
 /// Says how an installation stands.
 pub fn judge(facts: &Facts) -> Checked {
+    if let Err(error) = &facts.version
+        && is_away(error)
+    {
+        // One cause, one line: nothing else could be asked.
+        return Checked { operator_namespace: facts.namespace.clone(), at: facts.at, lines: vec![server(facts.version.as_ref())] };
+    }
     let mut lines = vec![server(facts.version.as_ref()), clocks(facts.skew)];
     lines.extend(facts.definitions.iter().map(|(wanted, found)| definition(wanted, found)));
     lines.extend(workloads(facts));
-    lines.extend(facts.access.iter().map(|access| rights(access, &facts.namespace)));
+    lines.extend(facts.access.iter().map(|access| rights(access, &facts.pods)));
     lines.push(lease(facts));
     lines.push(registers(facts));
     lines.push(lists(facts.lists.as_ref(), &facts.namespace));
@@ -49,6 +58,8 @@ pub fn judge(facts: &Facts) -> Checked {
 fn unseen(topic: &'static str, error: &CallError) -> Line {
     if error.kind == CallErrorKind::Forbidden {
         Line::warning(topic, format!("not looked at: {error}"), "ask somebody with that right to run this command")
+    } else if error.kind == CallErrorKind::NotFound {
+        Line::failed(topic, error.to_string(), format!("{APPLY}. Where they are there: is the address that of a Kubernetes API server?"))
     } else {
         Line::failed(topic, error.to_string(), "see whether the API server answers: kubectl get --raw /readyz")
     }
@@ -58,6 +69,13 @@ fn server(version: Result<&Info, &CallError>) -> Line {
     const TOPIC: &str = "API server";
     let info = match version {
         Ok(info) => info,
+        Err(error) if error.kind == CallErrorKind::NotFound => {
+            return Line::failed(
+                TOPIC,
+                error.to_string(),
+                "what answers there is no Kubernetes API server: see the address in the kubeconfig",
+            );
+        }
         Err(error) => return unseen(TOPIC, error),
     };
     let number = |text: &str| text.chars().take_while(char::is_ascii_digit).collect::<String>().parse::<u32>().unwrap_or(0);
@@ -84,7 +102,7 @@ fn clocks(skew: Option<SignedDuration>) -> Line {
 fn definition(wanted: &CustomResourceDefinition, found: &Found<Option<CustomResourceDefinition>>) -> Line {
     const TOPIC: &str = "CRDs";
     let name = wanted.metadata.name.as_deref().unwrap_or_default();
-    let apply = "apply the CRDs of this version: kubectl apply --server-side -f crds/, or helm upgrade with crds.enabled";
+    let apply = APPLY;
     let found = match found {
         Ok(Some(found)) => found,
         Ok(None) => return Line::failed(TOPIC, format!("{name} is not there"), apply),
@@ -268,7 +286,7 @@ fn responder(facts: &Facts) -> Line {
         Ok(true) => Line::ok(TOPIC, "answers on its Service"),
         Ok(false) if needed => {
             let todo = "install the responder, or serve the lists elsewhere: certificates name URLs of it";
-            Line::failed(TOPIC, format!("there is no Service of it in namespace {}", facts.namespace), todo)
+            Line::failed(TOPIC, format!("there is no Service of it in namespace {}", facts.pods), todo)
         }
         Ok(false) => Line::ok(TOPIC, "not installed, and no list is served"),
         Err(Unheard::Forbidden) => {

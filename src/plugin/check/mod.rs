@@ -17,7 +17,7 @@ mod responders;
 pub mod rights;
 #[cfg(test)]
 mod tests;
-mod workloads;
+pub(super) mod workloads;
 
 pub use facts::{Facts, Question, gather};
 pub use judge::judge;

@@ -79,6 +79,7 @@ fn sound() -> Facts {
     let access = |account: &str| Access { account: account.to_owned(), missing: Ok(Vec::new()), needed: 2 };
     Facts {
         namespace: "chancery-system".to_owned(),
+        pods: "chancery-system".to_owned(),
         at: at(),
         version: Ok(version("33")),
         skew: Some(SignedDuration::ZERO),
@@ -134,6 +135,13 @@ fn each_fault_is_a_line_that_says_what_to_do() {
     };
     expect(|facts| facts.version = Ok(version("32+")), "API server", Failed, "1.33 or newer is needed");
     expect(|facts| facts.version = Err(denied(CallErrorKind::Unavailable)), "API server", Failed, "/readyz");
+    expect(|facts| facts.version = Err(denied(CallErrorKind::NotFound)), "API server", Failed, "no Kubernetes API server");
+    expect(
+        |facts| facts.conditions = vec![("Certificate", Err(denied(CallErrorKind::NotFound)))],
+        "Certificates",
+        Failed,
+        "apply the CRDs",
+    );
     expect(
         |facts| {
             facts.skew = Some(SignedDuration::from_mins(-5));

@@ -1,17 +1,87 @@
-//! The Deployments of an installation, and their pods.
+//! The Deployments of an installation, and their pods: where they are, and which namespace they keep their registers and lists in.
 
 use k8s_openapi::api::{
     apps::v1::Deployment,
     core::v1::{Pod, PodStatus},
 };
-use kube::ResourceExt as _;
+use kube::{Api, Client, ResourceExt as _, api::ListParams};
 
-/// The label with a program's name, and its value.
-pub(super) const NAME: &str = "app.kubernetes.io/name";
-pub(super) const CHANCERY: &str = "chancery";
+use crate::{
+    cluster::{CallError, CallErrorKind},
+    plugin::read,
+};
+
+/// What all objects of an installation have, whatever it is called: `app.kubernetes.io/name` is the chart's `nameOverride`.
+pub(super) const OURS: &str = "app.kubernetes.io/part-of=chancery";
 const COMPONENT: &str = "app.kubernetes.io/component";
 /// The port at which both programs tell of themselves.
 const METRICS: &str = "http-metrics";
+
+/// What the kubelet replaces by the namespace of the pod.
+const POD_NAMESPACE: &str = "$(POD_NAMESPACE)";
+
+/// An installation, as far as its Deployments tell.
+#[derive(Debug)]
+pub(in crate::plugin) struct Installed {
+    /// The Deployments.
+    pub(in crate::plugin) deployments: Vec<Deployment>,
+    /// Where they and their ServiceAccounts are.
+    pub(in crate::plugin) pods: String,
+    /// Where the registers, the lists and the lease are.
+    pub(in crate::plugin) resources: String,
+}
+
+/// The installation of which a person names the one namespace or the other.
+///
+/// # Errors
+/// When the API server cannot be asked, or refuses.
+pub(in crate::plugin) async fn installed(client: &Client, named: &str) -> Result<Installed, CallError> {
+    let params = ListParams::default().labels(OURS);
+    let here = read::all(&Api::<Deployment>::namespaced(client.clone(), named), &params).await?;
+    if let Some(leading) = leading(&here) {
+        let resources = resources(leading);
+        return Ok(Installed { resources, pods: named.to_owned(), deployments: here });
+    }
+    let mut elsewhere = match read::all(&Api::<Deployment>::all(client.clone()), &params).await {
+        Ok(found) => found,
+        // Whoever may look at the one namespace only is told that there is none in it.
+        Err(error) if error.kind == CallErrorKind::Forbidden => Vec::new(),
+        Err(error) => return Err(error),
+    };
+    elsewhere.retain(|deployment| resources(deployment) == named);
+    let pods = leading(&elsewhere).and_then(kube::ResourceExt::namespace).unwrap_or_else(|| named.to_owned());
+    elsewhere.retain(|deployment| deployment.namespace().as_ref() == Some(&pods));
+    Ok(Installed { deployments: elsewhere, pods, resources: named.to_owned() })
+}
+
+/// That of the controller, else any.
+fn leading(deployments: &[Deployment]) -> Option<&Deployment> {
+    let controller = deployments.iter().find(|one| one.labels().get(COMPONENT).is_some_and(|component| component == "controller"));
+    controller.or_else(|| deployments.first())
+}
+
+/// Where a Deployment's pods keep what is theirs.
+fn resources(deployment: &Deployment) -> String {
+    let own = deployment.namespace().unwrap_or_default();
+    let container = deployment.spec.template.spec.as_ref().and_then(|template| template.containers.first());
+    let arguments = container.and_then(|container| container.args.as_deref()).unwrap_or_default();
+    let given = flags(arguments, "--cluster-resource-namespace").pop();
+    given.map_or_else(|| own.clone(), |given| given.replace(POD_NAMESPACE, &own))
+}
+
+/// The values of a flag, `--flag=value` or `--flag value`.
+fn flags(arguments: &[String], flag: &str) -> Vec<String> {
+    let mut values = Vec::new();
+    let mut arguments = arguments.iter();
+    while let Some(argument) = arguments.next() {
+        match argument.strip_prefix(flag) {
+            Some("") => values.extend(arguments.next().cloned()),
+            Some(rest) => values.extend(rest.strip_prefix('=').map(str::to_owned)),
+            None => {}
+        }
+    }
+    values
+}
 
 /// A Deployment.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -50,16 +120,7 @@ pub struct Reachable {
 impl Workload {
     /// The values of a flag, `--flag=value` or `--flag value`.
     pub fn flags(&self, flag: &str) -> Vec<String> {
-        let mut values = Vec::new();
-        let mut arguments = self.arguments.iter();
-        while let Some(argument) = arguments.next() {
-            match argument.strip_prefix(flag) {
-                Some("") => values.extend(arguments.next().cloned()),
-                Some(rest) => values.extend(rest.strip_prefix('=').map(str::to_owned)),
-                None => {}
-            }
-        }
-        values
+        flags(&self.arguments, flag)
     }
 
     /// The version that its image's tag names; none where it is named by its digest.

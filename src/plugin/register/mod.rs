@@ -20,7 +20,7 @@ use crate::{
     api::{ClusterIssuer, Issuer, IssuerStatus, names},
     apply::signed_checkpoint,
     register::{
-        Document, KubeStore, LABEL, RegisterId, Selector, Store as _,
+        Document, LABEL, RegisterId,
         checkpoint::Signed,
         examine::Examined,
         export::{self, Former},
@@ -90,9 +90,9 @@ pub(super) fn chosen(name: &str, known: impl Iterator<Item = RegisterId>) -> any
 
 /// The ConfigMaps of all registers, of one moment.
 pub(super) async fn documents(client: &Client, namespace: &str) -> anyhow::Result<Vec<Document>> {
-    let store = KubeStore::new(Api::<ConfigMap>::namespaced(client.clone(), namespace));
-    let listed = store.list(Selector { label: LABEL, value: None }).await;
-    listed.with_context(|| format!("ConfigMaps in namespace {namespace} with label {LABEL}"))
+    let maps = Api::<ConfigMap>::namespaced(client.clone(), namespace);
+    let listed = read::all(&maps, &ListParams::default().labels(LABEL)).await?;
+    Ok(listed.into_iter().map(Document::from).collect())
 }
 
 /// The checkpoint that the operator has written last.

@@ -8,22 +8,24 @@ mod preview;
 
 use std::{
     io::{self, Write},
+    pin::pin,
     time::Duration,
 };
 
 use anyhow::ensure;
 use chancery_pki::Reason;
+use futures::{StreamExt as _, stream};
 use jiff::{SignedDuration, Timestamp};
 use kube::{Api, Client, ResourceExt as _};
 use serde::Serialize;
 use serde_json::json;
 
 use super::{
-    change::{DryRun, change},
+    change::{AT_ONCE, DryRun, change},
     list::seen,
     output::{Report, Tone, plain},
-    status::facts::covering,
-    wait::answer,
+    status::facts::Lists,
+    wait::answers,
 };
 use crate::api::{
     Certificate,
@@ -88,13 +90,14 @@ impl Revocations {
 /// What the wish means for these Certificates. `operator`: the operator's namespace, where lists may be.
 pub async fn victims(client: &Client, operator: &str, certificates: &[Certificate], wish: Wish, now: Timestamp) -> Vec<Victim> {
     let mut victims = Vec::new();
+    let mut lists = Lists::default();
     for certificate in certificates {
         let status = certificate.status.clone().unwrap_or_default();
         let authority = status.authority.filter(|authority| status.key_id.as_ref() != Some(authority));
         let namespace = certificate.namespace().unwrap_or_default();
         let mut unread = Vec::new();
         let list = match &authority {
-            Some(authority) => covering(client, operator, &namespace, authority, &mut unread).await,
+            Some(authority) => lists.covering(client, operator, &namespace, authority, &mut unread).await,
             None => None,
         };
         let list = list.map(|list| format!("{}/{}", list.namespace().unwrap_or_default(), list.name_any()));
@@ -124,29 +127,47 @@ pub struct Terms {
     pub wait: Option<Duration>,
 }
 
-/// Asks for all of them, and waits where that is wanted.
-pub async fn revoke(client: &Client, certificates: &[Certificate], victims: Vec<Victim>, wish: Wish, terms: Terms) -> Revocations {
-    let mut items = Vec::new();
-    let mut asked = Vec::new();
-    for (certificate, victim) in certificates.iter().zip(victims) {
+/// Asks for all of them, and waits where that is wanted. `told` hears how many were asked for.
+pub async fn revoke(
+    client: &Client,
+    certificates: &[Certificate],
+    victims: Vec<Victim>,
+    wish: Wish,
+    terms: Terms,
+    told: impl Fn(usize),
+) -> Revocations {
+    let changes = certificates.iter().zip(victims).map(|(certificate, victim)| {
         let api: Api<Certificate> = Api::namespaced(client.clone(), &victim.namespace);
-        let changed = change(&api, certificate, terms.dry_run, |now| ask(certificate, now, &victim, wish)).await;
+        async move {
+            let changed = change(&api, certificate, terms.dry_run, |now| ask(certificate, now, &victim, wish)).await;
+            (victim, changed)
+        }
+    });
+    let mut changes = pin!(stream::iter(changes).buffered(AT_ONCE));
+    let mut items = Vec::new();
+    let (mut places, mut asked) = (Vec::new(), Vec::new());
+    while let Some((victim, changed)) = changes.next().await {
         let requested = changed.is_ok() && terms.dry_run == DryRun::None;
         let mut item = Revocation { victim, requested, published: None, problem: None, ill: false };
         match changed {
-            Ok(changed) => asked.push((items.len(), api, changed)),
+            Ok(changed) => {
+                places.push(items.len());
+                asked.push(changed);
+            }
             Err(error) => item.problem = Some(format!("{error:#}")),
         }
         items.push(item);
+        told(items.len());
     }
     if let Some(limit) = terms.wait.filter(|_| terms.dry_run == DryRun::None) {
-        let waiting = asked.iter().map(|(place, api, changed)| async move { (*place, published(api, changed, limit).await) });
-        for (place, outcome) in futures::future::join_all(waiting).await {
-            let item = &mut items[place];
-            item.published = Some(matches!(outcome, Ok(None)));
-            item.ill = matches!(outcome, Ok(Some(_)));
-            item.problem = outcome.unwrap_or_else(Some);
-        }
+        let pick = |place: usize, state: &Certificate| published(&asked[place], state);
+        answers(client, &asked, limit, pick, in_the_way, |place, outcome| {
+            let item = &mut items[places[place]];
+            item.published = Some(matches!(outcome, Ok(Ok(()))));
+            item.ill = matches!(outcome, Ok(Err(_)));
+            item.problem = outcome.and_then(|outcome| outcome).err();
+        })
+        .await;
     }
     Revocations { items, dry_run: terms.dry_run }
 }
@@ -166,24 +187,22 @@ fn ask(shown: &Certificate, now: &Certificate, victim: &Victim, wish: Wish) -> a
     Ok(json!({"spec": {"revocation": revocation}}))
 }
 
-/// Waits until all is published (none), or cannot be (why).
-async fn published(api: &Api<Certificate>, asked: &Certificate, limit: Duration) -> Result<Option<String>, String> {
+/// Whether by this state all is published, or cannot be; none: it is not known yet.
+fn published(asked: &Certificate, state: &Certificate) -> Option<Result<(), String>> {
     let generation = asked.metadata.generation;
-    let pick = |state: &Certificate| {
-        let status = state.status.as_ref().filter(|status| seen(generation.max(state.metadata.generation), status.observed_generation))?;
-        let found = find(&status.conditions, condition::REVOKED)?;
-        let why = format!("{}: {}", found.reason, found.message);
-        match (found.status.as_str(), found.reason.as_str()) {
-            ("True", _) => Some(None),
-            (_, reason::NO_REVOCATION_LIST | reason::NOT_REVOCABLE | reason::NOTHING_TO_REVOKE) => Some(Some(why)),
-            _ => None,
-        }
-    };
-    let why = |state: &Certificate| {
-        let found = state.status.as_ref().and_then(|status| find(&status.conditions, condition::REVOKED));
-        found.map_or_else(|| "the operator has not looked at it".to_owned(), |found| format!("{}: {}", found.reason, found.message))
-    };
-    answer(api, &asked.name_any(), limit, pick, why).await
+    let status = state.status.as_ref().filter(|status| seen(generation.max(state.metadata.generation), status.observed_generation))?;
+    let found = find(&status.conditions, condition::REVOKED)?;
+    let why = format!("{}: {}", found.reason, found.message);
+    match (found.status.as_str(), found.reason.as_str()) {
+        ("True", _) => Some(Ok(())),
+        (_, reason::NO_REVOCATION_LIST | reason::NOT_REVOCABLE | reason::NOTHING_TO_REVOKE) => Some(Err(why)),
+        _ => None,
+    }
+}
+
+fn in_the_way(state: &Certificate) -> String {
+    let found = state.status.as_ref().and_then(|status| find(&status.conditions, condition::REVOKED));
+    found.map_or_else(|| "the operator has not looked at it".to_owned(), |found| format!("{}: {}", found.reason, found.message))
 }
 
 impl Report for Revocations {

@@ -1,5 +1,7 @@
 //! What is read for a report, as the person who runs it. What may not be read, or is not there, is noted.
 
+use std::collections::{BTreeMap, btree_map::Entry};
+
 use chancery_pki::{KeyId, Revoked, SerialNumber};
 use jiff::Timestamp;
 use k8s_openapi::api::core::v1::{Event, Secret};
@@ -131,16 +133,39 @@ pub(in crate::plugin) async fn covering(
     authority: &str,
     unread: &mut Vec<String>,
 ) -> Option<RevocationList> {
-    let mut places = vec![namespace];
-    places.extend((operator != namespace).then_some(operator));
-    let mut found = Vec::new();
-    for place in places {
-        match read::all::<RevocationList>(&Api::namespaced(client.clone(), place), &ListParams::default()).await {
-            Ok(lists) => found.extend(lists),
-            Err(error) => unread.push(error.to_string()),
+    Lists::default().covering(client, operator, namespace, authority, unread).await
+}
+
+/// The RevocationLists of namespaces, each read once: many objects ask for the same.
+#[derive(Debug, Default)]
+pub(in crate::plugin) struct Lists(BTreeMap<String, Result<Vec<RevocationList>, String>>);
+
+impl Lists {
+    /// The one of an authority, as [`covering`] has it.
+    pub(in crate::plugin) async fn covering(
+        &mut self,
+        client: &Client,
+        operator: &str,
+        namespace: &str,
+        authority: &str,
+        unread: &mut Vec<String>,
+    ) -> Option<RevocationList> {
+        let mut found = None;
+        for place in [namespace].into_iter().chain((operator != namespace).then_some(operator)) {
+            let read = match self.0.entry(place.to_owned()) {
+                Entry::Occupied(read) => read.into_mut(),
+                Entry::Vacant(unread) => {
+                    let read = read::all::<RevocationList>(&Api::namespaced(client.clone(), place), &ListParams::default()).await;
+                    unread.insert(read.map_err(|error| error.to_string()))
+                }
+            };
+            match read {
+                Ok(lists) => found = found.or_else(|| lists.iter().find(|list| covers(list, authority)).cloned()),
+                Err(error) => unread.push(error.clone()),
+            }
         }
+        found
     }
-    found.into_iter().find(|list| covers(list, authority))
 }
 
 fn covers(list: &RevocationList, authority: &str) -> bool {

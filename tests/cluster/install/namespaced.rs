@@ -140,7 +140,9 @@ async fn a_second_release_does_not_take_over_the_definitions_of_the_first() {
     let ground = Ground::prepared().await;
     let refused =
         helm_install(&ground, "other", "default", &json!({ "watchNamespaces": ["default"] })).await.expect_err("they are another's");
-    assert!(refused.contains("certificates.chancery.dev") && refused.contains("chancery-system"), "{refused}");
+    // Flux's controller takes them over for its release while its test runs here.
+    let owners = ["chancery-system", "chancery-flux"];
+    assert!(refused.contains("certificates.chancery.dev") && owners.iter().any(|owner| refused.contains(owner)), "{refused}");
     let left = Program::helm_in(&ground).args(["list", "--namespace", "default", "--deployed", "--short"]).run().await;
     assert_eq!(left.trim(), "");
 }

@@ -13,7 +13,10 @@ use kube::{Api, ResourceExt as _};
 use serde_json::{Value, json};
 
 use super::shown::{Shown, json, kubectl_chancery};
-use crate::harness::{Finished, Ground, Namespace, OwnOperator, Program, SHARED_SYSTEM, wait_for, wait_gone};
+use crate::harness::chart::{chart, template};
+use crate::harness::{
+    Finished, Ground, Namespace, OwnOperator, Program, SHARED_SYSTEM, apply_manifests, wait_for, wait_for_rights, wait_gone,
+};
 use crate::stage::{SOON, Stage, authority_of, leaf, merged};
 
 /// `check` as it is asked of an operator of one's own, which has no Deployment.
@@ -187,4 +190,37 @@ async fn what_would_be_left_is_told_before_it_is_removed() {
         .replace(r"the first ends at .*", "the first ends at <time>")
         .replace(r"\(in \S+\)", "(in <span>)")
         .assert_text("check-uninstall", &text);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_installation_is_found_whatever_it_is_called_and_wherever_its_pods_are() {
+    let ground = Ground::prepared().await;
+    let [pods, kept, served] =
+        [Namespace::create(&ground, "pods").await, Namespace::create(&ground, "kept").await, Namespace::create(&ground, "served").await];
+    let values = json!({
+        "crds": {"enabled": false}, "nameOverride": "pki", "clusterResourceNamespace": kept.name, "watchNamespaces": [served.name],
+    });
+    let documents = template(&chart(), "pki", &pods.name, &values).await.unwrap();
+    apply_manifests(&ground.client, &documents).await.unwrap();
+    wait_for_rights(&ground.client, &documents).await.unwrap();
+    // A person may name the one or the other.
+    for named in [&kept.name, &pods.name] {
+        let found = kubectl_chancery(&ground, &format!("check -n {named} -o json")).finish().await;
+        assert!(
+            has(&found, "controller", "failed", "Deployment pki-controller: 0 of 1 ready"),
+            "{named}: {:?}",
+            lines(&found, "controller")
+        );
+        assert!(has(&found, "responder", "failed", "Deployment pki-responder: "), "{named}: {:?}", lines(&found, "responder"));
+        let rights = lines(&found, "rights");
+        let of = |account: &str| format!("ServiceAccount {}/{account} may do all that it needs", pods.name);
+        for account in ["pki-controller", "pki-responder"] {
+            assert!(has(&found, "rights", "ok", &of(account)), "{named}: {rights:?}");
+        }
+        assert!(has(&found, "lease", "failed", "there is no Lease pki-controller"), "{named}: {:?}", lines(&found, "lease"));
+        assert_eq!(json(&found)["operatorNamespace"], kept.name, "{named}");
+        let versions = json(&kubectl_chancery(&ground, &format!("version --operator-namespace {named} -o json")).finish().await);
+        let expected = json!({"controller": env!("CARGO_PKG_VERSION"), "responder": env!("CARGO_PKG_VERSION")});
+        assert_eq!(versions["deployments"], expected, "{named}");
+    }
 }

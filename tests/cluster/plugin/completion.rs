@@ -24,7 +24,7 @@ async fn shells_get_scripts_and_bash_takes_its_own() {
     let script = kubectl_chancery(&ground, "completion bash").run().await;
     let asked =
         "COMP_WORDS=(kubectl-chancery li); COMP_CWORD=1; _kubectl__chancery kubectl-chancery li kubectl-chancery; echo \"${COMPREPLY[@]}\"";
-    let answered = Program::new("bash").args(["-c", &format!("{script}\n{asked}")]).run().await;
+    let answered = Program::new("bash").stdin(format!("{script}\n{asked}\n")).run().await;
     assert_eq!(answered.trim(), "list");
 }
 
@@ -66,7 +66,7 @@ async fn versions_are_told_as_far_as_they_are_known() {
     let stage = Stage::named("plugin-version").await;
     let deployment = json!({
         "metadata": {"name": "chancery-controller", "labels": {
-            "app.kubernetes.io/name": "chancery", "app.kubernetes.io/component": "controller", "app.kubernetes.io/version": "0.1.0",
+            "app.kubernetes.io/part-of": "chancery", "app.kubernetes.io/component": "controller", "app.kubernetes.io/version": "0.1.0",
         }},
         "spec": {"replicas": 0, "selector": {"matchLabels": {"a": "b"}}, "template": {
             "metadata": {"labels": {"a": "b"}}, "spec": {"containers": [{"name": "a", "image": "a"}]},

@@ -93,8 +93,8 @@ impl Scene {
         let noticed = async {
             loop {
                 turn.tick().await;
-                let (code, health) = self.responder.get("/readyz").await;
-                if code == 503 && (health.contains("refused") || health.contains("not the one that was there before")) {
+                let (code, health) = self.responder.get("/troubles").await;
+                if code == 200 && (health.contains("refused") || health.contains("not the one that was there before")) {
                     return;
                 }
             }
