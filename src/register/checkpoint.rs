@@ -136,6 +136,12 @@ impl Checkpoint {
         if checkpoint.to_text() == text { Ok(checkpoint) } else { Err(wrong("it is not in the form in which it is written".to_owned())) }
     }
 
+    /// Whether a register that ended so may be missing for want of room alone: the checkpoint is full, and all that it names changed later.
+    pub fn leaves_out(&self, end: &End) -> bool {
+        let full = self.registers.len() + self.lost.len() >= TEXT_BYTES / LINE_BYTES;
+        full && self.registers.values().all(|named| named.time >= end.time)
+    }
+
     fn take(&mut self, line: &str) -> Option<()> {
         let words: Vec<&str> = line.split(' ').collect();
         let place = |sequence: &str, hash: &str| Some(Position { sequence: sequence.parse().ok()?, hash: hash.to_owned() });

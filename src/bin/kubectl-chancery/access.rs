@@ -1,6 +1,6 @@
 //! Which cluster, which namespaces and which objects: flags that commands share, named as kubectl names them.
 
-use std::{io, path::PathBuf, time::Duration};
+use std::{ffi::OsStr, io, path::PathBuf, time::Duration};
 
 use anyhow::Context as _;
 use chancery::{
@@ -36,17 +36,21 @@ pub(crate) struct Access {
 /// What the kubelet sets in each container, and nobody sets elsewhere.
 const IN_POD: &str = "KUBERNETES_SERVICE_HOST";
 
-/// Whether there is no kubeconfig, which is another matter than one that cannot be used.
-fn is_none(error: &KubeconfigError) -> bool {
+/// Whether there is no kubeconfig, which is another matter than one that cannot be used, or that `KUBECONFIG` (here its value) names
+/// and is missing.
+fn is_none(error: &KubeconfigError, named: Option<&OsStr>) -> bool {
+    // A list of empty names is as good as unset to kube, too.
+    let named = named.is_some_and(|value| std::env::split_paths(value).any(|path| !path.as_os_str().is_empty()));
     match error {
-        KubeconfigError::FindPath => true,
-        KubeconfigError::ReadConfig(error, _) => error.kind() == io::ErrorKind::NotFound,
+        KubeconfigError::FindPath => !named,
+        KubeconfigError::ReadConfig(error, _) => !named && error.kind() == io::ErrorKind::NotFound,
         _ => false,
     }
 }
 
 impl Access {
-    /// A client that acts as whom the kubeconfig names; in a pod that has none, as the pod's ServiceAccount.
+    /// A client that acts as whom the kubeconfig names; as the pod's ServiceAccount in a pod where no flag and no `KUBECONFIG` names one
+    /// and `~/.kube/config` is not there.
     pub(crate) async fn client(&self) -> anyhow::Result<Client> {
         if self.kubeconfig.is_none()
             && self.context.is_none()
@@ -58,7 +62,7 @@ impl Access {
         let config = match &self.kubeconfig {
             Some(path) => Config::from_custom_kubeconfig(Kubeconfig::read_from(path)?, &options).await.context("no cluster")?,
             None => match Config::from_kubeconfig(&options).await {
-                Err(error) if self.context.is_none() && is_none(&error) && std::env::var_os(IN_POD).is_some() => Config::incluster()
+                Err(error) if self.context.is_none() && is_none(&error, std::env::var_os("KUBECONFIG").as_deref()) && std::env::var_os(IN_POD).is_some() => Config::incluster()
                     .context("no cluster: there is no kubeconfig, and what a pod has of its ServiceAccount cannot be read")?,
                 config => config.context("no cluster")?,
             },
@@ -241,6 +245,15 @@ pub(crate) fn namespaced(text: &str) -> Result<(String, String), String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_kubeconfig_that_is_named_and_missing_is_not_as_if_there_were_none() {
+        let missing = KubeconfigError::ReadConfig(io::ErrorKind::NotFound.into(), "/nowhere".into());
+        for (named, none) in [(None, true), (Some(""), true), (Some(":"), true), (Some("/nowhere"), false), (Some(":/nowhere"), false)] {
+            assert_eq!(is_none(&missing, named.map(OsStr::new)), none, "{named:?}");
+        }
+        assert!(!is_none(&KubeconfigError::ReadConfig(io::ErrorKind::PermissionDenied.into(), "/nowhere".into()), None));
+    }
 
     #[test]
     fn a_list_is_named_by_namespace_and_name() {

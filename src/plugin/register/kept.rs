@@ -11,14 +11,14 @@ use std::{
 use chancery_pki::PublicKey;
 
 use crate::register::{
-    RegisterId,
+    NO_LINE, RegisterId,
     checkpoint::{Checkpoint, Signed},
     examine::Examined,
     export::Export,
 };
 
-/// What an export that is there has, and one of these registers would not have: in a sentence each.
-pub fn lost(kept: &Export, registers: &[&Examined]) -> Vec<String> {
+/// What an export that is there has, and one of these registers with this checkpoint would not have: in a sentence each.
+pub fn lost(kept: &Export, registers: &[&Examined], checkpoint: Option<&Signed>) -> Vec<String> {
     let mut lost: Vec<String> = registers
         .iter()
         .flat_map(|examined| examined.faults.iter().map(|fault| format!("register {} does not hold together: {fault}", examined.id)))
@@ -52,7 +52,53 @@ pub fn lost(kept: &Export, registers: &[&Examined]) -> Vec<String> {
             ));
         }
     }
+    if let Some(kept) = &kept.checkpoint {
+        lost.extend(checkpoint_lost(kept, checkpoint));
+    }
     lost
+}
+
+/// What is said against this checkpoint by the one that an export has.
+fn checkpoint_lost(kept: &Signed, now: Option<&Signed>) -> Vec<String> {
+    const NAME: &str = "the checkpoint in the file";
+    let Some(now) = now else { return vec![format!("{NAME} is there, and the cluster has none any more")] };
+    match (kept.verified(&kept.key), now.verified(&now.key)) {
+        (Ok(kept), Ok(now)) => key_changed(NAME, &kept, &now).into_iter().chain(against(NAME, &kept, &now)).collect(),
+        (Err(why), _) => vec![format!("{NAME} is not believed: {why}")],
+        (_, Err(why)) => vec![format!("the operator's checkpoint is not believed: {why}")],
+    }
+}
+
+fn key_changed(name: &str, kept: &Checkpoint, now: &Checkpoint) -> Option<String> {
+    (kept.key != now.key).then(|| format!("{name} was signed with key {}, and the operator's checkpoint with key {}", kept.key, now.key))
+}
+
+/// What a kept checkpoint says against a later one, whoever signed them.
+fn against(name: &str, kept: &Checkpoint, now: &Checkpoint) -> Vec<String> {
+    let mut objections = Vec::new();
+    if now.time < kept.time {
+        objections.push(format!("{name} is of {}, and the operator's checkpoint is of {}: it went back in time", kept.time, now.time));
+    }
+    if now.previous == NO_LINE && now != kept {
+        objections.push(format!("the operator's checkpoint begins anew, and does not follow on {name}: the one before it was taken away"));
+    }
+    objections.extend(kept.registers.iter().filter_map(|(id, was)| match now.registers.get(id) {
+        Some(is) => went_back(id, was.position.sequence, &was.position.hash, is.position.sequence, &is.position.hash),
+        None if now.lost.contains_key(id) || now.leaves_out(was) => None,
+        None => Some(format!("register {id} is in {name}, and the operator's checkpoint says nothing of it")),
+    }));
+    objections.extend(kept.lost.iter().filter_map(|(id, was)| {
+        let said = now.lost.get(id).is_some_and(|is| is.position.sequence >= was.position.sequence);
+        // Its line was let go, or is the last one again; of one further back a checkpoint does not tell.
+        let settled = now.registers.get(id).is_some_and(|is| is.kept_from > was.position.sequence || is.position == was.position);
+        (!said && !settled).then(|| {
+            format!(
+                "{name} says that register {id} lost line {}, and the operator's checkpoint does not: was it restored?",
+                was.position.sequence
+            )
+        })
+    }));
+    objections
 }
 
 /// The files of a checkpoint: its text, its signature, and the public key.
@@ -100,30 +146,51 @@ impl CheckpointFiles {
                 return Ok(objections);
             }
         };
-        if key.is_none() && kept.key != checkpoint.key {
-            let (name, was, is) = (self.text.display(), &kept.key, &checkpoint.key);
-            objections.push(format!("{name} was signed with key {was}, and the checkpoint with key {is}"));
+        let name = self.text.display().to_string();
+        if key.is_none() {
+            objections.extend(key_changed(&name, &kept, checkpoint));
         }
-        if checkpoint.time < kept.time {
-            let (name, was, is) = (self.text.display(), kept.time, checkpoint.time);
-            objections.push(format!("{name} is of {was}, and the operator's checkpoint is of {is}: it went back in time"));
-        }
-        objections.extend(kept.registers.iter().filter_map(|(id, was)| {
-            let is = &checkpoint.registers.get(id)?.position;
-            went_back(id, was.position.sequence, &was.position.hash, is.sequence, &is.hash)
-        }));
+        objections.extend(against(&name, &kept, checkpoint));
         Ok(objections)
     }
 
-    /// Puts this checkpoint there.
+    /// Whether something of a checkpoint is kept there.
     ///
     /// # Errors
-    /// Where a file cannot be written.
+    /// Where that cannot be seen.
+    pub fn are_kept(&self) -> io::Result<bool> {
+        let mut kept = false;
+        for path in [&self.text, &self.signature, &self.key] {
+            kept |= path.try_exists().map_err(named(path))?;
+        }
+        Ok(kept)
+    }
+
+    /// Puts this checkpoint there. A public key that is there already is not touched.
+    ///
+    /// # Errors
+    /// Where a file cannot be written: which ones have been replaced by then, if any.
     pub fn replace(&self, signed: &Signed) -> io::Result<()> {
-        let files =
-            [(&self.text, signed.text.as_bytes()), (&self.signature, signed.signature.as_slice()), (&self.key, signed.key.as_bytes())];
+        let mut files = vec![(&self.text, signed.text.as_bytes()), (&self.signature, signed.signature.as_slice())];
+        if there(&self.key)?.as_deref() != Some(signed.key.as_bytes()) {
+            files.push((&self.key, signed.key.as_bytes()));
+        }
         let staged = files.iter().map(|(path, octets)| Staged::write(path, octets)).collect::<io::Result<Vec<_>>>()?;
-        staged.into_iter().try_for_each(Staged::stand)
+        let mut replaced: Vec<String> = Vec::new();
+        for (staged, (path, _)) in staged.into_iter().zip(&files) {
+            match staged.stand() {
+                Ok(()) => replaced.push(path.display().to_string()),
+                Err(error) if replaced.is_empty() => return Err(error),
+                Err(error) => {
+                    let replaced = replaced.join(" and ");
+                    return Err(io::Error::new(
+                        error.kind(),
+                        format!("{error}; replaced already: {replaced}, so the files do not belong together"),
+                    ));
+                }
+            }
+        }
+        Ok(())
     }
 }
 

@@ -124,6 +124,8 @@ fn a_checkpoint_of_more_registers_than_there_is_room_for_leaves_out_those_that_c
     assert!((800 * 1024..TEXT_BYTES + 1024).contains(&text.len()), "{}", text.len());
     assert!(fitted.registers.contains_key(&id(5999)) && !fitted.registers.contains_key(&id(0)));
     assert_eq!(next(Some((&fitted, &text))), None, "what is left out is nothing new");
+    assert!(fitted.leaves_out(&of(0)) && !fitted.leaves_out(&of(5999)), "there is room for what changed last");
+    assert!(!Checkpoint { registers: BTreeMap::new(), ..fitted.clone() }.leaves_out(&of(0)), "there is room for all");
     let longest = text.lines().map(|line| line.len() + 1).max();
     assert!(longest.is_some_and(|longest| longest <= LINE_BYTES), "{longest:?}");
 }

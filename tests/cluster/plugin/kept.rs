@@ -14,7 +14,7 @@ use jiff::Timestamp;
 use k8s_openapi::ByteString;
 use k8s_openapi::api::core::v1::{ConfigMap, Secret};
 use kube::Api;
-use kube::api::{ListParams, Patch, PatchParams};
+use kube::api::{DeleteParams, ListParams, Patch, PatchParams};
 use serde_json::Value;
 
 use super::register::Scene;
@@ -26,7 +26,8 @@ async fn checkpoint(scene: &Scene, key: &PrivateKey, second: i64, spoilt: bool) 
         namespace: scene.namespace.name.clone(),
         key: key.public_key().key_id(),
         time: Timestamp::from_second(1_795_000_000 + second).expect("it is a time"),
-        previous: "0".repeat(64),
+        // The first is that of second 100.
+        previous: format!("{:064}", second - 100),
         registers: BTreeMap::new(),
         lost: BTreeMap::new(),
     };
@@ -95,6 +96,8 @@ async fn a_saved_checkpoint_is_replaced_by_a_newer_one_of_the_same_key_and_by_no
     let (own, other) = (PrivateKey::generate(KEY).expect("a key is made"), PrivateKey::generate(KEY).expect("a key is made"));
     let folder = tempfile::tempdir().expect("a folder can be made");
     let save = format!("checkpoint --save {}", folder.path().join("kept").display());
+    let none = scene.run(&save).await;
+    assert!(none.status.success() && none.stderr.contains("no checkpoint in namespace"), "{none:?}");
     checkpoint(&scene, &own, 100, true).await;
     let unbelieved = scene.run(&save).await;
     assert!(unbelieved.status.code() == Some(3) && unbelieved.stderr.contains("signature"), "{unbelieved:?}");
@@ -119,6 +122,13 @@ async fn a_saved_checkpoint_is_replaced_by_a_newer_one_of_the_same_key_and_by_no
     checkpoint(&scene, &other, 300, false).await;
     assert!(scene.run(&format!("{save} --force")).await.status.success());
     assert_ne!(files(folder.path())["kept.pem"], kept["kept.pem"]);
+    let forced = files(folder.path());
+    scene.namespace.api::<ConfigMap>().delete(names::CHECKPOINT, &DeleteParams::default()).await.expect("it is there");
+    let gone = scene.run(&save).await;
+    assert!(gone.status.code() == Some(3) && gone.stderr.contains("any more"), "{gone:?}");
+    assert_eq!(files(folder.path()), forced);
+    checkpoint(&scene, &other, 100, false).await;
+    refused(&scene.run(&save).await, "begins anew");
     assert_eq!(scene.run("checkpoint --force").await.status.code(), Some(2), "there is nothing to insist on");
 }
 

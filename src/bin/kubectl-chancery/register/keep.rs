@@ -37,7 +37,7 @@ pub(super) async fn export(ids: &[String], file: &Path, force: bool, cluster: &O
         // A pipe has nothing to lose, and must not be read.
         let kept = file.is_file().then(|| text(file)).transpose()?;
         let lost = match kept.filter(|_| !force).map(|kept| export::read(&kept)) {
-            Some(Ok(kept)) => kept::lost(&kept, &chosen),
+            Some(Ok(kept)) => kept::lost(&kept, &chosen, checkpoint.as_ref()),
             Some(Err(error)) => vec![error.to_string()],
             None => Vec::new(),
         };
@@ -54,7 +54,7 @@ pub(super) async fn export(ids: &[String], file: &Path, force: bool, cluster: &O
 pub(super) async fn checkpoint(save: Option<&Path>, force: bool, cluster: &OperatorNamespace) -> anyhow::Result<ExitCode> {
     let client = cluster.access.client().await?;
     let Some(signed) = register::checkpoint(&client, &cluster.namespace).await? else {
-        bail!("there is no checkpoint in namespace {} yet: the operator writes one some minutes after the first line", cluster.namespace);
+        return none(save, &cluster.namespace);
     };
     let believed = signed.verified(&signed.key);
     match (save, &believed) {
@@ -74,6 +74,22 @@ pub(super) async fn checkpoint(save: Option<&Path>, force: bool, cluster: &Opera
         let _ = writeln!(io::stderr(), "{}", plain(&error.to_string()));
     }
     Ok(ended(believed.is_ok()))
+}
+
+/// There is no checkpoint: nothing to worry about where none is kept either.
+fn none(save: Option<&Path>, namespace: &str) -> anyhow::Result<ExitCode> {
+    const YET: &str = "yet: the operator writes one some minutes after the first line";
+    let Some(path) = save else { bail!("there is no checkpoint in namespace {namespace} {YET}") };
+    let kept = CheckpointFiles::beside(path).are_kept()?;
+    if kept {
+        let _ = writeln!(io::stderr(), "{} stays as it is: there is no checkpoint in namespace {namespace} any more", path.display());
+    } else {
+        let _ = writeln!(
+            io::stderr(),
+            "nothing was saved: there is no checkpoint in namespace {namespace} {YET}, or none with --checkpoint-interval 0s"
+        );
+    }
+    Ok(ended(!kept))
 }
 
 /// Says why nothing was written.
