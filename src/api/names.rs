@@ -152,7 +152,9 @@ pub const LIST_DER: &str = "crl";
 pub const LIST_PEM: &str = "crl.pem";
 /// On such a ConfigMap, where the list is in several ([`IMPORT_PARTS`], [`IMPORT_REQUEST`]): which part it holds, from 1.
 pub const IMPORT_PART: &str = "chancery.dev/part";
-/// On such a ConfigMap: why it was not taken in.
+/// On the first of several such ConfigMaps: "true" where the list is on record, and what is left of it goes too.
+pub const IMPORT_TAKEN: &str = "chancery.dev/taken";
+/// On such a ConfigMap: why it was not taken in. It goes a day later.
 pub const IMPORT_REFUSED: &str = "chancery.dev/refused";
 
 /// The ConfigMap with the signed checkpoint of the registers.
@@ -171,7 +173,7 @@ pub const CHECKPOINT_PRIVATE: &str = "private.pem";
 pub const REGISTER_IMPORT: &str = "chancery.dev/register-import";
 /// In such a ConfigMap (`data`): the copy, as `kubectl chancery register export` writes it, or a part of it.
 pub const REGISTER_EXPORT: &str = "export";
-/// On such a ConfigMap: which others belong to it. Without it it is one by itself.
+/// On such a ConfigMap: which others belong to it. Without it it is one by itself. A label too where the plugin hands a signed list over.
 pub const IMPORT_REQUEST: &str = "chancery.dev/request";
 /// On such a ConfigMap: how many ConfigMaps that are.
 pub const IMPORT_PARTS: &str = "chancery.dev/parts";

@@ -355,7 +355,10 @@ fn list_part(context: &Context, reactor: &Reactor, label: &str, change: &Change<
             reactor.copies();
         }
     } else if label == names::IMPORT {
-        reactor.list_part(&name);
+        // One that goes leaves nothing to take in.
+        if stands.is_some() {
+            reactor.list_part(&name);
+        }
     } else if let Some((authority, part)) = lists::part_of(&name.name)
         && context.press.is_news(&authority, part, &name.name, stands)
     {

@@ -9,7 +9,7 @@ use std::{
     time::Duration,
 };
 
-use chancery_pki::{Certificate, Crl, KeyId};
+use chancery_pki::{Certificate, Crl, Hexadecimal, KeyId};
 use k8s_openapi::{ByteString, api::core::v1::ConfigMap};
 use kube::{
     Api, Client, ResourceExt as _,
@@ -83,8 +83,8 @@ pub async fn import(client: &Client, import: Import<'_>) -> Result<Imported, Imp
         Some((namespace, name)) => of_list(client, &maps, namespace, name, &import).await?,
         None => of_any(&maps, &import).await?,
     };
-    let created = hand_over(&maps, &import, &authority.key_id()).await?;
-    wait_for(&maps, &created, import.limit).await?;
+    let handed = hand_over(&maps, &import, &authority.key_id()).await?;
+    wait_for(&maps, &handed, import.limit).await?;
     Ok(Imported {
         authority: authority.key_id().to_string(),
         issuer: authority.subject().to_string(),
@@ -93,29 +93,41 @@ pub async fn import(client: &Client, import: Import<'_>) -> Result<Imported, Imp
     })
 }
 
+/// What was handed over at once.
+struct HandedOver {
+    /// What all ConfigMaps of it have as a label.
+    request: String,
+    /// The names of the ConfigMaps.
+    names: Vec<String>,
+}
+
 /// Makes the ConfigMaps, all or none.
-async fn hand_over(maps: &Api<ConfigMap>, import: &Import<'_>, authority: &KeyId) -> Result<Vec<ConfigMap>, ImportError> {
+async fn hand_over(maps: &Api<ConfigMap>, import: &Import<'_>, authority: &KeyId) -> Result<HandedOver, ImportError> {
+    let mut number = [0_u8; 16];
+    aws_lc_rs::rand::fill(&mut number).map_err(|_| ImportError::Random)?;
+    let mut handed = HandedOver { request: Hexadecimal(&number).to_string(), names: Vec::new() };
     let parts = import.list.as_der().chunks(PART_OCTETS);
     let count = parts.len();
-    let mut created: Vec<ConfigMap> = Vec::new();
     for (number, part) in (1..).zip(parts) {
-        let place = (count > 1).then(|| Place { number, count, first: created.first().map(ConfigMap::name_any) });
-        match maps.create(&PostParams::default(), &handed_over(part, authority, place)).await {
-            Ok(map) => created.push(map),
+        let place = (count > 1).then_some((number, count));
+        match maps.create(&PostParams::default(), &handed_over(part, authority, &handed.request, place)).await {
+            Ok(map) => handed.names.push(map.name_any()),
             Err(source) => {
-                take_back(maps, &created).await;
+                take_back(maps, &handed.request).await;
                 return Err(ImportError::Cluster { doing: format!("ConfigMap in {}", import.namespace), source });
             }
         }
     }
-    Ok(created)
+    Ok(handed)
 }
 
-/// Takes away what was handed over. Somebody else may tidy up too.
-async fn take_back(maps: &Api<ConfigMap>, created: &[ConfigMap]) {
-    for map in created {
+/// Takes away what was handed over, also what was stored without an answer. Somebody else may tidy up too, and the controller does in a day.
+async fn take_back(maps: &Api<ConfigMap>, request: &str) {
+    let label = format!("{}={request}", names::IMPORT_REQUEST);
+    let found = maps.list_metadata(&ListParams::default().labels(&label)).await;
+    for map in found.map(|found| found.items).unwrap_or_default() {
         let it = Preconditions { uid: map.uid(), ..Preconditions::default() };
-        let _ = maps.delete(&map.name_any(), &DeleteParams { preconditions: Some(it), ..DeleteParams::default() }).await;
+        let _ = maps.delete(&map.name_any(), &DeleteParams::default().preconditions(it)).await;
     }
 }
 
@@ -164,25 +176,17 @@ async fn head(maps: &Api<ConfigMap>, authority: &KeyId) -> Result<Option<Certifi
     Ok(certificates.into_iter().next().filter(|certificate| certificate.key_id() == *authority))
 }
 
-/// Which part of a list it is.
-struct Place {
-    number: usize,
-    count: usize,
-    /// The ConfigMap with the first.
-    first: Option<String>,
-}
-
-fn handed_over(part: &[u8], authority: &KeyId, place: Option<Place>) -> ConfigMap {
-    let mut annotations = BTreeMap::from([(names::AUTHORITY.to_owned(), authority.to_string())]);
-    if let Some(Place { number, count, first }) = place {
+fn handed_over(part: &[u8], authority: &KeyId, request: &str, place: Option<(usize, usize)>) -> ConfigMap {
+    let request = (names::IMPORT_REQUEST.to_owned(), request.to_owned());
+    let mut annotations = BTreeMap::from([(names::AUTHORITY.to_owned(), authority.to_string()), request.clone()]);
+    if let Some((number, count)) = place {
         annotations.insert(names::IMPORT_PART.to_owned(), number.to_string());
         annotations.insert(names::IMPORT_PARTS.to_owned(), count.to_string());
-        annotations.extend(first.map(|first| (names::IMPORT_REQUEST.to_owned(), first)));
     }
     ConfigMap {
         metadata: ObjectMeta {
             generate_name: Some("chancery-crl-import-".to_owned()),
-            labels: Some(BTreeMap::from([(names::IMPORT.to_owned(), names::MANAGED_VALUE.to_owned())])),
+            labels: Some(BTreeMap::from([(names::IMPORT.to_owned(), names::MANAGED_VALUE.to_owned()), request])),
             annotations: Some(annotations),
             ..ObjectMeta::default()
         },
@@ -192,13 +196,13 @@ fn handed_over(part: &[u8], authority: &KeyId, place: Option<Place>) -> ConfigMa
 }
 
 /// Waits until the controller has taken the ConfigMaps away, or says why it does not.
-async fn wait_for(maps: &Api<ConfigMap>, created: &[ConfigMap], limit: Duration) -> Result<(), ImportError> {
+async fn wait_for(maps: &Api<ConfigMap>, handed: &HandedOver, limit: Duration) -> Result<(), ImportError> {
     let refusal = |map: &ConfigMap| map.annotations().get(names::IMPORT_REFUSED).cloned();
     let all_gone = async {
-        for name in created.iter().map(ConfigMap::name_any) {
-            let done = await_condition(maps.clone(), &name, |map: Option<&ConfigMap>| map.is_none_or(|map| refusal(map).is_some()));
+        for name in &handed.names {
+            let done = await_condition(maps.clone(), name, |map: Option<&ConfigMap>| map.is_none_or(|map| refusal(map).is_some()));
             match done.await {
-                Err(source) => return Err(ImportError::Watch { name, source: Box::new(source) }),
+                Err(source) => return Err(ImportError::Watch { name: name.clone(), source: Box::new(source) }),
                 Ok(found) => {
                     if let Some(why) = found.as_ref().and_then(refusal) {
                         return Ok(Some(why));
@@ -209,14 +213,11 @@ async fn wait_for(maps: &Api<ConfigMap>, created: &[ConfigMap], limit: Duration)
         Ok(None)
     };
     match tokio::time::timeout(limit, all_gone).await {
-        Err(_) => {
-            let names: Vec<String> = created.iter().map(ConfigMap::name_any).collect();
-            Err(ImportError::StillThere { name: names.join(", "), seconds: limit.as_secs() })
-        }
+        Err(_) => Err(ImportError::StillThere { name: handed.names.join(", "), seconds: limit.as_secs() }),
         Ok(Err(error)) => Err(error),
         Ok(Ok(None)) => Ok(()),
         Ok(Ok(Some(why))) => {
-            take_back(maps, created).await;
+            take_back(maps, &handed.request).await;
             Err(ImportError::Refused { why })
         }
     }
@@ -228,6 +229,9 @@ pub enum ImportError {
     /// It says only what changed.
     #[error("the list is a delta: take in the full list that it belongs to")]
     Delta,
+    /// What is handed over at once has a random name.
+    #[error("the system gives no random bits")]
+    Random,
     /// There is no such RevocationList.
     #[error("{what} is not there")]
     NotThere {

@@ -5,24 +5,24 @@
 
 use std::collections::BTreeMap;
 
-use chancery_pki::{Certificate as X509, Crl, KeyId, Reason, Revoked};
+use chancery_pki::{Certificate as X509, Crl, CrlNumber, KeyId, Reason, Revoked};
 use futures::future::join_all;
-use jiff::{SignedDuration, Timestamp};
-use k8s_openapi::api::core::v1::ConfigMap;
-use kube::{Api, ResourceExt as _, api::ListParams};
+use jiff::Timestamp;
+use k8s_openapi::{api::core::v1::ConfigMap, apimachinery::pkg::apis::meta::v1::ObjectMeta};
+use kube::{Api, api::ListParams};
 
 use super::{Context, Fault, note};
 use crate::{
     api::{names, reason::event},
-    cluster::{CallError, Severity},
+    cluster::{CallError, CallErrorKind, Severity},
     observe::ListSight,
-    plan::renewal::add,
+    plan::list::handed_in::{Choice, choose},
     register::{Act, Entry, Ledger, Register as _, RegisterId, Standing},
 };
 
 const ACTOR: &str = "import";
-/// How long the parts of a list may take to come.
-const PARTS: SignedDuration = SignedDuration::from_mins(10);
+/// How many lines are on their way into a register at once.
+const LINES: usize = 4096;
 
 /// Takes in what was handed in for this authority. Returns when to look again for parts that have not come.
 pub(super) async fn take(context: &Context, sight: &ListSight, issuer: &X509, now: Timestamp) -> Result<Option<Timestamp>, Fault> {
@@ -30,89 +30,127 @@ pub(super) async fn take(context: &Context, sight: &ListSight, issuer: &X509, no
     if context.world.imports.is_empty() {
         return Ok(again);
     }
-    let api = Api::<ConfigMap>::namespaced(context.client.clone(), &context.world.namespace);
-    let found = api.list(&ListParams::default().labels(names::IMPORT)).await;
-    let found = found.map_err(CallError::of("list", "ConfigMap", Some(&context.world.namespace), ""))?;
+    let namespace = &context.world.namespace;
+    let api = Api::<ConfigMap>::namespaced(context.client.clone(), namespace);
+    // All lists look, and each part may have 1 MiB: only what is this authority's is read.
+    let found = api.list_metadata(&ListParams::default().labels(names::IMPORT)).await;
+    let found = found.map_err(CallError::of("list", "ConfigMap", Some(namespace), ""))?;
     let authority = issuer.key_id();
-    for maps in requests(found.items) {
-        let list = match handed_in(&maps, now) {
-            Ok(HandedIn::Whole(octets)) => Crl::from_pem_or_der(&octets).map_err(|error| format!("the list in it cannot be read: {error}")),
-            Ok(HandedIn::Waits(until)) => {
-                super::soonest(&mut again, Some(until));
-                continue;
-            }
-            Err(why) => Err(why),
-        };
-        let list = match list {
-            // Another authority's is its own list's to take.
-            Ok(list) if list.issuer() != issuer.subject() || !is_of(&list, issuer) => continue,
-            Ok(list) => list,
-            Err(why) => {
-                refuse(context, maps, &why).await?;
-                continue;
-            }
-        };
-        if !list.is_signed_by(issuer.public_key()) {
-            refuse(context, maps, "it is not signed by the authority that it names").await?;
-            continue;
-        }
-        if list.delta_base().is_some() {
-            refuse(context, maps, "it is a delta CRL: hand in the complete list").await?;
-            continue;
-        }
-        match merge(context, &authority, &list, now).await? {
-            Ok(taken) => {
-                let name = maps.first().map(ConfigMap::name_any).unwrap_or_default();
-                let text = format!("{taken} revocations were taken from the list in ConfigMap {name}");
-                note::say(context, sight, Severity::Normal, event::REVOKED, "Import", text);
-                context.press.confirm(authority, list.number());
-                for map in &maps {
-                    context.writer.delete_config_map(map).await?;
+    for parts in requests(found.items.into_iter().map(|map| map.metadata)) {
+        match choose(&parts.iter().collect::<Vec<_>>(), &authority, now) {
+            Choice::Leave(until) => super::soonest(&mut again, until),
+            Choice::Refuse(why) => refuse(context, &api, &parts, &why).await?,
+            Choice::Remove => take_away(context, &parts).await?,
+            Choice::Read(order) => {
+                let parts: Vec<ObjectMeta> = order.into_iter().filter_map(|place| parts.get(place).cloned()).collect();
+                match one(context, &api, &parts, issuer, now).await? {
+                    Outcome::OfAnother => {}
+                    Outcome::Refused(why) => refuse(context, &api, &parts, &why).await?,
+                    Outcome::Taken(taken, number) => {
+                        let name = parts.first().and_then(|part| part.name.as_deref()).unwrap_or_default();
+                        let text = format!("{taken} revocations were taken from the list in ConfigMap {name}");
+                        note::say(context, sight, Severity::Normal, event::REVOKED, "Import", text);
+                        context.press.confirm(authority, number);
+                        taken_in(context, &api, parts).await?;
+                    }
                 }
             }
-            Err(why) => refuse(context, maps, &why).await?,
         }
     }
     Ok(again)
 }
 
-/// What was handed in at once, each as one or several ConfigMaps. The first names none, and the others name it.
-fn requests(maps: Vec<ConfigMap>) -> impl Iterator<Item = Vec<ConfigMap>> {
-    let mut requests: BTreeMap<String, Vec<ConfigMap>> = BTreeMap::new();
+/// What came of a list of which all parts are there.
+enum Outcome {
+    /// It is another authority's, whose own list takes it.
+    OfAnother,
+    /// Why it never can be.
+    Refused(String),
+    /// So many lines are on record that were not, and this is its number.
+    Taken(usize, Option<CrlNumber>),
+}
+
+async fn one(context: &Context, api: &Api<ConfigMap>, parts: &[ObjectMeta], issuer: &X509, now: Timestamp) -> Result<Outcome, Fault> {
+    let mut whole = Vec::new();
+    for part in parts {
+        let map = as_read(context, api, part).await?;
+        match octets(&map) {
+            Ok(octets) => whole.extend_from_slice(octets),
+            Err(why) => return Ok(Outcome::Refused(why)),
+        }
+    }
+    let list = match Crl::from_pem_or_der(&whole) {
+        Ok(list) => list,
+        Err(error) => return Ok(Outcome::Refused(format!("the list in it cannot be read: {error}"))),
+    };
+    drop(whole);
+    if list.issuer() != issuer.subject() || !is_of(&list, issuer) {
+        return Ok(Outcome::OfAnother);
+    }
+    if !list.is_signed_by(issuer.public_key()) {
+        return Ok(Outcome::Refused("it is not signed by the authority that it names".to_owned()));
+    }
+    if list.delta_base().is_some() {
+        return Ok(Outcome::Refused("it is a delta CRL: hand in the complete list".to_owned()));
+    }
+    Ok(match merge(context, &issuer.key_id(), &list, now).await? {
+        Ok(taken) => Outcome::Taken(taken, list.number()),
+        Err(why) => Outcome::Refused(why),
+    })
+}
+
+/// What was handed in at once, each as one or several ConfigMaps. The first may name none, and the others name it.
+fn requests(maps: impl Iterator<Item = ObjectMeta>) -> impl Iterator<Item = Vec<ObjectMeta>> {
+    let mut requests: BTreeMap<String, Vec<ObjectMeta>> = BTreeMap::new();
     for map in maps {
-        let of = map.annotations().get(names::IMPORT_REQUEST).cloned().unwrap_or_else(|| map.name_any());
+        let named = map.annotations.as_ref().and_then(|annotations| annotations.get(names::IMPORT_REQUEST));
+        let of = named.or(map.name.as_ref()).cloned().unwrap_or_default();
         requests.entry(of).or_default().push(map);
     }
     requests.into_values()
 }
 
-/// What the ConfigMaps of one request hold.
-#[derive(Debug)]
-enum HandedIn {
-    /// A list, as far as that is known.
-    Whole(Vec<u8>),
-    /// Not all parts have come, and have time until then.
-    Waits(Timestamp),
+/// A ConfigMap in the version of which the metadata was seen.
+async fn as_read(context: &Context, api: &Api<ConfigMap>, part: &ObjectMeta) -> Result<ConfigMap, Fault> {
+    let name = part.name.as_deref().unwrap_or_default();
+    let map = api.get_opt(name).await.map_err(CallError::of("get", "ConfigMap", Some(&context.world.namespace), name))?;
+    let same = |map: &ConfigMap| map.metadata.uid == part.uid && map.metadata.resource_version == part.resource_version;
+    map.filter(same).ok_or(Fault::Stale)
 }
 
-fn handed_in(maps: &[ConfigMap], now: Timestamp) -> Result<HandedIn, String> {
-    let number = |map: &ConfigMap, key: &str| map.annotations().get(key).and_then(|text| text.parse::<usize>().ok());
-    let parts = maps.iter().find_map(|map| number(map, names::IMPORT_PARTS)).unwrap_or(1);
-    let mut placed = BTreeMap::new();
-    for map in maps {
-        let place = number(map, names::IMPORT_PART).unwrap_or(1);
-        if place == 0 || place > parts || placed.insert(place, octets(map)?).is_some() {
-            return Err(format!("part {place} of {parts} cannot be, or is there twice: hand it in again"));
+/// Takes away what is on record.
+async fn taken_in(context: &Context, api: &Api<ConfigMap>, mut parts: Vec<ObjectMeta>) -> Result<(), Fault> {
+    if parts.len() > 1
+        && let Some(first) = parts.first_mut()
+    {
+        let mut map = as_read(context, api, first).await?;
+        map.metadata.annotations.get_or_insert_default().insert(names::IMPORT_TAKEN.to_owned(), names::MANAGED_VALUE.to_owned());
+        map.metadata.managed_fields = None;
+        *first = context.writer.config_map(&map).await?.metadata;
+    }
+    take_away(context, &parts).await
+}
+
+/// Deletes ConfigMaps, as many as can be. The one that says why goes last: what is left is never without it.
+async fn take_away(context: &Context, parts: &[ObjectMeta]) -> Result<(), Fault> {
+    let says = |part: &&ObjectMeta| {
+        let annotations = part.annotations.as_ref();
+        annotations.is_some_and(|said| said.contains_key(names::IMPORT_TAKEN) || said.contains_key(names::IMPORT_REFUSED))
+    };
+    let (last, others): (Vec<_>, Vec<_>) = parts.iter().partition(says);
+    for step in [others, last] {
+        let mut fault = None;
+        for part in step {
+            let map = ConfigMap { metadata: part.clone(), ..ConfigMap::default() };
+            // Another list may have been faster.
+            let failed = context.writer.delete_config_map(&map).await.err().filter(|error| error.kind != CallErrorKind::NotFound);
+            fault = fault.or(failed);
+        }
+        if let Some(error) = fault {
+            return Err(Fault::from(error));
         }
     }
-    if placed.len() < parts {
-        let newest = maps.iter().filter_map(ConfigMap::creation_timestamp).map(|time| time.0).max();
-        let until = add(newest.unwrap_or(Timestamp::MAX), PARTS);
-        // Or all but these were taken away after it was done, and whoever did it died.
-        let why = format!("only {} of {parts} parts are there, and it may not be on record: hand it in again", placed.len());
-        return if until > now { Ok(HandedIn::Waits(until)) } else { Err(why) };
-    }
-    Ok(HandedIn::Whole(placed.into_values().collect::<Vec<_>>().concat()))
+    Ok(())
 }
 
 fn octets(map: &ConfigMap) -> Result<&[u8], String> {
@@ -132,19 +170,21 @@ fn is_of(list: &Crl, issuer: &X509) -> bool {
 /// Puts what a list says on record, where the register does not have it. Returns how many lines that were.
 pub(super) async fn merge(context: &Context, authority: &KeyId, list: &Crl, now: Timestamp) -> Result<Result<usize, String>, Fault> {
     let id = RegisterId::Authority(*authority);
-    let mut entries = Vec::new();
-    for revoked in list.entries() {
-        let revoked = match revoked {
-            Ok(revoked) => revoked,
-            Err(error) => return Ok(Err(format!("an entry of the list cannot be read: {error}"))),
-        };
-        entries.extend(context.world.registers.index().ledger(&id, |ledger| missing(ledger, &revoked, now)));
+    // Nothing of a list that cannot be read to its end goes on record.
+    if let Some(error) = list.entries().find_map(Result::err) {
+        return Ok(Err(format!("an entry of the list cannot be read: {error}")));
     }
-    let appended = join_all(entries.into_iter().map(|entry| context.world.registers.append(id, entry))).await;
+    let mut listed = list.entries().flatten().peekable();
     let mut taken = 0;
-    for line in appended {
-        line?;
-        taken += 1;
+    while listed.peek().is_some() {
+        let entries: Vec<Entry> = context.world.registers.index().ledger(&id, |ledger| {
+            let missing = listed.by_ref().filter_map(|revoked| missing(ledger, &revoked, now));
+            missing.take(LINES).collect()
+        });
+        for line in join_all(entries.into_iter().map(|entry| context.world.registers.append(id, entry))).await {
+            line?;
+            taken += 1;
+        }
     }
     Ok(Ok(taken))
 }
@@ -177,25 +217,24 @@ fn missing(ledger: &Ledger, revoked: &Revoked, now: Timestamp) -> Option<Entry> 
     })
 }
 
-async fn refuse(context: &Context, maps: Vec<ConfigMap>, why: &str) -> Result<(), Fault> {
-    for mut map in maps {
-        let annotations = map.metadata.annotations.get_or_insert_default();
-        if annotations.get(names::IMPORT_REFUSED).is_some_and(|said| said == why) {
-            continue;
-        }
-        annotations.insert(names::IMPORT_REFUSED.to_owned(), why.to_owned());
-        map.metadata.managed_fields = None;
-        tracing::warn!(config_map = map.metadata.name, why, "a list that was handed in is not taken");
-        context.writer.config_map(&map).await?;
+async fn refuse(context: &Context, api: &Api<ConfigMap>, parts: &[ObjectMeta], why: &str) -> Result<(), Fault> {
+    let mut fault = None;
+    for part in parts {
+        let written = async {
+            let mut map = as_read(context, api, part).await?;
+            map.metadata.annotations.get_or_insert_default().insert(names::IMPORT_REFUSED.to_owned(), why.to_owned());
+            map.metadata.managed_fields = None;
+            tracing::warn!(config_map = part.name, why, "a list that was handed in is not taken");
+            context.writer.config_map(&map).await.map_err(Fault::from)
+        };
+        fault = fault.or(written.await.err());
     }
-    Ok(())
+    fault.map_or(Ok(()), Err)
 }
 
 #[cfg(test)]
 mod tests {
     use chancery_pki::SerialNumber;
-    use k8s_openapi::{ByteString, apimachinery::pkg::apis::meta::v1::Time};
-    use kube::api::ObjectMeta;
 
     use super::*;
     use crate::register::test_ledger;
@@ -225,37 +264,15 @@ mod tests {
         assert_eq!(missing(&nothing, &listed(Reason::CertificateHold), at(0)).unwrap().act, Act::Held);
     }
 
-    fn part(place: usize, annotations: &[(&str, &str)]) -> ConfigMap {
-        let annotations = annotations.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned()));
-        ConfigMap {
-            metadata: ObjectMeta {
-                name: Some(format!("import-{place}")),
-                creation_timestamp: Some(Time(at(0))),
-                annotations: Some(annotations.collect()),
-                ..ObjectMeta::default()
-            },
-            binary_data: Some(BTreeMap::from([(names::LIST_DER.to_owned(), ByteString(vec![u8::try_from(place).unwrap()]))])),
-            ..ConfigMap::default()
-        }
-    }
-
     #[test]
-    fn parts_are_put_together_whatever_their_order_and_none_is_taken_without_the_others() {
-        let first = part(1, &[(names::IMPORT_PART, "1"), (names::IMPORT_PARTS, "3")]);
-        let later = |place: usize, said: &str| {
-            part(place, &[(names::IMPORT_PART, said), (names::IMPORT_PARTS, "3"), (names::IMPORT_REQUEST, "import-1")])
+    fn parts_belong_together_that_name_the_same_or_the_first() {
+        let part = |name: &str, request: Option<&str>| ObjectMeta {
+            name: Some(name.to_owned()),
+            annotations: request.map(|request| BTreeMap::from([(names::IMPORT_REQUEST.to_owned(), request.to_owned())])),
+            ..ObjectMeta::default()
         };
-        let found: Vec<Vec<ConfigMap>> = requests(vec![later(3, "3"), part(9, &[]), first.clone(), later(2, "2")]).collect();
-        assert_eq!(found.iter().map(Vec::len).collect::<Vec<_>>(), [3, 1]);
-        assert!(matches!(handed_in(&found[0], at(0)), Ok(HandedIn::Whole(octets)) if octets == [1, 2, 3]));
-        assert!(matches!(handed_in(&found[1], at(0)), Ok(HandedIn::Whole(octets)) if octets == [9]), "one by itself needs no others");
-
-        let late = at(0) + PARTS;
-        assert!(matches!(handed_in(&found[0][..2], at(1)), Ok(HandedIn::Waits(until)) if until == late));
-        assert!(handed_in(&found[0][..2], late).unwrap_err().contains("only 2 of 3 parts"));
-        for wrong in ["1", "0", "4"] {
-            let maps = [first.clone(), later(2, wrong)];
-            assert!(handed_in(&maps, at(1)).unwrap_err().contains("cannot be, or is there twice"), "{wrong}");
-        }
+        let maps = [part("a", None), part("b", Some("a")), part("c", None), part("d", Some("random")), part("e", Some("random"))];
+        let found: Vec<usize> = requests(maps.into_iter()).map(|request| request.len()).collect();
+        assert_eq!(found, [2, 1, 2]);
     }
 }

@@ -9,6 +9,7 @@ use jiff::{SignedDuration, Timestamp};
 use super::{renewal::add, revocation::is_planned};
 
 pub mod automatic;
+pub mod handed_in;
 pub mod orders;
 pub mod standing;
 pub mod status;
