@@ -102,6 +102,8 @@ pub struct Claim {
     hold: Option<Hold>,
     /// The last sign of life that we know was stored.
     renewed: Option<MicroTime>,
+    /// The last one that we sent.
+    sent: Option<MicroTime>,
     todo: Todo,
     /// The Lease may have moved on since it was seen: look before writing.
     unsure: bool,
@@ -128,7 +130,7 @@ enum Todo {
 impl Claim {
     /// A claim that has seen nothing yet. `identity` must be unique to the process, not only to the host.
     pub fn new(identity: String, terms: Terms) -> Self {
-        Self { identity, terms, seen: Seen::Nothing, hold: None, renewed: None, todo: Todo::Read, unsure: true }
+        Self { identity, terms, seen: Seen::Nothing, hold: None, renewed: None, sent: None, todo: Todo::Read, unsure: true }
     }
 
     /// What to do at `now`. `jitter` are random bits: candidates do not knock in step.
@@ -155,13 +157,19 @@ impl Claim {
         match &self.seen {
             Seen::Nothing => Step::Read,
             Seen::Absent { taken_until: Some(end) } if now.elapsed < *end => self.rest(now),
-            Seen::Absent { .. } => Step::Create(self.spec(None, now.wall)),
+            Seen::Absent { .. } => {
+                let spec = self.spec(None, now.wall);
+                self.sent.clone_from(&spec.renew_time);
+                Step::Create(spec)
+            }
             Seen::Present { lease, since } => {
                 let spec = lease.spec.as_ref();
                 if self.is_rivals(spec) && now.elapsed < *since + self.patience(spec) {
                     return self.rest(now);
                 }
-                Step::Replace(Box::new(Lease { metadata: lease.metadata.clone(), spec: Some(self.spec(spec, now.wall)) }))
+                let lease = Lease { metadata: lease.metadata.clone(), spec: Some(self.spec(spec, now.wall)) };
+                self.sent = lease.spec.as_ref().and_then(|spec| spec.renew_time.clone());
+                Step::Replace(Box::new(lease))
             }
         }
     }
@@ -188,6 +196,12 @@ impl Claim {
             self.seen = Seen::Absent { taken_until };
             return;
         };
+        // What we sent last was stored, though its answer was lost: it is no older one, also where the time of day was set back meanwhile.
+        let found =
+            lease.spec.as_ref().filter(|spec| holder(Some(*spec)) == Some(&self.identity)).and_then(|spec| spec.renew_time.as_ref());
+        if found.is_some() && found == self.sent.as_ref() {
+            self.renewed = found.cloned();
+        }
         if holder(lease.spec.as_ref()) != Some(&self.identity) || self.is_rivals(lease.spec.as_ref()) {
             self.hold = None;
         }
@@ -230,11 +244,12 @@ impl Claim {
         self.hold
     }
 
-    /// Gives the claim up. Returns the Lease to PUT, so that others need not wait, where we know ourselves its holder.
+    /// Gives the claim up. Returns the Lease to PUT, so that others need not wait, where we know ourselves its holder. One that has come back
+    /// with its store is left to run out: whoever restores the store needs that time.
     pub fn release(&mut self, wall: Timestamp) -> Option<Lease> {
         self.hold = None;
         let Seen::Present { lease, .. } = &self.seen else { return None };
-        let spec = lease.spec.as_ref().filter(|spec| holder(Some(*spec)) == Some(&self.identity))?;
+        let spec = lease.spec.as_ref().filter(|spec| holder(Some(*spec)) == Some(&self.identity) && !self.is_rivals(Some(*spec)))?;
         let spec = LeaseSpec {
             holder_identity: None,
             lease_duration_seconds: Some(1),

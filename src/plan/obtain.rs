@@ -44,6 +44,10 @@ pub(super) fn obtain(observed: &Observed<'_>, wanted: &Wanted, lack: &Lack, now:
     if matches!(observed.issuer, IssuerSeen::Pending) {
         return Plan { act: Act::Nothing, standing: None, wake: None };
     }
+    if matches!(observed.secret, SecretSeen::AsRecorded) && still_ready(lack, now).is_none() {
+        // Once it is not Ready, each look reads the Secret, and what that holds is said before what time did: at the first look, too.
+        return Plan { act: Act::Read, standing: None, wake: None };
+    }
     if let Err(obstruction) = stays(observed, wanted, lack) {
         return wait(lack, &obstruction, now);
     }
@@ -103,6 +107,11 @@ fn depend(dependents: &[String]) -> String {
     }
 }
 
+/// What does its work all the same.
+fn still_ready(lack: &Lack, now: Timestamp) -> Option<&Usable> {
+    lack.usable.as_ref().filter(|usable| lack.violation.leaves_ready() && !usable.is_early(now))
+}
+
 pub(super) fn wait(lack: &Lack, obstruction: &Obstruction, now: Timestamp) -> Plan {
     let message = format!("{}; {}", lack.violation.message, obstruction.message);
     let pending = Pending { reason: obstruction.reason, message: message.clone(), helps: obstruction.helps };
@@ -115,14 +124,13 @@ pub(super) fn wait(lack: &Lack, obstruction: &Obstruction, now: Timestamp) -> Pl
     let over = lack.usable.as_ref().and_then(|usable| usable.turn.over);
     let valid = lack.usable.as_ref().map(Usable::from);
     let wake = [wake, expiry, due, over, valid].into_iter().flatten().filter(|time| *time > now).min();
-    let standing = match &lack.usable {
-        Some(usable) if lack.violation.leaves_ready() && !usable.is_early(now) => ready(usable, Some(pending)),
-        _ => {
-            // What is in the way says more than what is missing, except of a certificate that was good before.
-            let reason = if matches!(lack.violation.cause, Cause::First) { obstruction.reason } else { lack.violation.reason };
-            let reason = if matches!(obstruction.helps, Helps::Change) { obstruction.reason } else { reason };
-            Standing { ready: false, reason, message, held: lack.held.clone(), renewal: None, pending: Some(pending) }
-        }
+    let standing = if let Some(usable) = still_ready(lack, now) {
+        ready(usable, Some(pending))
+    } else {
+        // What is in the way says more than what is missing, except of a certificate that was good before.
+        let reason = if matches!(lack.violation.cause, Cause::First) { obstruction.reason } else { lack.violation.reason };
+        let reason = if matches!(obstruction.helps, Helps::Change) { obstruction.reason } else { reason };
+        Standing { ready: false, reason, message, held: lack.held.clone(), renewal: None, pending: Some(pending) }
     };
     Plan { act: Act::Nothing, standing: Some(standing), wake }
 }

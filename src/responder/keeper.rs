@@ -48,6 +48,8 @@ pub(super) enum Message {
     Lists(News<Document>),
     /// Of the Secret of this number: its delegates, none where it is gone.
     Delegates(usize, Delegates),
+    /// That the Secret of this number may not be read.
+    NoDelegates(usize),
 }
 
 /// The keeper.
@@ -62,6 +64,8 @@ pub(super) struct Keeper {
     /// The authorities of which lists were published, by the register, and no head is there.
     missing: BTreeMap<KeyId, Behind>,
     delegates: BTreeMap<usize, Delegates>,
+    /// The Secrets of delegates that may not be read.
+    forbidden: BTreeSet<usize>,
     authorities: HashMap<KeyId, Arc<Authority>>,
     /// Registers that must be read whole, and since when.
     gaps: BTreeMap<RegisterId, Instant>,
@@ -85,6 +89,7 @@ impl Keeper {
             held: BTreeMap::new(),
             missing: BTreeMap::new(),
             delegates: BTreeMap::new(),
+            forbidden: BTreeSet::new(),
             authorities: HashMap::new(),
             gaps: BTreeMap::new(),
             registers_read: false,
@@ -136,9 +141,16 @@ impl Keeper {
             Message::Registers(news) => self.registers(news).await,
             Message::Lists(news) => self.lists(news),
             Message::Delegates(secret, delegates) => {
+                self.forbidden.remove(&secret);
                 let before = self.delegates.insert(secret, delegates);
                 let after = self.delegates.get(&secret);
                 before.iter().chain(after).flat_map(BTreeMap::keys).copied().collect()
+            }
+            Message::NoDelegates(secret) => {
+                self.forbidden.insert(secret);
+                // One Secret must not keep all else from being served; and a delegate that was read is not let go for this.
+                self.delegates.entry(secret).or_default();
+                BTreeSet::new()
             }
         };
         self.settle_all(&touched);
@@ -187,6 +199,8 @@ impl Keeper {
                 Look::NoHead => BTreeSet::new(),
             },
             News::Gone(name) => self.follower.removed(&name).map(authority_of).unwrap_or_default(),
+            // What was never read is not ready, and what is not heard of any more is told as silence.
+            News::Forbidden => BTreeSet::new(),
         }
     }
 
@@ -238,6 +252,7 @@ impl Keeper {
                 }
                 None => BTreeSet::new(),
             },
+            News::Forbidden => BTreeSet::new(),
         }
     }
 
@@ -350,6 +365,7 @@ impl Keeper {
             lists_read: self.lists_read,
             registers_read: self.registers_read,
             delegates_read: self.delegates.len() == SECRETS.len(),
+            forbidden: SECRETS.chars().enumerate().filter(|(number, _)| self.forbidden.contains(number)).map(|(_, digit)| digit).collect(),
             register_faults: faults,
             unserved,
             missing: self.missing.clone(),

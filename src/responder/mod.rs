@@ -50,6 +50,9 @@ const LISTS_PAGE: u32 = 8;
 /// What watches have told and the keeper has not yet looked at: a few MiB at most.
 const WAITING: usize = 4;
 
+/// How many lines `/troubles` has at most, before one that says how many more there are.
+const LINES: usize = 100;
+
 /// What the command line says.
 #[derive(Clone, Debug)]
 pub struct Settings {
@@ -187,7 +190,13 @@ fn troubles(counter: &Counter, health: &Health) -> String {
     health.live().err().unwrap_or_default() + &lines(troubles)
 }
 
-fn lines(all: Vec<String>) -> String {
+/// So many lines, and how many more there are: thousands of authorities may have the same trouble at once.
+fn lines(mut all: Vec<String>) -> String {
+    let more = all.len().saturating_sub(LINES);
+    all.truncate(LINES);
+    if more > 0 {
+        all.push(format!("and {more} more"));
+    }
     all.into_iter().map(|line| line + "\n").collect()
 }
 
@@ -219,12 +228,12 @@ async fn watch_all(cluster: Cluster, namespace: String, api: Api<ConfigMap>, hea
             secret.object().data.as_ref().map(delegate::read).unwrap_or_default()
         };
         watch(secrets.clone(), selection, Heard::nothing(), keep, move |news| {
-            let delegates = match news {
-                News::All(all) => all.into_iter().next().unwrap_or_default(),
-                News::Changed(delegates) => delegates,
-                News::Gone(_) => BTreeMap::new(),
-            };
-            send(Message::Delegates(number, delegates))
+            send(match news {
+                News::All(all) => Message::Delegates(number, all.into_iter().next().unwrap_or_default()),
+                News::Changed(delegates) => Message::Delegates(number, delegates),
+                News::Gone(_) => Message::Delegates(number, BTreeMap::new()),
+                News::Forbidden => Message::NoDelegates(number),
+            })
         })
     });
     tokio::join!(registers, lists, futures::future::join_all(delegates));

@@ -18,6 +18,7 @@ use super::{
     shelf::Shelf,
 };
 use crate::{
+    api::names,
     lists::{Head, shard_of},
     register::hash,
 };
@@ -193,6 +194,8 @@ pub struct Served {
     pub registers_read: bool,
     /// Whether all Secrets of delegates have been: for whom nobody signs, nobody may.
     pub delegates_read: bool,
+    /// The digits of those Secrets that may not be read.
+    pub forbidden: Vec<char>,
 }
 
 impl Served {
@@ -223,6 +226,9 @@ impl Served {
             Some(silence) if silence > SILENCE => troubles.push(format!("nothing was heard of the API server for {} s", silence.as_secs())),
             _ => {}
         }
+        let forbidden =
+            |digit: &char| format!("Secret {}{digit}, with keys that sign OCSP answers, may not be read", names::DELEGATES_PREFIX);
+        troubles.extend(self.forbidden.iter().map(forbidden));
         troubles.extend(self.unserved.iter().map(|(key, why)| format!("authority {key}: no list can be served: {why}")));
         let missing = self.missing.iter().filter(|(_, behind)| behind.is_late());
         troubles

@@ -52,6 +52,8 @@ pub enum News<T> {
     Changed(T),
     /// The object of this name is gone.
     Gone(String),
+    /// What is watched may not be read. It is tried again.
+    Forbidden,
 }
 
 /// When something was heard last; clones share it.
@@ -93,6 +95,9 @@ where
     let mut pause = Pause(FIRST_PAUSE);
     loop {
         if let Err(error) = watched.round(&mut pause).await {
+            if matches!(&error, kube::Error::Api(status) if status.code == 403) {
+                (watched.tell)(News::Forbidden).await;
+            }
             pause.after(&watched.selection, &error).await;
         }
     }
@@ -203,5 +208,34 @@ where
             }
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use http::{Request, Response};
+    use k8s_openapi::api::core::v1::Secret;
+    use kube::{Client, client::Body};
+    use tokio::sync::mpsc;
+
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn what_may_not_be_read_is_told_and_tried_again() {
+        let refused = r#"{"kind":"Status","apiVersion":"v1","status":"Failure","reason":"Forbidden","message":"no","code":403}"#;
+        let server = tower::service_fn(move |_: Request<Body>| async move {
+            Ok::<_, std::convert::Infallible>(Response::builder().status(403).body(Body::from(refused.as_bytes().to_vec())).unwrap())
+        });
+        let (sender, mut told) = mpsc::unbounded_channel();
+        let secrets = Api::<Secret>::namespaced(Client::new(server, "system"), "system");
+        let tell = move |news: News<Secret>| {
+            sender.send(news).unwrap();
+            std::future::ready(())
+        };
+        let watching = tokio::spawn(watch(secrets, Selection::Name("chancery-ocsp-3".to_owned()), Heard::nothing(), |secret| secret, tell));
+        for _ in 0..2 {
+            assert!(matches!(told.recv().await, Some(News::Forbidden)));
+        }
+        watching.abort();
     }
 }

@@ -62,8 +62,14 @@ impl Access {
         let config = match &self.kubeconfig {
             Some(path) => Config::from_custom_kubeconfig(Kubeconfig::read_from(path)?, &options).await.context("no cluster")?,
             None => match Config::from_kubeconfig(&options).await {
-                Err(error) if self.context.is_none() && is_none(&error, std::env::var_os("KUBECONFIG").as_deref()) && std::env::var_os(IN_POD).is_some() => Config::incluster()
-                    .context("no cluster: there is no kubeconfig, and what a pod has of its ServiceAccount cannot be read")?,
+                Err(error)
+                    if self.context.is_none()
+                        && is_none(&error, std::env::var_os("KUBECONFIG").as_deref())
+                        && std::env::var_os(IN_POD).is_some() =>
+                {
+                    Config::incluster()
+                        .context("no cluster: there is no kubeconfig, and what a pod has of its ServiceAccount cannot be read")?
+                }
                 config => config.context("no cluster")?,
             },
         };

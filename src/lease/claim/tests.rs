@@ -189,6 +189,16 @@ fn what_is_not_ours_is_not_released() {
 }
 
 #[test]
+fn a_lease_of_ours_from_before_a_restore_is_not_released() {
+    let mut claim = claim("me");
+    lead(&mut claim, 50_000);
+    claim.failed();
+    claim.read(Some(held_by("me", 20_000, 0)), at(90_000));
+    // Whoever restores the store has the lease's whole duration to take it: the next candidate must not lead at once.
+    assert_eq!(claim.release(at(91_000).wall), None);
+}
+
+#[test]
 fn a_deleted_lease_is_not_created_while_its_holder_may_still_lead() {
     let mut claim = claim("me");
     claim.read(Some(held_by("rival", 1, 0)), at(0));
@@ -220,6 +230,26 @@ fn a_renewal_is_a_change_also_when_the_clock_stands_still() {
     claim.next(still, 0);
     let Step::Replace(lease) = claim.next(Moment { wall: at(0).wall, ..at(5000) }, 0) else { panic!("expected to renew") };
     assert_eq!(lease.spec.unwrap().renew_time.unwrap().0.as_microsecond(), 1);
+}
+
+#[test]
+fn a_clock_that_is_set_back_and_an_answer_that_is_lost_do_not_cost_us_the_lease() {
+    let mut claim = claim("me");
+    lead(&mut claim, 50_000);
+    let set_back = |milliseconds: u64| Moment { wall: at(milliseconds - 30_000).wall, ..at(milliseconds) };
+    claim.next(set_back(50_100), 0);
+    let Step::Replace(lease) = claim.next(set_back(52_200), 0) else { panic!("expected to renew") };
+    assert!(lease.spec.as_ref().unwrap().renew_time < Some(MicroTime(at(50_000).wall)));
+    claim.failed();
+    // It was stored.
+    claim.read(Some(*lease.clone()), set_back(54_400));
+    assert!(leads(&claim, 54_400));
+    assert!(matches!(claim.next(set_back(54_400), 0), Step::Replace(_)), "expected to renew");
+    // This one was not.
+    claim.failed();
+    claim.read(Some(*lease), set_back(56_600));
+    assert!(leads(&claim, 56_600));
+    assert!(matches!(claim.next(set_back(56_600), 0), Step::Replace(_)), "expected to renew");
 }
 
 #[test]

@@ -138,8 +138,8 @@ mod tests {
     fn what_was_refused_is_not_read_again_and_goes_a_day_after_that_was_said() {
         let refused = map(&[(names::IMPORT_REFUSED, "it is a delta CRL")]);
         let day = at(0) + KEPT;
-        assert_eq!(chosen(&[refused.clone()], day - MINUTE), Choice::Leave(Some(day)));
-        assert_eq!(chosen(&[refused.clone()], day), Choice::Remove);
+        assert_eq!(chosen(std::slice::from_ref(&refused), day - MINUTE), Choice::Leave(Some(day)));
+        assert_eq!(chosen(std::slice::from_ref(&refused), day), Choice::Remove);
         // It was handed in while no controller ran.
         let mut late = refused;
         late.managed_fields = Some(vec![ManagedFieldsEntry { time: Some(Time(day)), ..ManagedFieldsEntry::default() }]);

@@ -2,8 +2,9 @@
 
 use std::{fmt::Display, time::Duration};
 
+use axum::body::Bytes;
 use http::{Request, StatusCode};
-use http_body_util::{BodyExt as _, Limited};
+use http_body_util::BodyExt as _;
 use k8s_openapi::api::core::v1::Service;
 use kube::{Api, Client, client::Body};
 
@@ -13,7 +14,7 @@ use crate::{
     plugin::ocsp::{proxy_path, refusal},
 };
 
-/// The longest answer that is read, in octets.
+/// How much of an answer is read, in octets, give or take a frame.
 const ANSWER_MAX: usize = 64 * 1024;
 
 /// How long it may take to answer.
@@ -80,11 +81,42 @@ async fn proxied(client: &Client, path: String) -> Result<(StatusCode, String), 
     let request = Request::get(path).body(Body::empty()).map_err(|error| silent(&error))?;
     let answer = client.send(request).await.map_err(|error| silent(&error))?;
     let status = answer.status();
-    let body = Limited::new(answer.into_body(), ANSWER_MAX).collect().await.map_err(|error| silent(&error))?.to_bytes();
+    let body = beginning(answer.into_body()).await.map_err(|error| silent(&error))?;
     let by_server = serde_json::from_slice::<serde_json::Value>(&body).is_ok_and(|value| value["kind"] == "Status");
     match by_server {
         true if status == StatusCode::FORBIDDEN => Err(Unheard::Forbidden),
         true => Err(Unheard::Silent(refusal(status, &body))),
         false => Ok((status, String::from_utf8_lossy(&body).into_owned())),
+    }
+}
+
+/// What an answer begins with. Who has more to say than is read has said something, and is not silent.
+async fn beginning<B: hyper::body::Body<Data = Bytes> + Unpin>(mut body: B) -> Result<Vec<u8>, B::Error> {
+    let mut read = Vec::new();
+    while read.len() < ANSWER_MAX
+        && let Some(frame) = body.frame().await
+    {
+        if let Ok(data) = frame?.into_data() {
+            read.extend_from_slice(&data);
+        }
+    }
+    Ok(read)
+}
+
+#[cfg(test)]
+mod tests {
+    use http_body_util::{Full, StreamBody};
+    use hyper::body::Frame;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn who_has_too_much_to_say_is_heard_and_not_for_ever() {
+        let line = Bytes::from("authority 00: a newer list is refused\n".repeat(500));
+        let long = Full::new(Bytes::from(line.repeat(5)));
+        assert!(beginning(long).await.unwrap().starts_with(&line));
+        let endless = futures::stream::repeat_with(move || Ok::<_, hyper::Error>(Frame::data(line.clone())));
+        let read = beginning(StreamBody::new(endless)).await.unwrap();
+        assert!((ANSWER_MAX..2 * ANSWER_MAX).contains(&read.len()), "{}", read.len());
     }
 }

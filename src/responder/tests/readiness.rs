@@ -8,7 +8,7 @@ use super::ground::{DAY, Ground};
 use crate::{
     api::names,
     register::LABEL,
-    responder::{delegate::Delegates, keeper::Message, ready, troubles, watch::News},
+    responder::{delegate::Delegates, keeper::Message, lines, ready, troubles, watch::News},
     telemetry::Health,
 };
 
@@ -55,6 +55,36 @@ async fn a_responder_is_not_ready_before_it_has_read_all_that_it_answers_from() 
     ground.tell_delegate(Some(DAY)).await;
     assert_eq!(waits_for(&ground), "");
     assert_eq!(ground.status(leaf.serial()), Ok(OcspStatus::Good));
+}
+
+#[tokio::test]
+async fn one_secret_of_delegates_that_may_not_be_read_is_told_and_leaves_the_responder_ready() {
+    let mut ground = ground().await;
+    let leaf = ground.issue().await;
+    let health = Health::default();
+    ground.restart();
+    ground.tell_all().await;
+    for secret in 1..16 {
+        ground.tell(Message::Delegates(secret, Delegates::new())).await;
+    }
+    ground.tell(Message::NoDelegates(0)).await;
+    assert_eq!(ready(&ground.counter, &health).unwrap(), "ready, 1 authorities\n");
+    assert_eq!(ground.status(leaf.serial()), Err("tryLater"));
+    let told = "Secret chancery-ocsp-0, with keys that sign OCSP answers, may not be read\n";
+    assert_eq!(troubles(&ground.counter, &health), told);
+    // Once it may be read, all is well; a delegate that was read stays when it may not be read again.
+    ground.tell_delegate(Some(DAY)).await;
+    assert_eq!(troubles(&ground.counter, &health), "");
+    ground.tell(Message::NoDelegates(0)).await;
+    assert_eq!((ground.status(leaf.serial()), troubles(&ground.counter, &health).as_str()), (Ok(OcspStatus::Good), told));
+}
+
+#[test]
+fn of_many_troubles_the_first_hundred_are_told_and_how_many_more_there_are() {
+    let told = |count: usize| lines((0..count).map(|number| format!("authority {number}: its head is gone")).collect());
+    assert_eq!(told(100).lines().count(), 100);
+    let many = told(500);
+    assert_eq!((many.lines().count(), many.lines().last()), (101, Some("and 400 more")));
 }
 
 #[tokio::test(start_paused = true)]

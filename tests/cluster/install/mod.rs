@@ -11,8 +11,8 @@ mod namespaced;
 mod people;
 mod refusals;
 mod schemas;
-mod values;
 mod services;
+mod values;
 
 use anyhow::{Context, Result};
 use kube::api::{DynamicObject, Patch, PatchParams, ValidationDirective};

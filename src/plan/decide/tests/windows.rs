@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::plan::{
+    forms,
     stage::{Seal, pool},
     turn,
 };
@@ -185,6 +186,25 @@ fn what_is_not_renewed_by_time_expires_and_says_what_helps() {
     renew(&mut desk, "now");
     assert_eq!(reconcile(&mut desk, &around, expired).issued, ["Expired"]);
     assert_eq!(said(&desk), ["Ready=True Ready"]);
+}
+
+#[test]
+fn what_expires_under_an_issuer_that_has_changed_says_the_same_at_the_first_look_and_at_the_second() {
+    let office = Office::ca();
+    let mut spec = disabled();
+    spec["privateKey"] = json!({"algorithm": "ECDSA", "size": 384});
+    let mut desk = issued(spec, &office);
+    let expired = end(&desk) + SignedDuration::from_secs(1);
+    // An authority's P-256 key signed it, and the issuer of that name is a self-signed one since.
+    let office = Office::new("ca", None, json!({}));
+    let mut around = Surroundings::of(&office);
+    around.passwords.missing.insert(forms::JKS, "Secret stores does not exist".to_owned());
+    // The first look has a status that says Ready, and needs no Secret; the second has one that does not.
+    reconcile(&mut desk, &around, expired);
+    assert_eq!(
+        said(&desk),
+        ["Ready=False SignatureChanged", "Issuing=True KeystorePasswordMissing", "Reconciling=True KeystorePasswordMissing"]
+    );
 }
 
 #[test]
