@@ -84,7 +84,11 @@ impl Windows<'_> {
             Occurrence { begin, .. } if self.schedule.is_open(add(begin, -SignedDuration::from_nanos(1))) => {
                 in_another(begin).map_or(begin, |moment| moment.max(begin))
             }
-            opened => self.moment(opened),
+            // As `next` had it before: of those that open together, in the longest.
+            Occurrence { begin, end } => {
+                let end = open.iter().filter(|other| other.begin == begin).map(|other| other.end).fold(end, Timestamp::max);
+                self.moment(Occurrence { begin, end })
+            }
         };
         let open: Vec<_> = open.iter().map(|occurrence| (moments(*occurrence), occurrence.end)).collect();
         if let Some(over) = open.iter().filter(|(moment, _)| *moment <= now).map(|(_, end)| *end).max() {

@@ -133,6 +133,26 @@ fn a_thousand_that_wait_for_one_window_do_not_go_together() {
     assert!(per_minute.len() > 115 && per_minute.values().all(|count| *count < 30), "{per_minute:?}");
 }
 
+#[test]
+fn of_windows_that_open_together_the_moment_in_the_longest_counts() {
+    let two = windows(&[("0 2 * * *", "1m"), ("0 2 * * *", "20m")]);
+    let (desired, end) = (time("2026-01-01T02:00:00Z"), time("2026-02-01T00:00:00Z"));
+    let at = |uid: &str, now| turn(desired, end, &two, uid, &serial(1), now);
+    let missed = time("2026-01-01T12:00:00Z");
+    let mut waited = 0;
+    for number in 0..50 {
+        let uid = format!("uid-{number}");
+        let moment = at(&uid, missed).at.unwrap();
+        let before = (moment - SignedDuration::from_secs(1)).max(time("2026-01-02T02:00:00Z"));
+        if before < moment {
+            assert_eq!(at(&uid, before).at, Some(moment), "{uid}");
+            waited += 1;
+        }
+        assert!(at(&uid, moment).due, "{uid}");
+    }
+    assert!(waited > 40, "{waited}");
+}
+
 fn schedules() -> impl Strategy<Value = Schedule> {
     let cron = prop::sample::select(vec![
         "@daily",
