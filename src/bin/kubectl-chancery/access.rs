@@ -1,6 +1,6 @@
 //! Which cluster, which namespaces and which objects: flags that commands share, named as kubectl names them.
 
-use std::{ffi::OsStr, io, path::PathBuf, time::Duration};
+use std::{ffi::OsStr, path::PathBuf, time::Duration};
 
 use anyhow::Context as _;
 use chancery::{
@@ -18,7 +18,7 @@ use serde::de::DeserializeOwned;
 use thiserror::Error;
 
 use crate::given::{LABELS, NAME, NAMESPACE, OPERATOR_NAMESPACE, filled};
-use crate::way::Way;
+use crate::way::{Way, is_missing};
 
 /// Which cluster.
 #[derive(Args, Debug)]
@@ -41,11 +41,7 @@ const IN_POD: &str = "KUBERNETES_SERVICE_HOST";
 fn is_none(error: &KubeconfigError, named: Option<&OsStr>) -> bool {
     // A list of empty names is as good as unset to kube, too.
     let named = named.is_some_and(|value| std::env::split_paths(value).any(|path| !path.as_os_str().is_empty()));
-    match error {
-        KubeconfigError::FindPath => !named,
-        KubeconfigError::ReadConfig(error, _) => !named && error.kind() == io::ErrorKind::NotFound,
-        _ => false,
-    }
+    !named && is_missing(error)
 }
 
 impl Access {
@@ -250,6 +246,8 @@ pub(crate) fn namespaced(text: &str) -> Result<(String, String), String> {
 
 #[cfg(test)]
 mod tests {
+    use std::io;
+
     use super::*;
 
     #[test]

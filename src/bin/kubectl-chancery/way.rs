@@ -90,6 +90,15 @@ fn request_timeout(text: &str) -> Result<Duration, String> {
     text.parse().map(Duration::from_secs).or_else(|_| duration(text))
 }
 
+/// Whether the kubeconfig is not there, wherever it was looked for.
+pub(crate) fn is_missing(error: &KubeconfigError) -> bool {
+    match error {
+        KubeconfigError::FindPath => true,
+        KubeconfigError::ReadConfig(error, _) => error.kind() == io::ErrorKind::NotFound,
+        _ => false,
+    }
+}
+
 impl Way {
     /// What is taken of the kubeconfig.
     ///
@@ -110,9 +119,7 @@ impl Way {
         let server = self.server.clone()?;
         let absent = match Kubeconfig::read() {
             Ok(kubeconfig) => kubeconfig.contexts.is_empty() && kubeconfig.current_context.is_none(),
-            Err(KubeconfigError::FindPath) => true,
-            Err(KubeconfigError::ReadConfig(error, _)) => error.kind() == io::ErrorKind::NotFound,
-            Err(_) => false,
+            Err(error) => is_missing(&error),
         };
         (absent && self.cluster.is_none() && self.user.is_none()).then(|| Config::new(server))
     }

@@ -121,6 +121,11 @@ impl CheckpointFiles {
         Self { text: text.to_owned(), signature: named("sig"), key: named("pem") }
     }
 
+    /// That of the signature.
+    pub fn signature(&self) -> &Path {
+        &self.signature
+    }
+
     /// Why this checkpoint must not take the place of what is there: in a sentence each.
     ///
     /// # Errors

@@ -147,11 +147,3 @@ fn text(path: &Path) -> anyhow::Result<String> {
 fn exported(path: &Path) -> anyhow::Result<export::Export> {
     export::read(&text(path)?).with_context(|| path.display().to_string())
 }
-
-/// A file that belongs to another: `FILE.sig`.
-fn beside(path: &Path, extension: &str) -> PathBuf {
-    let mut name = path.as_os_str().to_owned();
-    name.push(".");
-    name.push(extension);
-    name.into()
-}

@@ -8,6 +8,7 @@ use chancery::{
         output::print,
         register::{
             self, Registers,
+            kept::CheckpointFiles,
             verify::{Subject, Witness, verify},
         },
     },
@@ -15,7 +16,7 @@ use chancery::{
 };
 use clap::Args;
 
-use super::{beside, exported, text};
+use super::{exported, text};
 use crate::{
     access::{OperatorNamespace, Printed},
     ended,
@@ -76,7 +77,7 @@ impl Verify {
         let name = if self.file.is_some() { "the checkpoint in the file" } else { "the operator's checkpoint" };
         believe(&mut subject, name, checkpoint.as_ref(), key.as_deref());
         if let Some(path) = &self.checkpoint {
-            let signature = read(&beside(path, "sig"))?;
+            let signature = read(CheckpointFiles::beside(path).signature())?;
             let saved = Signed { text: text(path)?, signature, key: String::new() };
             believe(&mut subject, &format!("the checkpoint {}", path.display()), Some(&saved), key.as_deref());
         }
