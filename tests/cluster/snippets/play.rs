@@ -48,7 +48,11 @@ pub(super) async fn play(cluster: &Cluster, page: &Page, before: &str) -> Vec<us
         steps.push((number, block));
     }
     write(&parts.join("all"), &script.text());
-    let finished = environment(cluster, &folder, Program::new("bash")).await.args([parts.join("all")]).limit(LIMIT).finish().await;
+    // Stopped from outside it still says where it was: `timeout` ends with 124.
+    let limit = LIMIT.as_secs().to_string();
+    let bash =
+        environment(cluster, &folder, Program::new("timeout")).await.args(["--kill-after=10", &limit, "bash"]).args([parts.join("all")]);
+    let finished = bash.limit(LIMIT + Duration::from_secs(30)).finish().await;
     let at: usize = read(&parts.join("at")).trim().parse().unwrap_or_default();
     let line = steps.iter().find(|(number, _)| *number == at).map_or(0, |(_, block)| block.line);
     let shown = if finished.status.success() { String::new() } else { state(cluster).await };

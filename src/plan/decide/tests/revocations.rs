@@ -95,6 +95,32 @@ fn only_what_was_issued_before_the_time_is_meant() {
 }
 
 #[test]
+fn the_order_of_the_pages_means_also_what_was_issued_in_the_last_moment_of_a_minute() {
+    let pages = [
+        include_str!("../../../../docs/revocation.md"),
+        include_str!("../../../../docs/tutorials/leaked-key.md"),
+        include_str!("../../../../docs/tutorials/revocation-list.md"),
+    ];
+    for page in pages {
+        let (_, typed) = page.split_once("\"issuedBefore\":\"'\"$(date -u +").expect("the page has an order");
+        let (format, _) = typed.split_once(')').expect("the shell's bracket ends");
+        let office = Office::ca();
+        let around = Surroundings::of(&office);
+        let mut desk = issued(plain(), &office);
+        // A line's time is in milliseconds, and this is the last of them.
+        let last = noon() + SignedDuration::from_millis(59_999);
+        renew(&mut desk, "again");
+        reconcile(&mut desk, &around, last);
+        order(&mut desk, last.strftime(format).to_string().parse().unwrap(), "keyCompromise");
+        let now = noon() + minutes(1) + SignedDuration::from_millis(200);
+        assert_eq!(reconcile(&mut desk, &around, now).revoked, 2, "{format}");
+        assert_eq!(standings(&desk), [false, false, true]);
+        // Said in whole seconds, it acts once all the same.
+        assert_eq!(reconcile(&mut desk, &around, now + minutes(1)).revoked, 0);
+    }
+}
+
+#[test]
 fn a_time_that_is_yet_to_come_acts_once_whatever_becomes_of_the_status() {
     let office = Office::ca();
     let around = Surroundings::of(&office);
