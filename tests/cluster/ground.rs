@@ -14,7 +14,7 @@ use crate::harness::{
     Ground, Namespace, Program, Record, apply_manifests, parse_manifests, printable, stays, wait_for, wait_for_rights, wait_gone,
 };
 
-const SOON: Duration = Duration::from_secs(10);
+const SOON: Duration = Duration::from_secs(30);
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_custom_resource_can_be_defined_and_used_at_once() {
@@ -26,7 +26,15 @@ async fn a_custom_resource_can_be_defined_and_used_at_once() {
     let kind = ApiResource::from_gvk(&GroupVersionKind::gvk("test.chancery.dev", "v1", "Widget"));
     let widgets: Api<DynamicObject> = Api::namespaced_with(ground.client.clone(), &namespace.name, &kind);
     let widget = DynamicObject::new("one", &kind).data(json!({ "spec": { "colour": "red" } }));
-    widgets.create(&PostParams::default(), &widget).await.unwrap();
+    // What is established here is served a moment later.
+    let mut turn = tokio::time::interval(Duration::from_millis(50));
+    let created = async {
+        while let Err(error) = widgets.create(&PostParams::default(), &widget).await {
+            assert!(matches!(&error, kube::Error::Api(status) if status.code == 404), "{error}");
+            turn.tick().await;
+        }
+    };
+    tokio::time::timeout(SOON, created).await.unwrap();
     let found = wait_for(&widgets, "one", "red", SOON, |widget| widget.data["spec"]["colour"] == "red").await;
     assert_eq!(found.name_any(), "one");
 }

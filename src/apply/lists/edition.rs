@@ -60,8 +60,12 @@ pub(super) async fn press(
         Ok(built) => built,
         Err(why) => {
             tracing::error!(%authority, %why, "a list was not published");
-            context.metrics.guard_tripped();
-            let reason = if matches!(why, BuildError::NoUrl) { reason::INVALID_SPEC } else { reason::list::GUARD_TRIPPED };
+            let reason = if matches!(why, BuildError::NoUrl) {
+                reason::INVALID_SPEC
+            } else {
+                context.metrics.guard_tripped();
+                reason::list::GUARD_TRIPPED
+            };
             return Ok(Some((Obstacle { reason, message: format!("{why}. What is published stays") }, false)));
         }
     };

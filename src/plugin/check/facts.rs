@@ -62,7 +62,7 @@ pub struct Facts {
     pub namespace: String,
     /// Where its pods, their ServiceAccounts and Services are.
     pub pods: String,
-    /// When it was looked at, by the clock here.
+    /// When its lease was looked at, by the clock here.
     pub at: Timestamp,
     /// The API server's version.
     pub version: Found<Info>,
@@ -151,7 +151,9 @@ pub async fn gather(client: &Client, question: &Question, clock: &dyn Clock) -> 
     ];
     let lease = Api::<Lease>::namespaced(client.clone(), &namespace).get_opt(&lease_name).await;
     let lease = lease.map_err(CallError::of("get", "Lease", Some(&namespace), &lease_name));
-    let lists = listing(&Published::new(client.clone(), &namespace), clock.now()).await;
+    // What follows may take a while, and a lease that was read before is not older for it.
+    let at = clock.now();
+    let lists = listing(&Published::new(client.clone(), &namespace), at).await;
     let conditions = vec![
         ("ClusterIssuer", if watched.is_empty() { cluster_issuers(client).await } else { Ok(Vec::new()) }),
         (
@@ -173,7 +175,7 @@ pub async fn gather(client: &Client, question: &Question, clock: &dyn Clock) -> 
     };
     let service = responder.map_or_else(|| "chancery-responder".to_owned(), |responder| responder.name.clone());
     Facts {
-        at: clock.now(),
+        at,
         version,
         skew,
         definitions,

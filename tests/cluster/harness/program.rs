@@ -1,7 +1,7 @@
 //! Programs that are not ours (openssl, kubectl, zlint), with a time limit and a failure that can be read.
 
 use std::ffi::{OsStr, OsString};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{ExitStatus, Stdio};
 use std::time::Duration;
 
@@ -107,6 +107,13 @@ impl Program {
         let line = words.map(quoted).collect::<Vec<_>>().join(" ");
         let arguments = ["--quiet", "--return", "--echo", "never", "--command", &line, "/dev/null"];
         Self { path: PathBuf::from("script"), arguments: arguments.map(OsString::from).to_vec(), ..self }.env("TERM", "xterm")
+    }
+
+    /// Writes what it says on its standard error into a file, which may be read while it runs.
+    pub(crate) fn errors_into(self, file: &Path) -> Self {
+        let mut arguments = vec![OsString::from("-c"), OsString::from("exec \"$@\" 2> \"$0\""), file.into(), self.path.into()];
+        arguments.extend(self.arguments);
+        Self { path: PathBuf::from("sh"), arguments, ..self }
     }
 
     /// Runs it to its end, whatever that is. Panics only if it cannot be started or its time is over.

@@ -31,7 +31,7 @@ pub(crate) async fn wait_for_rights(client: &Client, documents: &[Value]) -> Res
                 }
             }
         };
-        match tokio::time::timeout(Duration::from_secs(10), granted).await {
+        match tokio::time::timeout(Duration::from_secs(30), granted).await {
             Ok(answer) => answer?,
             Err(_elapsed) => bail!("{user} may not do what its roles say: {right:?}"),
         }

@@ -71,7 +71,7 @@ async fn what_is_right_is_ok_and_what_breaks_is_told_with_what_to_do() {
     let binding = bindings.list(&ListParams::default()).await.unwrap().items.remove(0);
     bindings.delete(&binding.name_any(), &DeleteParams::default()).await.unwrap();
     // The API server learns of its own roles by watching them.
-    let denied = tokio::time::timeout(Duration::from_secs(20), async {
+    let denied = tokio::time::timeout(SOON, async {
         loop {
             let found = check(&ground, &own, "-o json").finish().await;
             if has(&found, "rights", "failed", "may not") {
@@ -97,7 +97,7 @@ async fn what_is_right_is_ok_and_what_breaks_is_told_with_what_to_do() {
     value["shards"]["0"]["entries"] = json!(77);
     let damaged = json!({"data": {"head": value.to_string()}});
     maps.patch(&name, &PatchParams::default(), &Patch::Merge(&damaged)).await.unwrap();
-    let dead = tokio::time::timeout(Duration::from_secs(30), async {
+    let dead = tokio::time::timeout(SOON, async {
         loop {
             let found = check(&ground, &own, "-o json").finish().await;
             if has(&found, "lease", "failed", "was last heard of") {
@@ -112,9 +112,21 @@ async fn what_is_right_is_ok_and_what_breaks_is_told_with_what_to_do() {
     maps.patch(&name, &PatchParams::default(), &Patch::Merge(&json!({"data": {"head": text}}))).await.unwrap();
 
     // Whoever waits is told for what, and goes on when it is there.
-    let waiting = check(&ground, &own, "--wait --timeout 60s").limit(Duration::from_secs(90)).finish();
-    let (waited, ()) = tokio::join!(waiting, async { own.respawn().await });
-    assert!(waited.status.success() && waited.stderr.starts_with("waiting: lease: "), "{waited:?}");
+    let folder = tempfile::tempdir().unwrap();
+    let told = folder.path().join("told");
+    let said = || fs::read_to_string(&told).unwrap_or_default();
+    let waiting = check(&ground, &own, "--wait --timeout 60s").errors_into(&told).limit(Duration::from_secs(90)).finish();
+    let (waited, ()) = tokio::join!(waiting, async {
+        let mut turn = tokio::time::interval(Duration::from_millis(50));
+        let waits = async {
+            while said().is_empty() {
+                turn.tick().await;
+            }
+        };
+        tokio::time::timeout(SOON, waits).await.expect("it tells what it waits for");
+        own.respawn().await;
+    });
+    assert!(waited.status.success() && said().starts_with("waiting: lease: "), "{waited:?}: {}", said());
     own.kill().await;
     let in_vain = check(&ground, &own, "--wait --timeout 4s --lease-name absent").finish().await;
     assert!(in_vain.status.code() == Some(3) && in_vain.stdout.contains("there is no Lease absent"), "{in_vain:?}");

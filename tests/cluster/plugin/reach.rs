@@ -65,9 +65,9 @@ async fn a_watch_may_take_longer_than_a_request() {
     let stage = Stage::set("reach-watch").await;
     stage.certificate("stuck", leaf("absent", "stuck")).await;
     stage.unready("stuck", "IssuerNotFound").await;
-    let line = format!("renew stuck --wait --timeout 4s --request-timeout 2s -n {}", stage.namespace);
+    let line = format!("renew stuck --wait --timeout 15s --request-timeout 10s -n {}", stage.namespace);
     let waited = kubectl_chancery(&stage.ground, &line).finish().await;
-    assert!(waited.stdout.contains("not within 4s: IssuerNotFound: ") && waited.status.code() == Some(1), "{waited:?}");
+    assert!(waited.stdout.contains("not within 15s: IssuerNotFound: ") && waited.status.code() == Some(1), "{waited:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -56,7 +56,7 @@ async fn what_does_not_come_is_told_with_what_is_in_the_way() {
     let stage = Stage::named("plugin-renew-fails").await;
     stage.certificate("stuck", leaf("absent", "stuck")).await;
     stage.unready("stuck", "IssuerNotFound").await;
-    let stuck = run(&stage, "stuck --wait --timeout 2s").await;
+    let stuck = run(&stage, "stuck --wait --timeout 10s").await;
     assert_eq!(stuck.status.code(), Some(1));
     shown().assert("renew-stuck", &stuck);
     assert!(asked(&stage, "stuck").await.is_some());

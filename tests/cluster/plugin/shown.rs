@@ -24,7 +24,7 @@ const FILTERS: [(&str, &str); 11] = [
     (r"\b\d{19,20}\b", "<number>"),
     (r#"(resourceVersion"?: ["']?)\d+"#, "${1}<version>"),
     (r"\b(127\.0\.0\.1|localhost):\d+\b", "${1}:<port>"),
-    (r"\b(\d+m)?\d+m?s\b", "<span>"),
+    (r"\b((\d+m)?\d+m?s|\d+m)\b", "<span>"),
     (r"/\S*/target/tmp/\S*/", "<folder>/"),
 ];
 

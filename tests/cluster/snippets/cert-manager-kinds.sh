@@ -18,3 +18,5 @@ EOF
 }
 { definition Certificate certificates Namespaced; definition Issuer issuers Namespaced; definition ClusterIssuer clusterissuers Cluster; } | kubectl apply -f - >/dev/null
 kubectl wait --for=condition=Established crd/certificates.cert-manager.io crd/issuers.cert-manager.io crd/clusterissuers.cert-manager.io --timeout=30s >/dev/null
+# Known is a moment after established.
+until kubectl get certificates.cert-manager.io,issuers.cert-manager.io,clusterissuers.cert-manager.io -A >/dev/null 2>&1; do sleep 1; done

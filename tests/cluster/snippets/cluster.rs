@@ -1,5 +1,6 @@
 //! The clusters that the pages are tried on: control planes of their own, on which README was followed, and the node of `make e2e`.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use tokio::sync::{Mutex, MutexGuard, OnceCell};
@@ -67,7 +68,11 @@ impl Cluster {
     }
 
     async fn once(cell: &'static OnceCell<Self>, name: &'static str) -> &'static Self {
+        static BEGUN: std::sync::Mutex<BTreeSet<&str>> = std::sync::Mutex::new(BTreeSet::new());
         cell.get_or_init(|| async {
+            // A second try would meet what the first has left, and hide why that went wrong.
+            let is_first = BEGUN.lock().is_ok_and(|mut begun| begun.insert(name));
+            assert!(is_first, "README could not be played for the {name}: see the test that failed first");
             let ground = Ground::apart(name).await;
             let pods = Pods::of(&ground, name);
             let folder = run_folder().join("snippets").join(name);

@@ -106,8 +106,11 @@ impl Node {
             if self.running.get(&name).map(|(template, _)| template) == wanted.as_ref() {
                 continue;
             }
-            if let Err(error) = self.replace(&name, wanted).await {
+            let mut again = tokio::time::interval(Duration::from_secs(1));
+            // Nothing runs after a failure, and a program of ours is missing until it does.
+            while let Err(error) = self.replace(&name, wanted.clone()).await {
                 eprintln!("{}: {name} was not started: {error:#}", self.name);
+                again.tick().await;
             }
         }
     }

@@ -21,6 +21,9 @@ use tempfile::TempDir;
 use super::{Content, SOON};
 use crate::harness::Program;
 
+/// How often what cannot be watched is looked at.
+const AGAIN: Duration = Duration::from_millis(50);
+
 /// Somebody who was shown a certificate. Keeps what programs need in a folder of its own.
 pub(crate) struct Consumer {
     chain: Vec<X509>,
@@ -197,12 +200,21 @@ impl Consumer {
         self.ask_at(self.responder(), way).await
     }
 
-    /// The same of a responder that somebody else names.
+    /// The same of a responder that somebody else names. Of an authority that is new it has yet to hear: until then it is asked again.
     pub(crate) async fn ask_at(&self, url: &str, way: Way) -> Answer {
-        self.asked(url, way).await.unwrap_or_else(|| panic!("{way:?}: tryLater"))
+        let search = async {
+            let mut turn = tokio::time::interval(AGAIN);
+            loop {
+                turn.tick().await;
+                if let Some(answer) = self.asked(url, way).await {
+                    return answer;
+                }
+            }
+        };
+        tokio::time::timeout(SOON, search).await.unwrap_or_else(|_| panic!("{way:?}: no answer within {SOON:?}"))
     }
 
-    /// The same; none where it is to be asked later.
+    /// The same; none where it is to be asked later, or has not heard of the authority.
     async fn asked(&self, url: &str, way: Way) -> Option<Answer> {
         let (issuer, leaf) = (self.path("issuer.pem"), self.path("leaf.pem"));
         let (request, response) = (self.path("request.der"), self.path("response.der"));
@@ -224,7 +236,7 @@ impl Consumer {
         let trust = ["-CAfile", &self.path("roots.pem"), "-no-CApath", "-no-CAstore", "-verify_other", &self.path("chain.pem")];
         let compared = Program::openssl().args(["ocsp", "-reqin", &request, "-respin", &response]).args(trust).finish().await;
         let said = format!("{}\n{}", compared.stdout, compared.stderr);
-        if said.contains("Responder Error: trylater") {
+        if ["trylater", "unauthorized"].iter().any(|later| said.contains(&format!("Responder Error: {later}"))) {
             return None;
         }
         assert!(compared.status.success() && said.contains("Response verify OK"), "{way:?}: {said}");
@@ -243,7 +255,7 @@ impl Consumer {
 
     /// Asks until the answer is this: what is published is served a moment later, and a server cannot be watched.
     pub(crate) async fn answers(&self, way: Way, wanted: &Answer) {
-        let mut turn = tokio::time::interval(Duration::from_millis(50));
+        let mut turn = tokio::time::interval(AGAIN);
         let search = async {
             while self.asked(self.responder(), way).await.as_ref() != Some(wanted) {
                 turn.tick().await;
@@ -267,7 +279,7 @@ impl Consumer {
 
     /// Fetches its lists until the leaf's is so. A server cannot be watched for what it serves: hence the polling.
     pub(crate) async fn served(&self, what: &str, is: impl Fn(&GoList) -> bool) -> GoList {
-        let mut turn = tokio::time::interval(Duration::from_millis(50));
+        let mut turn = tokio::time::interval(AGAIN);
         let search = async {
             loop {
                 turn.tick().await;
@@ -305,18 +317,25 @@ impl Consumer {
     }
 }
 
-/// A list as DER and as PEM, which are the same. Between the two another may have been published: then both are asked for again.
+/// A list as DER and as PEM, which are the same. Between the two another may have been published, and of a new authority the responder
+/// has yet to hear: then both are asked for again.
 async fn both_forms(url: &str) -> (Vec<u8>, String) {
-    let mut last = None;
-    loop {
-        let der = get(url, "*/*", "application/pkix-crl").await;
-        let pem = String::from_utf8(get(url, "application/x-pem-file", "application/x-pem-file").await).expect("PEM is text");
-        if Program::openssl().args(["crl", "-outform", "DER"]).stdin(pem.as_str()).run_octets().await == der {
-            return (der, pem);
+    let search = async {
+        let mut turn = tokio::time::interval(AGAIN);
+        let mut last = None;
+        loop {
+            turn.tick().await;
+            let Some(der) = offered(url, "*/*", "application/pkix-crl").await else { continue };
+            let Some(pem) = offered(url, "application/x-pem-file", "application/x-pem-file").await else { continue };
+            let pem = String::from_utf8(pem).expect("PEM is text");
+            if Program::openssl().args(["crl", "-outform", "DER"]).stdin(pem.as_str()).run_octets().await == der {
+                return (der, pem);
+            }
+            assert_ne!(last.as_ref(), Some(&der), "{url}: PEM and DER are different lists");
+            last = Some(der);
         }
-        assert_ne!(last.as_ref(), Some(&der), "{url}: PEM and DER are different lists");
-        last = Some(der);
-    }
+    };
+    tokio::time::timeout(SOON, search).await.unwrap_or_else(|_| panic!("{url}: there is no list within {SOON:?}"))
 }
 
 /// Of `openssl ocsp`: `leaf.pem: revoked`, and the reason in a line of its own.
@@ -335,6 +354,16 @@ fn answer(said: &str) -> Option<Answer> {
 pub(crate) async fn get(url: &str, accept: &str, called: &str) -> Vec<u8> {
     let asked = client().get(url).header("Accept", accept).send().await;
     octets(url, asked, called).await
+}
+
+/// The same; none where there is nothing yet.
+async fn offered(url: &str, accept: &str, called: &str) -> Option<Vec<u8>> {
+    let asked = client().get(url).header("Accept", accept).send().await;
+    let later = [reqwest::StatusCode::NOT_FOUND, reqwest::StatusCode::SERVICE_UNAVAILABLE];
+    if asked.as_ref().is_ok_and(|answer| later.contains(&answer.status())) {
+        return None;
+    }
+    Some(octets(url, asked, called).await)
 }
 
 async fn post(url: &str, request: Vec<u8>) -> Vec<u8> {

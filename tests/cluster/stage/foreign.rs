@@ -164,6 +164,8 @@ fn ca_params(common_name: &str) -> CertificateParams {
     params.distinguished_name.push(DnType::CommonName, common_name);
     params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
     params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
+    // As long as serial numbers are; the hash that rcgen takes by itself is shorter at times.
+    params.serial_number = Some(SerialNumber::from(vec![0x5e; 20]));
     params
 }
 
