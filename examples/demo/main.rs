@@ -236,7 +236,7 @@ fn invite(place: &Place, operator: &Operator, responder: &str) {
     println!("  kubectl -n {} annotate ccert web --overwrite chancery.dev/renew=\"$(date)\"", place.samples);
     println!("  kubectl -n {} describe ccert web", place.samples);
     println!(
-        "  kubectl -n {} patch ccert rsa --type merge -p '{{\"spec\":{{\"revocation\":{{\"reason\":\"keyCompromise\",\"issuedBefore\":\"'$(date -u +%FT%TZ)'\"}}}}}}'",
+        "  kubectl -n {} patch ccert rsa --type merge -p '{{\"spec\":{{\"revocation\":{{\"reason\":\"keyCompromise\",\"issuedBefore\":\"'$(date -u +%FT%T.9999Z)'\"}}}}}}'",
         place.samples
     );
     println!("  kubectl get crl -A");

@@ -102,10 +102,10 @@ async fn a_wait_in_vain_shows_the_object_but_no_secret() {
     let secret = Secret { metadata, data: Some(data), ..Secret::default() };
     let secrets = namespace.api::<Secret>();
     secrets.create(&PostParams::default(), &secret).await.unwrap();
-    let wait = async move { wait_for(&secrets, "kept", "another type", Duration::from_millis(500), |found| found.type_.is_none()).await };
+    let wait = async move { wait_for(&secrets, "kept", "another type", Duration::from_secs(5), |found| found.type_.is_none()).await };
     let panic = tokio::spawn(wait).await.unwrap_err().into_panic();
     let message = panic.downcast_ref::<String>().unwrap();
-    for part in ["/secrets/kept: not within 500ms: another type", "type: Opaque", "password: <12 characters>"] {
+    for part in ["/secrets/kept: not within 5s: another type", "type: Opaque", "password: <12 characters>"] {
         assert!(message.contains(part), "{part} is not in:\n{message}");
     }
 }

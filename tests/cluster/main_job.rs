@@ -184,7 +184,7 @@ async fn a_certificate_costs_three_writes_and_a_share_of_the_register() {
 #[tokio::test(flavor = "multi_thread")]
 async fn what_is_right_is_left_alone_also_by_an_operator_that_starts_anew() {
     let ground = Ground::prepared().await;
-    let mut operator = OwnOperator::start(&ground).await;
+    let mut operator = OwnOperator::start_with(&ground, |settings| settings.instead("--lease-duration", "60s")).await;
     let stage = Stage::of_own(&ground, &operator.ground);
     stage.authority().await;
     let names = ["one", "two", "three"];
@@ -203,6 +203,8 @@ async fn what_is_right_is_left_alone_also_by_an_operator_that_starts_anew() {
     }
     let earlier: BTreeSet<String> = stage.requests().into_iter().map(|record| record.id).collect();
 
+    // In order, so that the lease is given back.
+    operator.terminate().await;
     operator.restart().await;
     operator.looked("certificate", 4, SOON).await;
 

@@ -57,7 +57,7 @@ async fn what_cert_manager_left_is_taken_over_as_it_is_with_one_write_each_and_c
     apply(&stage, &left).await;
     let before = secrets(&stage).await;
 
-    let mut operator = own.settings("operator").start().await;
+    let mut operator = own.settings("operator").instead("--lease-duration", "60s").start().await;
     let certificates = all_ready(&stage).await;
     for certificate in &certificates {
         let name = certificate.name_any();
@@ -72,6 +72,8 @@ async fn what_cert_manager_left_is_taken_over_as_it_is_with_one_write_each_and_c
 
     let versions = versions_of(&stage).await;
     let requests: BTreeSet<String> = stage.requests().into_iter().map(|record| record.id).collect();
+    // In order, so that the lease is given back.
+    operator.terminate().await;
     operator.restart().await;
     operator.looked("certificate", COUNT, LIMIT).await;
     assert_eq!(versions_of(&stage).await, versions, "a new start writes nothing");

@@ -7,14 +7,8 @@ use chancery::api::Certificate;
 use serde_json::json;
 use tokio::net::{TcpListener, TcpStream};
 
-use crate::harness::{Ground, Operator, OwnGround, Proxy};
+use crate::harness::{Ground, Operator, OwnGround, Proxy, free_address};
 use crate::scene::{SOON, certificate, create, issuer_is_ready, make_ca_issuer, settled};
-
-/// An address that nobody listens on: it was ours a moment ago.
-async fn nobody() -> SocketAddr {
-    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port is free");
-    listener.local_addr().expect("it listens")
-}
 
 /// Listens from now on, and hands connections on.
 async fn come_up(address: SocketAddr, to: String) {
@@ -46,7 +40,7 @@ async fn an_operator_waits_for_an_api_server_that_comes_up_after_it() {
     let ground = Ground::prepared().await;
     let own = OwnGround::claim(&ground).await;
     let proxy = Proxy::start(&ground).await;
-    let address = nobody().await;
+    let address = free_address();
     let mut operator = own.settings_through("early", &format!("http://{address}")).spawn();
     has_tried(&operator).await;
     // A kubelet does not restart it, and no traffic goes to it.
@@ -66,7 +60,7 @@ async fn an_operator_waits_for_an_api_server_that_comes_up_after_it() {
 async fn an_operator_that_waits_for_its_api_server_ends_when_it_is_asked_to() {
     let ground = Ground::prepared().await;
     let own = OwnGround::claim(&ground).await;
-    let mut operator = own.settings_through("early", &format!("http://{}", nobody().await)).spawn();
+    let mut operator = own.settings_through("early", &format!("http://{}", free_address())).spawn();
     has_tried(&operator).await;
     let ended = operator.terminate().await;
     assert!(ended.status.success(), "{:?}", ended.status);

@@ -84,7 +84,12 @@ fn subjects() -> Vec<Row> {
 
 fn times() -> Vec<Row> {
     let (renewal, moved) = (Nothing(&["conditions", "renewalTime", "resolved"]), Nothing(&["conditions", "renewalTime"]));
-    let window = |fields: Value| json!({"renewal": {"windows": [merged(json!({"cron": "0 2 1 * *", "windowDuration": "1h"}), &fields)]}});
+    // Half a year, of which two months are left when it falls due: on any day there is a window among them, and it has not begun.
+    let long = json!({"duration": "4320h"});
+    let window = |fields: Value| {
+        let window = merged(json!({"cron": "0 2 1 * *", "windowDuration": "1m"}), &fields);
+        json!({"duration": "4320h", "renewal": {"windows": [window]}})
+    };
     let new = NewCertificate("DurationChanged");
     vec![
         row("duration", json!({"duration": "240h"}), json!({"duration": "241h"}), new.clone()),
@@ -97,10 +102,10 @@ fn times() -> Vec<Row> {
         row("renewBeforePercentage", json!({}), json!({"renewBeforePercentage": 50}), moved.clone()),
         row("renewal.policy", json!({}), json!({"renewal": {"policy": "Disabled"}}), moved.clone()),
         row("renewal.policy", json!({}), json!({"renewal": {"policy": "RenewBefore"}}), Nothing(&[])),
-        row("renewal.windows.cron", json!({}), window(json!({})), moved.clone()),
+        row("renewal.windows.cron", long, window(json!({})), moved.clone()),
         row("renewal.windows.cron", window(json!({})), window(json!({"cron": "30 4 15 * *"})), moved.clone()),
         row("renewal.windows.windowDuration", window(json!({})), window(json!({"windowDuration": "5h"})), moved.clone()),
-        row("renewal.windows.windowDuration", window(json!({})), window(json!({"windowDuration": "60m"})), Nothing(&[])),
+        row("renewal.windows.windowDuration", window(json!({})), window(json!({"windowDuration": "60s"})), Nothing(&[])),
         row("renewal.windows.timezone", window(json!({})), window(json!({"timezone": "Asia/Tokyo"})), moved),
         row("renewal.windows.timezone", window(json!({})), window(json!({"timezone": "UTC"})), Nothing(&[])),
         // Before 2020 nothing was issued.

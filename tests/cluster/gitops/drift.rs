@@ -35,6 +35,8 @@ async fn ten_reconciles_of_flux_find_nothing_to_change() {
     repository.apply(&json!({})).await;
     repository.is_ready(&revision).await;
     stage.published("ca").await;
+    // What is noted beside an issuance comes a moment later.
+    repository.reconcile().await;
     let (written, versions) = (repository.writes(), versions(&stage).await);
     for _ in 0..RECONCILES {
         repository.reconcile().await;

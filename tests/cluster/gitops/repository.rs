@@ -64,7 +64,7 @@ impl<'a> Repository<'a> {
     /// Has Flux apply it wherever it belongs, by a Kustomization of this name.
     pub(super) async fn apply_as(&self, name: &str, more: &Value) {
         let spec = json!({
-            "interval": "1h", "retryInterval": "1h", "timeout": "5m", "path": "./", "prune": true, "wait": true,
+            "interval": "1h", "retryInterval": "2s", "timeout": "5m", "path": "./", "prune": true, "wait": true,
             "sourceRef": {"kind": "GitRepository", "name": NAME},
         });
         put(&self.kustomizations(), name, merged(spec, more)).await;
@@ -170,6 +170,9 @@ async fn put(api: &Api<DynamicObject>, name: &str, spec: Value) {
 }
 
 fn has_failed(object: &DynamicObject, revision: &str) -> bool {
+    // What else goes wrong is tried again: an API server that does not answer, a kind that is not known yet.
+    const LASTING: [&str; 2] = ["HealthCheckFailed", "BuildFailed"];
     let attempted = object.data["status"]["lastAttemptedRevision"] == revision;
-    attempted && condition(object, "Ready").is_some_and(|ready| ready["status"] == "False" && ready["reason"] != "DependencyNotReady")
+    let lasts = |ready: &Value| ready["status"] == "False" && LASTING.iter().any(|reason| ready["reason"] == *reason);
+    attempted && condition(object, "Ready").is_some_and(lasts)
 }

@@ -14,6 +14,10 @@ use kube::{Api, Client, ResourceExt};
 use kube_runtime::wait::{await_condition, conditions};
 use serde::Deserialize;
 use serde_json::Value;
+use tokio::time::Instant;
+
+/// How long a kind may take to be there after its definition was applied.
+const SERVED: Duration = Duration::from_secs(30);
 
 /// The documents of a YAML stream, empty ones left out.
 pub(crate) fn parse_manifests(text: &str) -> Result<Vec<Value>> {
@@ -57,7 +61,7 @@ pub(crate) async fn apply_manifests(client: &Client, documents: &[Value]) -> Res
         let types = object.types.clone().context("a document has no kind")?;
         let kind = GroupVersionKind::try_from(&types)?;
         if !kinds.contains_key(&kind) {
-            let found = pinned_kind(client, &kind).await.with_context(|| format!("the API server does not know {types:?}"))?;
+            let found = known_kind(client, &kind).await.with_context(|| format!("the API server does not know {types:?}"))?;
             kinds.insert(kind.clone(), found);
         }
         let (resource, capabilities) = &kinds[&kind];
@@ -75,14 +79,27 @@ pub(crate) async fn apply_manifests(client: &Client, documents: &[Value]) -> Res
     Ok(())
 }
 
+/// A kind, which may have been defined a moment ago: the API server tells of it a little later than it is established.
+async fn known_kind(client: &Client, kind: &GroupVersionKind) -> Result<(ApiResource, ApiCapabilities)> {
+    let end = Instant::now() + SERVED;
+    let mut turn = tokio::time::interval(Duration::from_millis(100));
+    loop {
+        turn.tick().await;
+        match pinned_kind(client, kind).await {
+            Err(_) if Instant::now() < end => {}
+            found => return Ok(found?),
+        }
+    }
+}
+
 /// Returns when every CRD among the documents is established.
 pub(crate) async fn established(client: &Client, documents: &[Value]) -> Result<()> {
     let definitions: Api<CustomResourceDefinition> = Api::all(client.clone());
     for document in documents.iter().filter(|document| document["kind"] == "CustomResourceDefinition") {
         let name = document["metadata"]["name"].as_str().context("a CRD without a name")?;
         let condition = await_condition(definitions.clone(), name, conditions::is_crd_established());
-        let waited = tokio::time::timeout(Duration::from_secs(30), condition).await;
-        waited.map_err(|_| anyhow!("CRD {name} is not established after 30 s"))??;
+        let waited = tokio::time::timeout(SERVED, condition).await;
+        waited.map_err(|_| anyhow!("CRD {name} is not established after {SERVED:?}"))??;
     }
     Ok(())
 }

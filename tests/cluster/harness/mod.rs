@@ -49,5 +49,5 @@ pub(crate) use program::{Finished, Program, path as program_path};
 pub(crate) use proxy::{Moment, Proxy, Write};
 pub(crate) use responder::Responder;
 pub(crate) use rights::wait_for_rights;
-pub(crate) use run::folder as run_folder;
+pub(crate) use run::{folder as run_folder, free_address};
 pub(crate) use wait::{printable, stays, wait_for, wait_gone};

@@ -30,7 +30,7 @@ pub(super) fn chancery(subcommand: &str, kubeconfig: &Path, log: &Path) -> Comma
 
 /// A GET on an address of ours: status and body.
 pub(super) async fn get(address: SocketAddr, path: &str) -> reqwest::Result<(u16, String)> {
-    let client = reqwest::Client::builder().no_proxy().timeout(Duration::from_secs(5)).build()?;
+    let client = reqwest::Client::builder().no_proxy().timeout(Duration::from_secs(30)).build()?;
     let answer = client.get(format!("http://{address}{path}")).send().await?;
     Ok((answer.status().as_u16(), answer.text().await?))
 }

@@ -101,10 +101,11 @@ impl Proxy {
         self.shared.lock().writes.clone()
     }
 
-    /// Waits until there were so many writes.
+    /// Waits until there were so many writes, a minute at most.
     pub(crate) async fn written(&self, count: usize) {
-        // The sender lives as long as the proxy.
-        let _ = self.shared.counted.subscribe().wait_for(|counted| *counted >= count).await;
+        let mut counted = self.shared.counted.subscribe();
+        let waited = tokio::time::timeout(Duration::from_mins(1), counted.wait_for(|counted| *counted >= count)).await;
+        assert!(waited.is_ok(), "{} of {count} writes within a minute", self.writes().len());
     }
 
     /// Will kill this process at the first write from now on that fits.

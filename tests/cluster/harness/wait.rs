@@ -11,6 +11,7 @@ use kube_runtime::watcher::watch_object;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
+use tokio::time::{Instant, timeout_at};
 
 use super::operator;
 
@@ -40,13 +41,24 @@ pub(crate) async fn stays<K>(api: &Api<K>, name: &str, what: &str, during: Durat
 where
     K: Resource + Clone + Debug + DeserializeOwned + Serialize + Send + 'static,
 {
+    let mut states = pin!(watch_object(api.clone(), name).default_backoff());
     let mut last = Last::Nothing;
-    let broken = first_state(api, name, during, &mut last, |state| (!state.is_some_and(&predicate)).then(|| state.cloned())).await;
-    if let Some(state) = broken {
-        last = state.map_or(Last::Absent, Last::Object);
-        panic!("{}", last.report(api, name, &format!("no longer so: {what}")));
+    // The while begins when it is seen first, however long that takes.
+    let mut end = Instant::now() + Duration::from_mins(1);
+    while let Ok(Some(state)) = timeout_at(end, states.next()).await {
+        let is_first = !matches!(last, Last::Object(_));
+        let is_so = state.as_ref().is_ok_and(|state| state.as_ref().is_some_and(&predicate));
+        match state {
+            Ok(state) => last = state.map_or(Last::Absent, Last::Object),
+            Err(error) if is_first => last = Last::Trouble(error.to_string()),
+            Err(_) => continue,
+        }
+        assert!(is_so || matches!(last, Last::Trouble(_)), "{}", last.report(api, name, &format!("no longer so: {what}")));
+        if is_first && is_so {
+            end = Instant::now() + during;
+        }
     }
-    assert!(!matches!(last, Last::Nothing), "nothing was seen of {name} in {during:?}");
+    assert!(matches!(last, Last::Object(_)), "{}", last.report(api, name, "it was never seen"));
 }
 
 /// An object as YAML for a person, a Secret's values replaced by their lengths.

@@ -52,7 +52,7 @@ async fn a_list_with_fifty_thousand_entries_is_taken_back_in() {
     let all = stage.long_listed("ca", "all of it", LONG, |status| status.entries == i64::try_from(ENTRIES).ok()).await;
     assert_eq!(authority_of(&all), authority_of(&status));
     assert_eq!(parts().await, 0, "what is on record is taken away");
-    let served = consumer.served("all of it", |list| list.entries.len() == serials.len()).await;
+    let served = consumer.served_within(LONG, "all of it", |list| list.entries.len() == serials.len()).await;
     for serial in [serials.first(), serials.last()].into_iter().flatten() {
         assert_eq!(served.entry(&format!("{serial:x}")).map(|entry| entry.reason), Some(1), "{serial:x}");
     }

@@ -110,7 +110,7 @@ async fn what_was_too_much_for_an_hour_is_revoked_in_the_next_one_though_the_lis
         let lines = map.data.as_ref().and_then(|data| data.get("lines")).map_or("", String::as_str);
         lines.lines().any(|line| line.contains("\"act\":\"revoked\"") && line.contains("\"name\":\"web\""))
     };
-    wait_for(&maps, &register.name(), "web's certificate revoked", SOON, is_revoked).await;
+    wait_for(&maps, &register.name(), "web's certificate revoked", 2 * SOON, is_revoked).await;
     let ledger = Ledger::read(&maps).await;
     let [revoked] = ledger.acts(Act::Revoked, "web")[..] else { panic!("{:?}", ledger.acts(Act::Revoked, "web")) };
     assert!(revoked.time >= first + hour, "within the hour of the first: {revoked:?}");

@@ -16,7 +16,7 @@ const MANY: usize = 1000;
 /// So many may be revoked in an hour without a person.
 const GUARD: i64 = 600;
 /// A thousand certificates are made and revoked here by a debug build, beside all other tests.
-const LONG: Duration = Duration::from_mins(5);
+const LONG: Duration = Duration::from_mins(10);
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_namespace_of_a_thousand_ends_and_all_are_on_the_list_or_wait_for_a_person() {

@@ -24,9 +24,10 @@ const LAST: [(&str, &str); 4] =
     [("docs/getting-started.md", ""), ("docs/operations.md", PACKAGE), ("charts/chancery/README.md", REMOVE), ("docs/install.md", REMOVE)];
 
 /// Both programs as the pages for operators want them, more than one of each. What is in their logs is what those pages look for: the
-/// common register gets a line from them.
+/// common register gets a line from them. Those that end may lead till then, and their logs go with them.
 const PREPARE: &str = "helm upgrade chancery charts/chancery --namespace chancery-system --reset-then-reuse-values \
 --set replicaCount=2,logging.format=json,checkpointInterval=1s --wait --timeout 2m
+until [ \"$(kubectl -n chancery-system get pods -l app.kubernetes.io/component=controller -o name | wc -l)\" = 2 ]; do sleep 1; done
 kubectl -n chancery-system wait --for=condition=Ready ccert/sample-root --timeout=60s
 kubectl chancery renew sample-root -n chancery-system --wait";
 

@@ -279,6 +279,11 @@ impl Consumer {
 
     /// Fetches its lists until the leaf's is so. A server cannot be watched for what it serves: hence the polling.
     pub(crate) async fn served(&self, what: &str, is: impl Fn(&GoList) -> bool) -> GoList {
+        self.served_within(SOON, what, is).await
+    }
+
+    /// The same for a list that takes its time.
+    pub(crate) async fn served_within(&self, limit: Duration, what: &str, is: impl Fn(&GoList) -> bool) -> GoList {
         let mut turn = tokio::time::interval(AGAIN);
         let search = async {
             loop {
@@ -290,8 +295,8 @@ impl Consumer {
                 }
             }
         };
-        let Ok(list) = tokio::time::timeout(SOON, search).await else {
-            panic!("not served within {SOON:?}: {what}; {:?}", self.list().await);
+        let Ok(list) = tokio::time::timeout(limit, search).await else {
+            panic!("not served within {limit:?}: {what}; {:?}", self.list().await);
         };
         list
     }
@@ -372,7 +377,7 @@ async fn post(url: &str, request: Vec<u8>) -> Vec<u8> {
 }
 
 fn client() -> reqwest::Client {
-    reqwest::Client::builder().no_proxy().timeout(Duration::from_secs(10)).build().expect("it needs nothing")
+    reqwest::Client::builder().no_proxy().timeout(Duration::from_secs(30)).build().expect("it needs nothing")
 }
 
 async fn octets(url: &str, asked: reqwest::Result<reqwest::Response>, called: &str) -> Vec<u8> {

@@ -15,7 +15,13 @@ import (
 // serve answers over TLS with the certificate that is in the folder at that moment, until it is told to end.
 func serve(folder string) error {
 	load := func(*tls.ClientHelloInfo) (*tls.Certificate, error) {
-		certificate, err := tls.LoadX509KeyPair(filepath.Join(folder, "tls.crt"), filepath.Join(folder, "tls.key"))
+		// Both from the same version: the kubelet may change the one that ..data leads to between two reads.
+		version, err := filepath.EvalSymlinks(filepath.Join(folder, "..data"))
+		if err != nil {
+			fmt.Println("cannot be read:", err)
+			return nil, err
+		}
+		certificate, err := tls.LoadX509KeyPair(filepath.Join(version, "tls.crt"), filepath.Join(version, "tls.key"))
 		if err != nil {
 			fmt.Println("cannot be read:", err)
 		}
