@@ -94,13 +94,17 @@ app.kubernetes.io/component: {{ . | quote }}
 {{- toYaml $image -}}
 {{- end -}}
 
-{{/* Constraints, each with a selector. Takes (list $ component settings). */}}
+{{/* Constraints: those without a selector get that of the Deployment. Takes (list $ component settings). */}}
 {{- define "chancery.spread" -}}
 {{- $selector := dict "matchLabels" (include "chancery.selector" . | fromYaml) -}}
 {{- $settings := index . 2 -}}
 {{- $constraints := list -}}
 {{- range $settings.topologySpreadConstraints -}}
-{{- $constraints = append $constraints (merge (deepCopy .) (dict "labelSelector" $selector)) -}}
+{{- $constraint := deepCopy . -}}
+{{- if kindIs "invalid" (dig "labelSelector" nil $constraint) -}}
+{{- $_ := set $constraint "labelSelector" $selector -}}
+{{- end -}}
+{{- $constraints = append $constraints $constraint -}}
 {{- end -}}
 {{- $several := or (kindIs "invalid" $settings.replicaCount) (gt (int $settings.replicaCount) 1) -}}
 {{- if and $several (not $constraints) -}}
