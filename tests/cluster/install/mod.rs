@@ -8,6 +8,7 @@ mod kustomize;
 mod life;
 mod matrix;
 mod namespaced;
+mod notes;
 mod people;
 mod refusals;
 mod schemas;
