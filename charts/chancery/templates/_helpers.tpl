@@ -279,6 +279,17 @@ volumeMounts:
 {{- $sum -}}
 {{- end -}}
 
+{{/* How many seconds a duration has, as Go writes it: 1m30s, 1.5s. */}}
+{{- define "chancery.seconds" -}}
+{{- $units := dict "ns" 1e-9 "us" 1e-6 "µs" 1e-6 "ms" 1e-3 "s" 1.0 "m" 60.0 "h" 3600.0 -}}
+{{- $sum := 0.0 -}}
+{{- range regexFindAll "[0-9]+([.][0-9]+)?(ns|us|µs|ms|s|m|h)" . -1 -}}
+{{- $number := regexFind "^[0-9]+([.][0-9]+)?" . -}}
+{{- $sum = addf $sum (mulf (float64 $number) (get $units (trimPrefix $number .))) -}}
+{{- end -}}
+{{- $sum -}}
+{{- end -}}
+
 {{/* A PodDisruptionBudget's spec but its selector. */}}
 {{- define "chancery.budget" -}}
 {{- if not (kindIs "invalid" .minAvailable) -}}
