@@ -7,6 +7,7 @@ use chancery::{
     api::{GoDuration, crds, names},
     cluster::SystemClock,
     controllers::{self, Settings},
+    lease::Terms,
     responder,
     telemetry::{LogFormat, TraceSettings, Traces, init_logs},
 };
@@ -50,7 +51,7 @@ struct Controller {
     #[arg(long, default_value = "chancery-controller")]
     lease_name: String,
     /// How long the other replicas wait after the leader's last sign of life.
-    #[arg(long, default_value = "15s", value_parser = duration)]
+    #[arg(long, default_value = "15s", value_parser = lease_duration)]
     lease_duration: Duration,
     /// Where /livez, /readyz and /metrics are served. [::] is all addresses, of IPv6 and IPv4.
     #[arg(long, default_value = "[::]:9402")]
@@ -233,6 +234,12 @@ fn blocking_threads() -> usize {
 
 fn host() -> String {
     std::env::var("POD_NAME").or_else(|_| std::env::var("HOSTNAME")).unwrap_or_else(|_| "chancery".to_owned())
+}
+
+/// One that a lease can have: what cannot be is told before anything is connected to.
+fn lease_duration(text: &str) -> Result<Duration, String> {
+    let lease = duration(text)?;
+    Terms::new(lease).map(|_| lease).map_err(|error| error.to_string())
 }
 
 /// None, or so long that what is done each time does not fill it.

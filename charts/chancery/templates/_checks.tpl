@@ -10,6 +10,25 @@
 {{- fail "enabled: there is no such value; it is the condition of a chart that this one is part of" -}}
 {{- end -}}
 {{- end -}}
+{{- /* The bounds of the program, which would not start. */ -}}
+{{- $lease := toString $values.global.leaderElection.leaseDuration -}}
+{{- $seconds := include "chancery.seconds" $lease | float64 -}}
+{{- if or (lt $seconds 1.0) (gt $seconds 3600.0) (ne $seconds (floor $seconds)) -}}
+{{- fail (printf "global.leaderElection.leaseDuration: %s is not a whole number of seconds from 1 to 3600; write it as 15s or 1m30s" $lease) -}}
+{{- end -}}
+{{- range $directive := splitList "," (toString $values.global.logLevel) -}}
+{{- $span := "\\[[A-Za-z0-9_-]*([{][A-Za-z0-9_.]+(=[A-Za-z0-9_.:-]+)?[}])?\\]" -}}
+{{- $target := printf "([A-Za-z0-9_:-]+(%s)?|%s)=" $span $span -}}
+{{- if not (regexMatch (printf "^(%s)?(error|warn|info|debug|trace|off)$" $target) $directive) -}}
+{{- fail (printf "global.logLevel: %q is no directive; write a level (error, warn, info, debug, trace, off), or a target and its level, as in chancery::lease=debug" $directive) -}}
+{{- end -}}
+{{- end -}}
+{{- with $values.checkpointInterval -}}
+{{- $seconds := include "chancery.seconds" . | float64 -}}
+{{- if or (and (gt $seconds 0.0) (lt $seconds 1.0)) (gt $seconds 9223372036.0) -}}
+{{- fail (printf "checkpointInterval: %s is not 1s or more, up to 2562047h; 0s is for no checkpoints" .) -}}
+{{- end -}}
+{{- end -}}
 {{- if and $values.watchNamespaces $values.excludeNamespaces -}}
 {{- fail "watchNamespaces and excludeNamespaces: set one of them; with watchNamespaces no other namespace is served anyway" -}}
 {{- end -}}

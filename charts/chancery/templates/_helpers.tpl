@@ -94,13 +94,17 @@ app.kubernetes.io/component: {{ . | quote }}
 {{- toYaml $image -}}
 {{- end -}}
 
-{{/* Constraints, each with a selector. Takes (list $ component settings). */}}
+{{/* Constraints: those without a selector get that of the Deployment. Takes (list $ component settings). */}}
 {{- define "chancery.spread" -}}
 {{- $selector := dict "matchLabels" (include "chancery.selector" . | fromYaml) -}}
 {{- $settings := index . 2 -}}
 {{- $constraints := list -}}
 {{- range $settings.topologySpreadConstraints -}}
-{{- $constraints = append $constraints (merge (deepCopy .) (dict "labelSelector" $selector)) -}}
+{{- $constraint := deepCopy . -}}
+{{- if kindIs "invalid" (dig "labelSelector" nil $constraint) -}}
+{{- $_ := set $constraint "labelSelector" $selector -}}
+{{- end -}}
+{{- $constraints = append $constraints $constraint -}}
 {{- end -}}
 {{- $several := or (kindIs "invalid" $settings.replicaCount) (gt (int $settings.replicaCount) 1) -}}
 {{- if and $several (not $constraints) -}}
@@ -271,6 +275,17 @@ volumeMounts:
 {{- range regexFindAll "[0-9]+(ms|[smhdwy])" . -1 -}}
 {{- $number := regexFind "^[0-9]+" . -}}
 {{- $sum = add $sum (mul (int64 $number) (get $units (trimPrefix $number .) | int64)) -}}
+{{- end -}}
+{{- $sum -}}
+{{- end -}}
+
+{{/* How many seconds a duration has, as Go writes it: 1m30s, 1.5s. */}}
+{{- define "chancery.seconds" -}}
+{{- $units := dict "ns" 1e-9 "us" 1e-6 "µs" 1e-6 "ms" 1e-3 "s" 1.0 "m" 60.0 "h" 3600.0 -}}
+{{- $sum := 0.0 -}}
+{{- range regexFindAll "[0-9]+([.][0-9]+)?(ns|us|µs|ms|s|m|h)" . -1 -}}
+{{- $number := regexFind "^[0-9]+([.][0-9]+)?" . -}}
+{{- $sum = addf $sum (mulf (float64 $number) (get $units (trimPrefix $number .))) -}}
 {{- end -}}
 {{- $sum -}}
 {{- end -}}

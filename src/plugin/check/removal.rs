@@ -146,7 +146,7 @@ impl Removal {
             );
         }
         steps.push(format!(
-            "Stop the operator: helm uninstall RELEASE, or kubectl -n {namespace} delete deployment -l app.kubernetes.io/part-of=chancery. Secrets with certificates stay. Do not use kubectl delete -k of an overlay: it deletes the CRDs and the namespace too"
+            "Stop the operator: helm uninstall RELEASE, or kubectl -n {namespace} delete deployment -l app.kubernetes.io/part-of=chancery. Secrets with certificates stay. Do not use kubectl delete -k of an overlay without a selector: it deletes the CRDs and the namespace too"
         ));
         if !self.kept_definitions.is_empty() || !self.other_definitions.is_empty() {
             steps.push(format!(

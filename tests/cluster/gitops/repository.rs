@@ -30,7 +30,11 @@ pub(super) struct Repository<'a> {
 impl<'a> Repository<'a> {
     /// An empty one.
     pub(super) async fn of(stage: &'a Stage) -> Self {
-        let flux = Flux::running(&stage.ground).await;
+        Self::seen_by(Flux::running(&stage.ground).await, stage).await
+    }
+
+    /// An empty one that another Flux than that of the run looks at.
+    pub(super) async fn seen_by(flux: &'static Flux, stage: &'a Stage) -> Self {
         Self { stage, flux, artifacts: Artifacts::served().await, turns: AtomicUsize::new(0) }
     }
 
@@ -116,8 +120,13 @@ impl<'a> Repository<'a> {
 
     /// Deletes the Kustomization, and waits until Flux has taken away what it had applied.
     pub(super) async fn withdraw(&self) {
-        self.kustomizations().delete(NAME, &DeleteParams::default()).await.expect("it is there");
-        wait_gone(&self.kustomizations(), NAME, SOON).await;
+        self.withdraw_as(NAME).await;
+    }
+
+    /// The same with the Kustomization of this name.
+    pub(super) async fn withdraw_as(&self, name: &str) {
+        self.kustomizations().delete(name, &DeleteParams::default()).await.expect("it is there");
+        wait_gone(&self.kustomizations(), name, SOON).await;
     }
 
     /// What Flux has asked the API server for so far, of our kinds in the stage's namespace.

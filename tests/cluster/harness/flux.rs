@@ -1,5 +1,5 @@
 //! Flux's kustomize-controller and helm-controller as child processes, one of each for the run, each with an identity of its own and
-//! the rights that Flux gives it. They serve all namespaces.
+//! the rights that Flux gives it. They serve all namespaces. A control plane of its own has one of its own.
 
 use std::fs::{self, File};
 use std::net::SocketAddr;
@@ -26,6 +26,9 @@ pub(crate) struct Flux {
     process: Process,
 }
 
+/// No test reaches the network.
+const LOCAL_BASES: [&str; 1] = ["--no-remote-bases"];
+
 type Shared = OnceCell<Result<Flux, String>>;
 
 impl Flux {
@@ -39,7 +42,16 @@ impl Flux {
     /// The kustomize-controller of this run, started at the first call, with the CRDs of Flux.
     pub(crate) async fn running(ground: &Ground) -> &'static Self {
         static SHARED: Shared = OnceCell::const_new();
-        Self::shared(&SHARED, ground, "kustomize-controller", &["--no-remote-bases"]).await
+        Self::shared(&SHARED, ground, "kustomize-controller", &LOCAL_BASES).await
+    }
+
+    /// A kustomize-controller for a control plane of its own, whose name is unique in the run.
+    pub(crate) async fn apart(ground: &Ground, plane: &str) -> &'static Self {
+        let spawned = Self::spawn(ground, "kustomize-controller", plane, &LOCAL_BASES).await;
+        // It ends with the run, as its control plane does.
+        let flux = &*Box::leak(Box::new(spawned.unwrap_or_else(|error| panic!("kustomize-controller was not started: {error:#}"))));
+        flux.process.answers(flux.health, "/readyz", flux.name, &flux.log).await;
+        flux
     }
 
     /// The same of its helm-controller.
@@ -54,7 +66,8 @@ impl Flux {
     }
 
     async fn shared(shared: &'static Shared, ground: &Ground, name: &'static str, flags: &[&str]) -> &'static Self {
-        let spawned = shared.get_or_init(|| async { Self::spawn(ground, name, flags).await.map_err(|error| format!("{error:#}")) });
+        let spawned =
+            shared.get_or_init(|| async { Self::spawn(ground, name, "shared", flags).await.map_err(|error| format!("{error:#}")) });
         match spawned.await {
             Ok(flux) => {
                 flux.process.answers(flux.health, "/readyz", flux.name, &flux.log).await;
@@ -64,7 +77,7 @@ impl Flux {
         }
     }
 
-    async fn spawn(ground: &Ground, name: &'static str, flags: &[&str]) -> Result<Self> {
+    async fn spawn(ground: &Ground, name: &'static str, plane: &str, flags: &[&str]) -> Result<Self> {
         let tool = run::source().join("tests/tools/flux/bin");
         let program = tool.join(name);
         ensure!(program.is_file(), "{} is missing: `make tools` builds it", program.display());
@@ -74,9 +87,9 @@ impl Flux {
         wait_for_rights(&ground.client, &rights).await?;
         let day = Duration::from_hours(24);
         let identity = ground.access().as_service_account(&ground.client, NAMESPACE, name, day).await?;
-        let kubeconfig = run::folder().join(format!("flux-{name}.kubeconfig"));
+        let kubeconfig = run::folder().join(format!("flux-{name}-{plane}.kubeconfig"));
         identity.write_kubeconfig(&kubeconfig)?;
-        let (health, log) = (run::free_address(), run::folder().join(format!("flux-{name}.log")));
+        let (health, log) = (run::free_address(), run::folder().join(format!("flux-{name}-{plane}.log")));
         let output = File::create(&log).context("the run's folder is writable")?;
         let mut command = Command::new("setpriv");
         command

@@ -1,4 +1,4 @@
-//! deploy/base and each overlay give the objects that the chart gives with the values beside them.
+//! deploy/base and each overlay give the objects that the chart gives with the values beside them, and so do components together.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -9,14 +9,18 @@ use serde_json::{Value, json};
 use super::rehearse;
 use crate::harness::{Ground, Program, SHARED_SYSTEM, apply_manifests, chart, parse_manifests, run};
 use crate::page::Page;
+use crate::stage::merged;
 
-/// What only the chart adds: Helm's labels, and the annotations that say what `helm uninstall` and Argo CD leave.
-const OF_HELM: [&str; 4] = [
-    "/metadata/labels/app.kubernetes.io~1managed-by",
-    "/metadata/labels/helm.sh~1chart",
-    "/metadata/annotations/argocd.argoproj.io~1sync-options",
-    "/metadata/annotations/helm.sh~1resource-policy",
-];
+/// What only the chart adds: Helm's labels, and the annotation that says what `helm uninstall` leaves.
+const OF_HELM: [&str; 3] =
+    ["/metadata/labels/app.kubernetes.io~1managed-by", "/metadata/labels/helm.sh~1chart", "/metadata/annotations/helm.sh~1resource-policy"];
+
+/// What says that Argo CD and Flux leave an object, whether it goes from git or what applied it goes.
+const KEPT: [(&str, &str); 2] =
+    [("argocd.argoproj.io/sync-options", "Prune=false,Delete=false"), ("kustomize.toolkit.fluxcd.io/prune", "disabled")];
+
+/// The overlay whose objects are all in namespaces.
+const NAMESPACED: &str = "deploy/overlays/namespaced";
 
 type Objects = BTreeMap<String, Value>;
 
@@ -76,31 +80,128 @@ fn differences(path: &str, left: &Value, right: &Value, found: &mut Vec<String>)
     }
 }
 
+/// The values that stand beside an overlay.
+fn values_of(folder: &Path) -> Value {
+    let values = fs::read_to_string(folder.join("values.yaml")).unwrap_or_else(|error| panic!("{}: {error}", folder.display()));
+    parse_manifests(&values).expect("values are YAML").remove(0)
+}
+
+/// Where what kustomize makes of a folder is not what the chart makes of these values.
+async fn compared(ground: &Ground, shown: &str, folder: &Path, values: &Value) -> Vec<String> {
+    let mut wrong = Vec::new();
+    let of_chart = chart::template(&chart::chart(), chart::RELEASE, SHARED_SYSTEM, values).await;
+    let of_chart = objects(of_chart.unwrap_or_else(|error| panic!("{shown}: {error:#}")));
+    let mut of_folder = objects(kustomized(ground, folder).await);
+    // Helm's user makes the namespace; see docs/install.md.
+    match of_folder.remove(&format!("Namespace -/{SHARED_SYSTEM}")) {
+        Some(namespace) => {
+            assert_eq!(namespace["metadata"]["labels"]["pod-security.kubernetes.io/enforce"], "restricted", "{shown}");
+            wrong.extend(
+                KEPT.iter()
+                    .filter(|(key, value)| namespace["metadata"]["annotations"][key] != *value)
+                    .map(|(key, _)| format!("{shown}: the namespace has no {key}")),
+            );
+        }
+        None if shown.starts_with(NAMESPACED) => {
+            let outside = of_folder.values().filter(|object| object["metadata"]["namespace"].is_null()).map(name_of);
+            wrong.extend(outside.map(|name| format!("{shown}: {name} is in no namespace")));
+        }
+        None => wrong.push(format!("{shown} has no namespace")),
+    }
+    for (name, object) in &of_folder {
+        match of_chart.get(name) {
+            None => wrong.push(format!("{shown}: only kustomize has {name}")),
+            Some(other) => differences(&format!("{shown}: {name}: "), object, other, &mut wrong),
+        }
+    }
+    wrong.extend(of_chart.keys().filter(|name| !of_folder.contains_key(*name)).map(|name| format!("{shown}: only the chart has {name}")));
+    wrong
+}
+
+/// A folder of the run with the source tree in it: kustomize takes no absolute path.
+fn with_source(name: &str) -> PathBuf {
+    let folder = run::folder().join("kustomize").join(name);
+    fs::create_dir_all(&folder).expect("a folder can be made");
+    let source = folder.join("source");
+    if !source.exists() {
+        std::os::unix::fs::symlink(run::source(), &source).expect("a link can be made");
+    }
+    folder
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn each_overlay_gives_what_the_chart_gives_with_its_values() {
     let ground = Ground::bare().await;
     let mut wrong = Vec::new();
     for folder in folders() {
         let shown = folder.strip_prefix(run::source()).expect("it is ours").display().to_string();
-        let values = fs::read_to_string(folder.join("values.yaml")).unwrap_or_else(|error| panic!("{shown}/values.yaml: {error}"));
-        let values = parse_manifests(&values).expect("values are YAML").remove(0);
-        let of_chart = chart::template(&chart::chart(), chart::RELEASE, SHARED_SYSTEM, &values).await;
-        let of_chart = objects(of_chart.unwrap_or_else(|error| panic!("{shown}: {error:#}")));
-        let mut of_folder = objects(kustomized(&ground, &folder).await);
-        // Helm's user makes the namespace; see docs/install.md.
-        let namespace = of_folder.remove(&format!("Namespace -/{SHARED_SYSTEM}")).unwrap_or_else(|| panic!("{shown} has no namespace"));
-        assert_eq!(namespace["metadata"]["labels"]["pod-security.kubernetes.io/enforce"], "restricted", "{shown}");
-        for (name, object) in &of_folder {
-            match of_chart.get(name) {
-                None => wrong.push(format!("{shown}: only kustomize has {name}")),
-                Some(other) => differences(&format!("{shown}: {name}: "), object, other, &mut wrong),
-            }
-        }
-        wrong.extend(
-            of_chart.keys().filter(|name| !of_folder.contains_key(*name)).map(|name| format!("{shown}: only the chart has {name}")),
-        );
+        wrong.extend(compared(&ground, &shown, &folder, &values_of(&folder)).await);
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn components_together_give_what_the_chart_gives_with_the_values_of_all() {
+    let ground = Ground::bare().await;
+    let deploy = run::source().join("deploy");
+    let components = fs::read_dir(deploy.join("components")).expect("there are components").map(|entry| entry.expect("it can be read"));
+    let mut components: Vec<String> = components.map(|entry| entry.file_name().to_string_lossy().into_owned()).collect();
+    components.sort();
+    let mut wrong = Vec::new();
+    for base in ["default", "namespaced"] {
+        // Two of them, in either order, and all.
+        for names in [&components[..2], &[components[1].clone(), components[0].clone()], &components] {
+            let shown = format!("deploy/overlays/{base} with {names:?}");
+            let folder = with_source(&format!("{base}-with-{}", names.join("-")));
+            let paths: Vec<String> = names.iter().map(|name| format!("source/deploy/components/{name}")).collect();
+            let kustomization = json!({
+                "apiVersion": "kustomize.config.k8s.io/v1beta1", "kind": "Kustomization",
+                "resources": [format!("source/deploy/overlays/{base}")], "components": paths,
+            });
+            fs::write(folder.join("kustomization.yaml"), kustomization.to_string()).expect("a file can be written");
+            let all = [base].into_iter().chain(names.iter().map(String::as_str));
+            let values = all.fold(json!({}), |values, name| merged(values, &values_of(&deploy.join("overlays").join(name))));
+            wrong.extend(compared(&ground, &shown, &folder, &values).await);
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_definitions_of_kustomize_and_of_the_chart_say_that_they_are_to_be_kept() {
+    let ground = Ground::bare().await;
+    let of_chart = chart::template(&chart::chart(), chart::RELEASE, SHARED_SYSTEM, &json!({})).await.expect("it has defaults");
+    let of_crds = kustomized(&ground, &run::source().join("crds")).await;
+    for (shown, documents) in [("the chart", of_chart), ("crds", of_crds)] {
+        let definitions: Vec<&Value> = documents.iter().filter(|document| document["kind"] == "CustomResourceDefinition").collect();
+        assert_eq!(definitions.len(), 4, "{shown}");
+        for definition in definitions {
+            for (key, value) in KEPT {
+                assert_eq!(definition["metadata"]["annotations"][key], value, "{shown}: {}: {key}", name_of(definition));
+            }
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_pages_uninstall_leaves_the_definitions_and_the_namespace_and_takes_the_rest() {
+    const OVERLAY: &str = "deploy/overlays/default";
+    let ground = Ground::prepared().await;
+    super::schemas::define_monitoring(&ground.client).await;
+    let page = Page::read(Path::new("docs/install.md"));
+    let mut commands = page.blocks.iter().flat_map(|block| block.code.lines()).filter_map(|line| line.strip_prefix("kubectl delete -k "));
+    let command = commands.find(|command| command.starts_with(OVERLAY)).expect("docs/install.md deletes an overlay");
+    let selector = command.split_once("--selector ").expect("not all of it").1.trim_matches('\'');
+    for folder in folders() {
+        let is_kept =
+            |document: &&Value| ["CustomResourceDefinition", "Namespace"].contains(&document["kind"].as_str().unwrap_or_default());
+        let documents = kustomized(&ground, &folder).await;
+        let wanted = documents.len() - documents.iter().filter(is_kept).count();
+        let deleted = Program::kubectl(&ground).args(["delete", "-k"]).args([&folder]).args(["--selector", selector]);
+        let deleted = deleted.args(["--dry-run=client", "-o", "name"]).run().await;
+        assert!(!deleted.contains("customresourcedefinition") && !deleted.contains("namespace/"), "{}: {deleted}", folder.display());
+        assert_eq!(deleted.lines().count(), wanted, "{}: {deleted}", folder.display());
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -121,23 +222,19 @@ async fn the_api_server_takes_what_each_overlay_gives() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_overlay_as_the_page_writes_it_moves_all_to_another_namespace() {
-    const BASE: &str = "https://github.com/chancery-dev/chancery//deploy/overlays/default?ref=v0.1.0";
+    const PROJECT: &str = "https://github.com/chancery-dev/chancery//deploy/";
+    const VERSION: &str = "?ref=v0.1.0";
     let ground = Ground::bare().await;
     let page = Page::read(Path::new("docs/install.md"));
     let block = |word: &str| {
         let found = page.blocks.iter().find(|block| block.language == "yaml" && block.code.contains(word));
         found.unwrap_or_else(|| panic!("docs/install.md has no block with {word}")).code.as_str()
     };
-    let overlay = [block(BASE), block("replacements:")].join("\n");
+    let overlay = [block(PROJECT), block("replacements:")].join("\n");
     for name in ["default", "monitoring", "namespaced"] {
-        // A link, since kustomize takes no absolute path.
-        let folder = run::folder().join("another-namespace").join(name);
-        fs::create_dir_all(&folder).expect("a folder can be made");
-        let source = folder.join("source");
-        if !source.exists() {
-            std::os::unix::fs::symlink(run::source(), &source).expect("a link can be made");
-        }
-        let overlay = overlay.replace(BASE, &format!("source/deploy/overlays/{name}"));
+        let folder = with_source(&format!("another-namespace-{name}"));
+        let overlay =
+            overlay.replace(PROJECT, "source/deploy/").replace(VERSION, "").replace("overlays/default", &format!("overlays/{name}"));
         fs::write(folder.join("kustomization.yaml"), overlay).expect("a file can be written");
         let documents = kustomized(&ground, &folder).await;
         let left: Vec<String> = documents.iter().filter(|document| document.to_string().contains(SHARED_SYSTEM)).map(name_of).collect();

@@ -3,11 +3,13 @@
 //! There is no node here: what pods do is the subject of `tests/node`. The programs run beside, with the arguments of the chart's
 //! Deployments and the tokens of its ServiceAccounts.
 
+mod bounds;
 mod documented;
 mod kustomize;
 mod life;
 mod matrix;
 mod namespaced;
+mod notes;
 mod people;
 mod refusals;
 mod schemas;

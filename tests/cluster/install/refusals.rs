@@ -168,6 +168,17 @@ async fn a_wrong_value_is_refused_by_its_name() {
             &["responder.ingress.enabled: there is nothing behind it"],
         ),
         (json!({ "topologySpreadConstraints": [{ "maxSkew": 1 }] }), &["/topologySpreadConstraints/0", "topologyKey"]),
+        (json!({ "responder": { "ingress": { "hosts": ["http://pki.example.org"] } } }), &["/responder/ingress/hosts/0", "pattern"]),
+        (json!({ "responder": { "ingress": { "hosts": ["PKI.example.org"] } } }), &["/responder/ingress/hosts/0", "pattern"]),
+        (json!({ "responder": { "ingress": { "hosts": ["pki.*.example.org"] } } }), &["/responder/ingress/hosts/0", "pattern"]),
+        (json!({ "image": { "repository": "registry.example.com/Chancery" } }), &["/image/repository", "pattern"]),
+        (json!({ "image": { "repository": "registry.example.com/chancery:0.1.0" } }), &["/image/repository", "pattern"]),
+        (json!({ "image": { "repository": "" } }), &["/image/repository", "pattern"]),
+        (json!({ "responder": { "image": { "repository": "https://registry.example.com/chancery" } } }), &["/responder/image/repository"]),
+        (json!({ "global": { "priorityClassName": "System Critical" } }), &["/global/priorityClassName", "pattern"]),
+        (json!({ "resources": { "requests": { "memory": "128 Mi" } } }), &["/resources/requests/memory", "pattern"]),
+        (json!({ "resources": { "limits": { "memory": "128MB" } } }), &["/resources/limits/memory", "pattern"]),
+        (json!({ "responder": { "resources": { "requests": { "cpu": -1 } } } }), &["/responder/resources/requests/cpu", "minimum"]),
     ];
     let mut wrong = Vec::new();
     for (values, words) in rows {

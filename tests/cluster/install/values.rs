@@ -248,3 +248,25 @@ async fn a_flag_that_the_chart_passes_is_refused_among_further_arguments() {
         assert!(error.contains(&words), "{component} {flag}: {error}");
     }
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_constraint_has_the_selector_that_it_says_and_that_of_the_deployment_if_it_says_none() {
+    let constraint = |selector: Value| {
+        let mut constraint = json!({ "maxSkew": 1, "topologyKey": "kubernetes.io/hostname", "whenUnsatisfiable": "DoNotSchedule" });
+        if !selector.is_null() {
+            constraint["labelSelector"] = selector;
+        }
+        constraint
+    };
+    let of_person = json!({ "matchLabels": { "app": "x" } });
+    let constraints = json!([constraint(of_person.clone()), constraint(json!({})), constraint(Value::Null)]);
+    let values = json!({ "topologySpreadConstraints": constraints, "responder": { "topologySpreadConstraints": constraints } });
+    let documents = made(&values).await;
+    let deployments: Vec<&Value> = documents.iter().filter(|document| document["kind"] == "Deployment").collect();
+    assert_eq!(deployments.len(), 2);
+    for deployment in deployments {
+        let made = &deployment["spec"]["template"]["spec"]["topologySpreadConstraints"];
+        let selectors: Vec<&Value> = made.as_array().expect("there are some").iter().map(|made| &made["labelSelector"]).collect();
+        assert_eq!(selectors, [&of_person, &json!({}), &deployment["spec"]["selector"]]);
+    }
+}
