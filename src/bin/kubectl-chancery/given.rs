@@ -20,6 +20,12 @@ pub(crate) fn filled(right: &'static str) -> impl Fn(&str) -> Result<String, Str
     move |text: &str| if text.trim().is_empty() { Err(format!("it is empty: {right}")) } else { Ok(text.to_owned()) }
 }
 
+/// Takes what may be the name of a register.
+pub(crate) fn register(text: &str) -> Result<String, String> {
+    let text = filled(REGISTER)(text)?;
+    chancery::plugin::register::name(&text)
+}
+
 #[cfg(test)]
 mod tests {
     use clap::{Arg, CommandFactory as _, error::ErrorKind};
