@@ -41,9 +41,9 @@ pub(crate) struct Ocsp {
     limit: Duration,
     #[command(flatten)]
     operator: Operator,
-    /// The responder's Service.
-    #[arg(long, value_name = "NAME", default_value = "chancery-responder", global = true, value_parser = filled("write the name of a Service, or leave the flag out"))]
-    service: String,
+    /// The responder's Service, in the operator's namespace. Unset: that of the responder's Deployment, else chancery-responder.
+    #[arg(long, value_name = "NAME", global = true, value_parser = filled("write the name of a Service, or leave the flag out"))]
+    service: Option<String>,
     #[command(flatten)]
     printed: Printed,
     #[command(flatten)]
@@ -71,8 +71,9 @@ impl Ocsp {
             (url.clone(), asked.of_url(url, method, self.limit).await?)
         } else {
             let (client, _) = open(&self.place).await?;
-            let answer = asked.of_service(&client, &self.operator.operator_namespace, &self.service, self.limit).await?;
-            (format!("Service {}/{}", self.operator.operator_namespace, self.service), answer)
+            let (namespace, service) = ocsp::service(&client, &self.operator.operator_namespace, self.service.as_deref()).await?;
+            let answer = asked.of_service(&client, &namespace, &service, self.limit).await?;
+            (format!("Service {namespace}/{service}"), answer)
         };
         if let Some(path) = &self.keep {
             fs::write(path, &octets).with_context(|| path.display().to_string())?;
