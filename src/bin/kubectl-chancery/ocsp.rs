@@ -15,7 +15,11 @@ use clap::Args;
 
 use crate::access::{OneNamespace, Operator, Printed, duration, runtime};
 use crate::source::{Source, open};
-use crate::{ended, given::filled, input::read};
+use crate::{
+    ended,
+    given::{filled, url},
+    input::read,
+};
 
 #[derive(Args, Debug)]
 pub(crate) struct Ocsp {
@@ -25,7 +29,7 @@ pub(crate) struct Ocsp {
     #[arg(long, value_name = "FILE", global = true)]
     issuer: Option<PathBuf>,
     /// The responder. Unset: the one that the certificate names, else the Service of the responder, through the API server.
-    #[arg(long, global = true, value_parser = filled("write a URL as in http://ocsp.example.com, or leave the flag out"))]
+    #[arg(long, global = true, value_parser = url("write a URL as in http://ocsp.example.com, or leave the flag out"))]
     url: Option<String>,
     /// Asks by GET instead of POST.
     #[arg(long, global = true)]
