@@ -71,6 +71,7 @@ async fn lists_are_listed_fetched_and_explained_as_the_responder_serves_them() {
         let fetched = run(format!("fetch {from} --shard {shard} --der -f {file}")).await;
         assert!(fetched.status.success() && fetched.stderr.contains("signed by CN="), "{from}: {fetched:?}");
         assert_eq!(std::fs::read(&file).unwrap(), lists[0], "{from}");
+        shown().replace(r"list number \d+", "list number <n>").replace(r"\bCN=\S+", "CN=<name>").assert("crl-fetch", &fetched);
     }
     let pem = run(format!("fetch {url} --ca {}", consumer.path("issuer.pem"))).await;
     let read = Program::openssl().args(["crl", "-noout", "-text"]).stdin(pem.stdout).run().await;
