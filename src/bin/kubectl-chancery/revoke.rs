@@ -91,6 +91,11 @@ fn reason(text: &str) -> Result<Reason, String> {
     known.ok_or_else(|| format!("use one of {}", words(&OWNER_REASONS)))
 }
 
+/// What is given a second time.
+fn twice<T: PartialEq>(given: &[T]) -> Option<&T> {
+    given.iter().enumerate().find(|(place, one)| given[..*place].contains(one)).map(|(_, one)| one)
+}
+
 fn words(reasons: &[Reason]) -> String {
     reasons.iter().map(|reason| reason.as_str()).collect::<Vec<_>>().join(", ")
 }
@@ -107,6 +112,12 @@ impl Revoke {
         }
         if self.list.is_some() && self.serials.is_empty() && self.keys.is_empty() {
             return Err(Misuse::error("--list needs --serial or --key-id"));
+        }
+        if let Some(serial) = twice(&self.serials) {
+            return Err(Misuse::error(format!("serial {serial} is given twice")));
+        }
+        if let Some(key) = twice(&self.keys) {
+            return Err(Misuse::error(format!("key {key} is given twice")));
         }
         let allowed: &[Reason] = if self.list.is_some() { &OWNER_REASONS } else { &TENANT_REASONS };
         if let Some(reason) = self.reason.filter(|reason| !allowed.contains(reason)) {

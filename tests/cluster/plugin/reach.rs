@@ -56,6 +56,7 @@ async fn a_command_line_that_is_wrong_by_itself_is_told_so_and_asks_neither_a_cl
         ("revoke", "name the Certificates"),
         ("revoke web --reason cACompromise", "use one of"),
         ("revoke --list a/b", "needs --serial"),
+        ("revoke --list a/b --serial 0a,00:0b --serial 0A", "serial 0a is given twice"),
     ] {
         let finished = alone(line, &PathBuf::from("/nowhere")).finish().await;
         assert!(finished.status.code() == Some(2) && finished.stderr.contains(expected), "{line}: {finished:?}");
