@@ -27,6 +27,11 @@ pub struct Posted {
     pub body: Vec<u8>,
 }
 
+/// Whether a URL may be asked.
+pub fn is_http(url: &str) -> bool {
+    url.parse::<Uri>().is_ok_and(|uri| uri.scheme_str() == Some("http") && uri.host().is_some_and(|host| !host.is_empty()))
+}
+
 /// Asks a URL, and returns the body of the answer.
 ///
 /// # Errors

@@ -21,12 +21,14 @@ use serde::Serialize;
 use thiserror::Error;
 
 use super::{
+    check::workloads::{RESPONDER, installed},
     fetch::{FetchError, Posted, fetch},
     inspect::shown,
     output::{Report, Tone, plain},
     span::{span, when},
     verify::Outcome,
 };
+use crate::cluster::{CallError, CallErrorKind};
 
 /// The media type of a request (RFC 6960 appendix C.1).
 const REQUEST: &str = "application/ocsp-request";
@@ -113,6 +115,25 @@ impl Asked {
             Err(_) => return Err(failed(format!("no answer within {} s", limit.as_secs()))),
         };
         read(octets, &place)
+    }
+}
+
+/// Where the responder's Service is: its namespace and its name. `operator` is the operator's namespace, and `named` the Service that
+/// a person names; else it is that of the responder that `check` finds there.
+///
+/// # Errors
+/// When the API server cannot be asked which responder there is. Who may not look at Deployments is given the name of a usual one.
+pub async fn service(client: &Client, operator: &str, named: Option<&str>) -> Result<(String, String), CallError> {
+    if let Some(named) = named {
+        return Ok((operator.to_owned(), named.to_owned()));
+    }
+    match installed(client, operator).await {
+        Ok(found) => {
+            let name = found.responder().unwrap_or_else(|| RESPONDER.to_owned());
+            Ok((found.pods, name))
+        }
+        Err(error) if error.kind == CallErrorKind::Forbidden => Ok((operator.to_owned(), RESPONDER.to_owned())),
+        Err(error) => Err(error),
     }
 }
 

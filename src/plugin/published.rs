@@ -158,7 +158,7 @@ impl Published {
         if let Ok(authority) = text.parse() {
             return Ok(authority);
         }
-        if text.len() < 8 || !text.bytes().all(|digit| digit.is_ascii_hexdigit()) {
+        if !is_key(text) {
             return Err(PublishedError::Unclear { text: text.to_owned() });
         }
         let mut known = self.authorities().await?;
@@ -167,6 +167,23 @@ impl Published {
             [one] => Ok(*one),
             found => Err(PublishedError::Several { text: text.to_owned(), authorities: found.len(), namespace: self.namespace.clone() }),
         }
+    }
+}
+
+/// The fewest digits of a key id that stand for all of it, and all of them.
+const DIGITS: std::ops::RangeInclusive<usize> = 8..=64;
+
+fn is_key(text: &str) -> bool {
+    DIGITS.contains(&text.len()) && text.bytes().all(|digit| digit.is_ascii_hexdigit())
+}
+
+/// Whether a text may name an authority: by a key id, the beginning of one, or an object.
+pub fn names_authority(text: &str) -> bool {
+    match text.split('/').collect::<Vec<_>>().as_slice() {
+        [key] => is_key(key),
+        ["ClusterIssuer", name] => !name.is_empty(),
+        ["Issuer" | "RevocationList", namespace, name] => !namespace.is_empty() && !name.is_empty(),
+        _ => false,
     }
 }
 

@@ -1,6 +1,6 @@
 //! Which cluster, which namespaces and which objects: flags that commands share, named as kubectl names them.
 
-use std::{ffi::OsStr, path::PathBuf, time::Duration};
+use std::{borrow::Cow, ffi::OsStr, path::PathBuf, time::Duration};
 
 use anyhow::Context as _;
 use chancery::{
@@ -151,6 +151,14 @@ impl Chosen {
         self.names.is_empty() && !self.all && self.extent.selector.is_none()
     }
 
+    /// Refuses a command line that chooses nothing.
+    pub(crate) fn check(&self) -> anyhow::Result<()> {
+        if self.is_empty() {
+            return Err(Misuse::error("name the objects, or choose them by -l LABELS or --all"));
+        }
+        Ok(())
+    }
+
     /// The objects themselves; those that are named in the order of their names here, each once.
     ///
     /// # Errors
@@ -161,9 +169,7 @@ impl Chosen {
         K::DynamicType: Default,
     {
         let api: Api<K> = self.extent.api(client);
-        if self.is_empty() {
-            return Err(Misuse("name the objects, or choose them by -l LABELS or --all").into());
-        }
+        self.check()?;
         if self.names.is_empty() {
             let found = read::all(&api, &self.extent.params()).await?;
             let kinds = K::plural(&K::DynamicType::default()).into_owned();
@@ -219,7 +225,14 @@ pub(crate) struct OperatorNamespace {
 /// A command line that clap takes and that is wrong all the same: the exit code is clap's.
 #[derive(Debug, Error)]
 #[error("{0}; see --help")]
-pub(crate) struct Misuse(pub(crate) &'static str);
+pub(crate) struct Misuse(pub(crate) Cow<'static, str>);
+
+impl Misuse {
+    /// What is wrong, as an error.
+    pub(crate) fn error(what: impl Into<Cow<'static, str>>) -> anyhow::Error {
+        Self(what.into()).into()
+    }
+}
 
 /// The runtime of one command.
 pub(crate) fn runtime() -> anyhow::Result<tokio::runtime::Runtime> {

@@ -27,11 +27,14 @@ use chancery_pki::{Certificate, KeyId, SerialNumber};
 use clap::Subcommand;
 use kube::Api;
 
-use crate::access::{OperatorNamespace, Printed, duration, namespaced, runtime};
-use crate::{ended, given::filled, input::read, progress::during};
+use crate::access::{Misuse, OperatorNamespace, Printed, duration, namespaced, runtime};
+use crate::{
+    ended,
+    given::{self, filled},
+    input::read,
+    progress::during,
+};
 
-/// What would be right where an authority is meant.
-const AUTHORITY: &str = "write a key id or its first digits, or an object as in ClusterIssuer/ca";
 /// What would be right where a certificate is meant.
 const TARGET: &str = "write a serial number, or certificate and then namespace/name";
 
@@ -66,7 +69,7 @@ pub(crate) enum Crl {
     /// It is written only where the signature is good; else the exit code is 3. `crl show` reads what it writes.
     Fetch {
         /// Whose: a key id or its first digits, ClusterIssuer/name, Issuer/namespace/name, RevocationList/namespace/name; or an http URL.
-        #[arg(value_name = "AUTHORITY|URL", value_parser = filled(AUTHORITY))]
+        #[arg(value_name = "AUTHORITY|URL", value_parser = given::authority_or_url)]
         from: String,
         /// Which of the authority's lists.
         #[arg(long, value_name = "NUMBER", default_value_t = 0)]
@@ -97,7 +100,7 @@ pub(crate) enum Crl {
         #[arg(value_name = "SERIAL|certificate NAMESPACE/NAME", num_args = 1..=2, required = true, value_parser = filled(TARGET))]
         target: Vec<String>,
         /// The authority, as for fetch. Unset: every authority that has it on record or on its list.
-        #[arg(long, value_parser = filled(AUTHORITY))]
+        #[arg(long, value_parser = given::authority)]
         authority: Option<String>,
         #[command(flatten)]
         printed: Printed,
@@ -138,7 +141,8 @@ impl Crl {
                 }
             }
             Self::Explain { target, authority, printed, cluster } => {
-                runtime()?.block_on(explained(&target, authority.as_deref(), printed, &cluster))
+                let target = Target::of(&target)?;
+                runtime()?.block_on(explained(target, authority.as_deref(), printed, &cluster))
             }
             Self::Import { file, list, timeout, printed, cluster } => import(&file, list.as_ref(), timeout, printed, &cluster),
         }
@@ -258,16 +262,33 @@ async fn fetch_url(url: &str, ca: Option<&Path>, limit: Duration, keep: &Keep, c
     Ok(ended(false))
 }
 
-async fn explained(target: &[String], authority: Option<&str>, printed: Printed, cluster: &OperatorNamespace) -> anyhow::Result<ExitCode> {
+/// Which certificate is explained.
+enum Target {
+    /// The one that a Certificate has now: its namespace and name.
+    Certificate(String, String),
+    Serial(SerialNumber),
+}
+
+impl Target {
+    fn of(words: &[String]) -> anyhow::Result<Self> {
+        match words {
+            [word, name] if word == "certificate" => {
+                namespaced(name).map(|(namespace, name)| Self::Certificate(namespace, name)).map_err(Misuse::error)
+            }
+            [text] => serial(text).map(Self::Serial).map_err(|why| Misuse::error(format!("{text:?} is no serial number: {why}; {TARGET}"))),
+            _ => Err(Misuse::error(TARGET)),
+        }
+    }
+}
+
+async fn explained(target: Target, authority: Option<&str>, printed: Printed, cluster: &OperatorNamespace) -> anyhow::Result<ExitCode> {
     let published = published(cluster).await?;
     let mut asked = match target {
-        [word, name] if word == "certificate" => {
-            let (namespace, name) = namespaced(name).map_err(anyhow::Error::msg)?;
+        Target::Certificate(namespace, name) => {
             let certificates: Api<api::Certificate> = Api::namespaced(cluster.access.client().await?, &namespace);
             wanted(&one(&certificates, &name).await?).map_err(|why| anyhow::anyhow!("Certificate {namespace}/{name}: {why}"))?
         }
-        [text] => Wanted { serial: serial(text).map_err(|why| anyhow::anyhow!("{text:?} is no serial number: {why}"))?, authority: None },
-        _ => bail!(TARGET),
+        Target::Serial(serial) => Wanted { serial, authority: None },
     };
     if let Some(authority) = authority {
         asked.authority = Some(published.authority(authority).await?);

@@ -10,6 +10,13 @@ pub(crate) const OPERATOR_NAMESPACE: &str =
 pub(crate) const NAME: &str = "write the name of an object, as in web";
 /// What would be right where registers are named.
 pub(crate) const REGISTER: &str = "write common, or a keyID or its first digits, or leave it out for all";
+/// What would be right where an authority is meant.
+const AUTHORITY: &str =
+    "write its key id or 8 of its first digits at least, or an object as in ClusterIssuer/ca, Issuer/team-a/ca or RevocationList/team-a/ca";
+/// What would be right where a URL would do, too.
+const AUTHORITY_OR_URL: &str = "write a URL as in http://crl.example.com/0.crl, or a key id, or an object as in ClusterIssuer/ca";
+/// What would be right where an issuer is trusted.
+const ISSUER: &str = "write Issuer/name or ClusterIssuer/name, or leave the flag out";
 /// What would be right where labels choose.
 pub(crate) const LABELS: &str = "an empty selector chooses everything: write labels as in app=web, or leave the flag out";
 /// What would be right where fields choose.
@@ -18,6 +25,39 @@ pub(crate) const FIELDS: &str = "an empty selector chooses everything: write fie
 /// Takes any word but an empty one; `right` says what would be right.
 pub(crate) fn filled(right: &'static str) -> impl Fn(&str) -> Result<String, String> + Clone + Send + Sync + 'static {
     move |text: &str| if text.trim().is_empty() { Err(format!("it is empty: {right}")) } else { Ok(text.to_owned()) }
+}
+
+/// Takes what may be the name of a register.
+pub(crate) fn register(text: &str) -> Result<String, String> {
+    let text = filled(REGISTER)(text)?;
+    chancery::plugin::register::name(&text)
+}
+
+/// Takes what may be a URL from which something is fetched; `right` says what would be right.
+pub(crate) fn url(right: &'static str) -> impl Fn(&str) -> Result<String, String> + Clone + Send + Sync + 'static {
+    move |text: &str| {
+        let text = filled(right)(text)?;
+        chancery::plugin::fetch::is_http(&text).then_some(text).ok_or_else(|| format!("only http is fetched: {right}"))
+    }
+}
+
+/// Takes what may name an authority.
+pub(crate) fn authority(text: &str) -> Result<String, String> {
+    let text = filled(AUTHORITY)(text)?;
+    chancery::plugin::published::names_authority(&text).then_some(text).ok_or_else(|| AUTHORITY.to_owned())
+}
+
+/// Takes what may name an authority, or be a URL.
+pub(crate) fn authority_or_url(text: &str) -> Result<String, String> {
+    if text.contains("://") { url(AUTHORITY_OR_URL)(text) } else { authority(text) }
+}
+
+/// Takes what may name an issuer: in the namespace, or of the cluster.
+pub(crate) fn issuer(text: &str) -> Result<String, String> {
+    let text = filled(ISSUER)(text)?;
+    let (kind, name) = text.split_once('/').unwrap_or(("Issuer", &text));
+    let is_one = ["Issuer", "ClusterIssuer"].contains(&kind) && !name.is_empty() && !name.contains('/');
+    is_one.then(|| text.clone()).ok_or_else(|| ISSUER.to_owned())
 }
 
 #[cfg(test)]

@@ -15,7 +15,11 @@ use clap::Args;
 
 use crate::access::{OneNamespace, Operator, Printed, duration, runtime};
 use crate::source::{Source, open};
-use crate::{ended, given::filled, input::read};
+use crate::{
+    ended,
+    given::{filled, url},
+    input::read,
+};
 
 #[derive(Args, Debug)]
 pub(crate) struct Ocsp {
@@ -25,7 +29,7 @@ pub(crate) struct Ocsp {
     #[arg(long, value_name = "FILE", global = true)]
     issuer: Option<PathBuf>,
     /// The responder. Unset: the one that the certificate names, else the Service of the responder, through the API server.
-    #[arg(long, global = true, value_parser = filled("write a URL as in http://ocsp.example.com, or leave the flag out"))]
+    #[arg(long, global = true, value_parser = url("write a URL as in http://ocsp.example.com, or leave the flag out"))]
     url: Option<String>,
     /// Asks by GET instead of POST.
     #[arg(long, global = true)]
@@ -41,9 +45,9 @@ pub(crate) struct Ocsp {
     limit: Duration,
     #[command(flatten)]
     operator: Operator,
-    /// The responder's Service.
-    #[arg(long, value_name = "NAME", default_value = "chancery-responder", global = true, value_parser = filled("write the name of a Service, or leave the flag out"))]
-    service: String,
+    /// The responder's Service, in the operator's namespace. Unset: that of the responder's Deployment, else chancery-responder.
+    #[arg(long, value_name = "NAME", global = true, value_parser = filled("write the name of a Service, or leave the flag out"))]
+    service: Option<String>,
     #[command(flatten)]
     printed: Printed,
     #[command(flatten)]
@@ -71,8 +75,9 @@ impl Ocsp {
             (url.clone(), asked.of_url(url, method, self.limit).await?)
         } else {
             let (client, _) = open(&self.place).await?;
-            let answer = asked.of_service(&client, &self.operator.operator_namespace, &self.service, self.limit).await?;
-            (format!("Service {}/{}", self.operator.operator_namespace, self.service), answer)
+            let (namespace, service) = ocsp::service(&client, &self.operator.operator_namespace, self.service.as_deref()).await?;
+            let answer = asked.of_service(&client, &namespace, &service, self.limit).await?;
+            (format!("Service {namespace}/{service}"), answer)
         };
         if let Some(path) = &self.keep {
             fs::write(path, &octets).with_context(|| path.display().to_string())?;

@@ -36,6 +36,7 @@ pub(crate) struct Renew {
 
 impl Renew {
     pub(crate) fn run(self) -> anyhow::Result<ExitCode> {
+        self.chosen.check()?;
         runtime()?.block_on(async {
             let client = self.chosen.extent.access.client().await?;
             let certificates: Vec<Certificate> = self.chosen.objects(&client).await?;

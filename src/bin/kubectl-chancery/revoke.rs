@@ -3,7 +3,6 @@
 use std::{io, process::ExitCode, time::Duration};
 
 use anstream::AutoStream;
-use anyhow::ensure;
 use chancery::{
     api::{Certificate, OWNER_REASONS, RevocationList, TENANT_REASONS},
     cluster::{Clock as _, SystemClock},
@@ -92,6 +91,11 @@ fn reason(text: &str) -> Result<Reason, String> {
     known.ok_or_else(|| format!("use one of {}", words(&OWNER_REASONS)))
 }
 
+/// What is given a second time.
+fn twice<T: PartialEq>(given: &[T]) -> Option<&T> {
+    given.iter().enumerate().find(|(place, one)| given[..*place].contains(one)).map(|(_, one)| one)
+}
+
 fn words(reasons: &[Reason]) -> String {
     reasons.iter().map(|reason| reason.as_str()).collect::<Vec<_>>().join(", ")
 }
@@ -101,14 +105,23 @@ impl Revoke {
         // clap drops a `requires` where the names exclude what is required.
         let of_list = !self.serials.is_empty() || !self.keys.is_empty() || self.hold || self.release;
         if self.list.is_none() && of_list {
-            return Err(Misuse("--serial, --key-id, --hold and --release need --list NAMESPACE/NAME").into());
+            return Err(Misuse::error("--serial, --key-id, --hold and --release need --list NAMESPACE/NAME"));
         }
         if self.list.is_none() && self.chosen.is_empty() {
-            return Err(Misuse("name the Certificates, or choose them by -l LABELS or --all; or say --list and --serial").into());
+            return Err(Misuse::error("name the Certificates, or choose them by -l LABELS or --all; or say --list and --serial"));
+        }
+        if self.list.is_some() && self.serials.is_empty() && self.keys.is_empty() {
+            return Err(Misuse::error("--list needs --serial or --key-id"));
+        }
+        if let Some(serial) = twice(&self.serials) {
+            return Err(Misuse::error(format!("serial {serial} is given twice")));
+        }
+        if let Some(key) = twice(&self.keys) {
+            return Err(Misuse::error(format!("key {key} is given twice")));
         }
         let allowed: &[Reason] = if self.list.is_some() { &OWNER_REASONS } else { &TENANT_REASONS };
-        if let Some(reason) = self.reason {
-            ensure!(allowed.contains(&reason), "--reason {reason} cannot be given here: use one of {}", words(allowed));
+        if let Some(reason) = self.reason.filter(|reason| !allowed.contains(reason)) {
+            return Err(Misuse::error(format!("--reason {reason} cannot be given here: use one of {}", words(allowed))));
         }
         runtime()?.block_on(async {
             let client = self.chosen.extent.access.client().await?;
@@ -152,9 +165,6 @@ impl Revoke {
     }
 
     async fn order(&self, client: &Client, namespace: &str, name: &str) -> anyhow::Result<ExitCode> {
-        if self.serials.is_empty() && self.keys.is_empty() {
-            return Err(Misuse("--list needs --serial or --key-id").into());
-        }
         let act = match (self.hold, self.release) {
             (true, _) => Act::Hold,
             (_, true) => Act::Release,

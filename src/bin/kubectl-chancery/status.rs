@@ -11,7 +11,7 @@ use chancery::{
 };
 use clap::{Args, ValueEnum};
 
-use crate::access::{OneNamespace, Operator, Printed, runtime};
+use crate::access::{Misuse, OneNamespace, Operator, Printed, runtime};
 use crate::ended;
 use crate::given::{NAME, filled};
 
@@ -45,11 +45,13 @@ fn object(words: &[String]) -> anyhow::Result<(Kind, String)> {
     let (kind, name) = match words {
         [kind, name] => (kind.as_str(), name.as_str()),
         [one] => one.split_once('/').unwrap_or(("certificate", one)),
-        _ => anyhow::bail!("name one object"),
+        _ => return Err(Misuse::error("name one object")),
     };
-    let kind = Kind::from_str(kind, true)
-        .map_err(|_| anyhow::anyhow!("{kind:?} is no kind that has a status here: use certificate, issuer, clusterissuer or list"))?;
-    anyhow::ensure!(!name.is_empty(), "the object's name is missing");
+    let unknown = |_| Misuse::error(format!("{kind:?} is no kind that has a status here: use certificate, issuer, clusterissuer or list"));
+    let kind = Kind::from_str(kind, true).map_err(unknown)?;
+    if name.is_empty() {
+        return Err(Misuse::error("the object's name is missing"));
+    }
     Ok((kind, name.to_owned()))
 }
 

@@ -18,7 +18,11 @@ use jiff::Timestamp;
 
 use crate::access::{OneNamespace, Operator, Printed, duration, runtime};
 use crate::source::{Source, open};
-use crate::{NOT_WELL, given::filled, input::read};
+use crate::{
+    NOT_WELL,
+    given::{self, filled},
+    input::read,
+};
 
 #[derive(Args, Debug)]
 pub(crate) struct Verify {
@@ -31,7 +35,7 @@ pub(crate) struct Verify {
     #[arg(long, value_name = "FILE", global = true)]
     ca: Vec<PathBuf>,
     /// Trusts the CA of an issuer of this cluster: Issuer/name, in the namespace, or ClusterIssuer/name.
-    #[arg(long, value_name = "KIND/NAME", conflicts_with = "ca", global = true, value_parser = filled("write Issuer/name or ClusterIssuer/name, or leave the flag out"))]
+    #[arg(long, value_name = "KIND/NAME", conflicts_with = "ca", global = true, value_parser = given::issuer)]
     issuer: Option<String>,
     /// What the certificate must be for.
     #[arg(long, value_name = "PURPOSE", global = true)]

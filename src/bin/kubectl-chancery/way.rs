@@ -180,7 +180,7 @@ impl Way {
         }
         let whose = auth.impersonate_groups.is_some() || auth.impersonate_uid.is_some();
         if whose && auth.impersonate.is_none() {
-            return Err(Misuse("--as-group and --as-uid need --as USER: groups and a UID are those of somebody").into());
+            return Err(Misuse::error("--as-group and --as-uid need --as USER: groups and a UID are those of somebody"));
         }
         Ok(())
     }

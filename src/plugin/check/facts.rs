@@ -131,7 +131,8 @@ pub async fn gather(client: &Client, question: &Question, clock: &dyn Clock) -> 
     }
     let (workloads, pods, namespace) = match workloads::installed(client, &question.namespace).await {
         Ok(Installed { deployments, pods, resources }) => {
-            let found = read::all(&Api::<Pod>::namespaced(client.clone(), &pods), &ListParams::default().labels(workloads::OURS)).await;
+            let found =
+                read::all(&Api::<Pod>::namespaced(client.clone(), &pods), &ListParams::default().labels(workloads::COMPONENTS)).await;
             (found.map(|found| workloads::of(&deployments, &found)), pods, resources)
         }
         Err(error) => (Err(error), question.namespace.clone(), question.namespace.clone()),
@@ -147,7 +148,7 @@ pub async fn gather(client: &Client, question: &Question, clock: &dyn Clock) -> 
     let account = |workload: Option<&Workload>, name: &str| workload.map_or_else(|| name.to_owned(), |workload| workload.account.clone());
     let access = vec![
         access(client, &pods, account(controller, "chancery-controller"), rights::of_controller(&namespace, &watched, &lease_name)).await,
-        access(client, &pods, account(responder, "chancery-responder"), rights::of_responder(&namespace)).await,
+        access(client, &pods, account(responder, workloads::RESPONDER), rights::of_responder(&namespace)).await,
     ];
     let lease = Api::<Lease>::namespaced(client.clone(), &namespace).get_opt(&lease_name).await;
     let lease = lease.map_err(CallError::of("get", "Lease", Some(&namespace), &lease_name));
@@ -173,7 +174,7 @@ pub async fn gather(client: &Client, question: &Question, clock: &dyn Clock) -> 
         Some(responder) => responders::told(client, &pods, &responder.reachable).await,
         None => Vec::new(),
     };
-    let service = responder.map_or_else(|| "chancery-responder".to_owned(), |responder| responder.name.clone());
+    let service = responder.map_or_else(|| workloads::RESPONDER.to_owned(), |responder| responder.name.clone());
     Facts {
         at,
         version,

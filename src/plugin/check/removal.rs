@@ -12,8 +12,9 @@ use serde::Serialize;
 
 use crate::{
     api::{Certificate, DeletionPolicy, crds, names},
-    cluster::CallError,
+    cluster::{CallError, CallErrorKind},
     plugin::{
+        check::workloads::{Installed, installed},
         output::{Report, Table, Tone, plain},
         published::{Published, PublishedError},
         read,
@@ -25,12 +26,19 @@ use crate::{
 /// On a CRD that Helm leaves where it is.
 const HELM_KEEPS: &str = "helm.sh/resource-policy";
 
+/// How many of the objects that would hang are named to a person.
+const NAMED: usize = 3;
+
 /// What there is, and what would become of it.
 #[derive(Clone, Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Removal {
     /// The operator's namespace.
     pub operator_namespace: String,
+    /// Where its pods are.
+    pub pods_namespace: String,
+    /// Its Deployments there.
+    pub deployments: Vec<String>,
     /// When it was looked at.
     pub at: Timestamp,
     /// How many Certificates there are.
@@ -63,7 +71,7 @@ pub struct Removal {
 ///
 /// # Errors
 /// When the API server does not tell.
-pub async fn removal(client: &Client, namespace: &str, at: Timestamp) -> Result<Removal, PublishedError> {
+pub async fn removal(client: &Client, named: &str, at: Timestamp) -> Result<Removal, PublishedError> {
     let certificates = read::all(&Api::<Certificate>::all(client.clone()), &ListParams::default()).await?;
     let policy = |certificate: &Certificate| certificate.spec.deletion_policy.unwrap_or_default();
     let retained = certificates.iter().filter(|certificate| policy(certificate) == DeletionPolicy::Retain).count();
@@ -71,6 +79,14 @@ pub async fn removal(client: &Client, namespace: &str, at: Timestamp) -> Result<
     let finalized = certificates.iter().filter(|certificate| certificate.finalizers().iter().any(|one| one == names::FINALIZER));
     let shown = |certificate: &Certificate| format!("{}/{}", certificate.namespace().unwrap_or_default(), certificate.name_any());
 
+    let Installed { deployments, pods, resources } = match installed(client, named).await {
+        // All else may be told without them.
+        Err(error) if error.kind == CallErrorKind::Forbidden => {
+            Installed { deployments: Vec::new(), pods: named.to_owned(), resources: named.to_owned() }
+        }
+        found => found?,
+    };
+    let namespace = resources.as_str();
     let (mut kept_definitions, mut other_definitions) = (Vec::new(), Vec::new());
     let kinds: Api<CustomResourceDefinition> = Api::all(client.clone());
     for wanted in crds::definitions() {
@@ -102,6 +118,8 @@ pub async fn removal(client: &Client, namespace: &str, at: Timestamp) -> Result<
     }
     Ok(Removal {
         operator_namespace: namespace.to_owned(),
+        pods_namespace: pods,
+        deployments: deployments.iter().map(kube::ResourceExt::name_any).collect(),
         at,
         certificates: certificates.len(),
         retained,
@@ -118,6 +136,18 @@ pub async fn removal(client: &Client, namespace: &str, at: Timestamp) -> Result<
 }
 
 impl Removal {
+    /// Some of what would hang, and what names all of it.
+    fn hanging(&self) -> String {
+        let named = self.finalized.iter().take(NAMED).cloned().collect::<Vec<_>>().join(", ");
+        match self.finalized.len().saturating_sub(NAMED) {
+            0 => named,
+            more => format!(
+                "{named} and {more} more; all: kubectl chancery check --uninstall -n {} -o json | jq -r '.finalized[]'",
+                self.operator_namespace
+            ),
+        }
+    }
+
     /// What is to be done, in its order.
     fn steps(&self) -> Vec<String> {
         let mut steps = Vec::new();
@@ -145,8 +175,13 @@ impl Removal {
                     .to_owned(),
             );
         }
+        let stop = if self.deployments.is_empty() {
+            format!("helm uninstall RELEASE, or end it where it runs: no Deployment of it is found in namespace {}", self.pods_namespace)
+        } else {
+            format!("helm uninstall RELEASE, or kubectl -n {} delete deployment {}", self.pods_namespace, self.deployments.join(" "))
+        };
         steps.push(format!(
-            "Stop the operator: helm uninstall RELEASE, or kubectl -n {namespace} delete deployment -l app.kubernetes.io/part-of=chancery. Secrets with certificates stay. Do not use kubectl delete -k of an overlay without a selector: it deletes the CRDs and the namespace too"
+            "Stop the operator: {stop}. Secrets with certificates stay. Do not use kubectl delete -k of an overlay without a selector: it deletes the CRDs and the namespace too"
         ));
         if !self.kept_definitions.is_empty() || !self.other_definitions.is_empty() {
             steps.push(format!(
@@ -176,11 +211,7 @@ impl Report for Removal {
             self.deleted,
             "go with the Certificate, by the operator: without it the Certificate hangs".to_owned(),
         );
-        let hanging = if self.finalized.is_empty() {
-            "nothing hangs".to_owned()
-        } else {
-            format!("hang when deleted: {}", self.finalized.join(", "))
-        };
+        let hanging = if self.finalized.is_empty() { "nothing hangs".to_owned() } else { format!("hang when deleted: {}", self.hanging()) };
         row(&mut table, "Finalizers", self.finalized.len(), hanging);
         row(&mut table, "CRDs that Helm keeps", self.kept_definitions.len(), "stay after helm uninstall, with all objects".to_owned());
         row(
@@ -214,10 +245,12 @@ impl Report for Removal {
 mod tests {
     use super::*;
 
-    #[test]
-    fn secrets_are_kept_before_anything_is_deleted_and_no_step_takes_all_with_it() {
-        let removal = Removal {
+    /// Two Certificates, one of each kind.
+    fn two() -> Removal {
+        Removal {
             operator_namespace: "pki".to_owned(),
+            pods_namespace: "pods".to_owned(),
+            deployments: vec!["pki-controller".to_owned(), "pki-responder".to_owned()],
             at: "2026-06-01T12:00:00Z".parse().unwrap(),
             certificates: 2,
             retained: 1,
@@ -230,7 +263,33 @@ mod tests {
             copies: Vec::new(),
             lists: 1,
             first_list_ends: None,
-        };
+        }
+    }
+
+    #[test]
+    fn of_many_that_would_hang_three_are_named_and_programs_are_given_all() {
+        let names: Vec<String> = (1..=40).map(|number| format!("team/web-{number}")).collect();
+        for (count, shown) in
+            [(3, "team/web-1, team/web-2, team/web-3"), (40, "team/web-1, team/web-2, team/web-3 and 37 more; all: kubectl ")]
+        {
+            let removal = Removal { finalized: names[..count].to_vec(), ..two() };
+            let mut text = Vec::new();
+            removal.text(false, &mut text).unwrap();
+            let text = String::from_utf8(text).unwrap();
+            assert!(text.contains(&format!("hang when deleted: {shown}")) && !text.contains("web-4,"), "{text}");
+            assert_eq!(serde_json::to_value(&removal).unwrap()["finalized"].as_array().map(Vec::len), Some(count));
+        }
+    }
+
+    #[test]
+    fn an_operator_that_runs_elsewhere_is_not_stopped_by_a_command_that_finds_nothing() {
+        let removal = Removal { deployments: Vec::new(), ..two() };
+        assert!(!removal.steps().iter().any(|step| step.contains("delete deployment")), "{:?}", removal.steps());
+    }
+
+    #[test]
+    fn secrets_are_kept_before_anything_is_deleted_and_no_step_takes_all_with_it() {
+        let removal = two();
         let steps = removal.steps();
         let place =
             |text: &str| steps.iter().position(|step| step.contains(text)).unwrap_or_else(|| panic!("{text:?} is not in {steps:?}"));
@@ -238,7 +297,7 @@ mod tests {
             (place("set deletionPolicy: Retain"), place("delete the other Certificates"), place("helm uninstall RELEASE"));
         assert!(keep < delete && delete < stop && stop < place("kubectl delete crd") && stop < place("Delete the namespace"), "{steps:?}");
         assert!(steps[keep].contains("RevokeAndDelete also revokes"), "{}", steps[keep]);
-        assert!(steps[stop].contains("kubectl -n pki delete deployment"), "{}", steps[stop]);
+        assert!(steps[stop].contains("kubectl -n pods delete deployment pki-controller pki-responder."), "{}", steps[stop]);
         assert!(!steps.iter().any(|step| step.contains("delete -k deploy")), "{steps:?}");
     }
 }

@@ -11,9 +11,18 @@ use crate::{
     plugin::read,
 };
 
-/// What all objects of an installation have, whatever it is called: `app.kubernetes.io/name` is the chart's `nameOverride`.
-pub(super) const OURS: &str = "app.kubernetes.io/part-of=chancery";
+/// What Deployments and pods of an installation have, whatever it is called: of the labels by which the chart's Deployments know their
+/// pods, which no value changes, the one that is the same in each. Other programs have it too.
+pub(super) const COMPONENTS: &str = "app.kubernetes.io/component in (controller, responder)";
 const COMPONENT: &str = "app.kubernetes.io/component";
+/// Labels that say whose it is, unless they were set to something else: the first is the chart's `nameOverride`, the second may be one of
+/// `global.commonLabels`.
+const WHOSE: [&str; 2] = ["app.kubernetes.io/name", "app.kubernetes.io/part-of"];
+const PRODUCT: &str = "chancery";
+/// The flag that says where an installation keeps what is its own; both programs are given it.
+const RESOURCES: &str = "--cluster-resource-namespace";
+/// The responder's Deployment and Service, where nothing tells of another.
+pub(in crate::plugin) const RESPONDER: &str = "chancery-responder";
 /// The port at which both programs tell of themselves.
 const METRICS: &str = "http-metrics";
 
@@ -36,8 +45,9 @@ pub(in crate::plugin) struct Installed {
 /// # Errors
 /// When the API server cannot be asked, or refuses.
 pub(in crate::plugin) async fn installed(client: &Client, named: &str) -> Result<Installed, CallError> {
-    let params = ListParams::default().labels(OURS);
-    let here = read::all(&Api::<Deployment>::namespaced(client.clone(), named), &params).await?;
+    let params = ListParams::default().labels(COMPONENTS);
+    let mut here = read::all(&Api::<Deployment>::namespaced(client.clone(), named), &params).await?;
+    here.retain(is_ours);
     if let Some(leading) = leading(&here) {
         let resources = resources(leading);
         return Ok(Installed { resources, pods: named.to_owned(), deployments: here });
@@ -48,10 +58,31 @@ pub(in crate::plugin) async fn installed(client: &Client, named: &str) -> Result
         Err(error) if error.kind == CallErrorKind::Forbidden => Vec::new(),
         Err(error) => return Err(error),
     };
-    elsewhere.retain(|deployment| resources(deployment) == named);
+    elsewhere.retain(|deployment| is_ours(deployment) && resources(deployment) == named);
     let pods = leading(&elsewhere).and_then(kube::ResourceExt::namespace).unwrap_or_else(|| named.to_owned());
     elsewhere.retain(|deployment| deployment.namespace().as_ref() == Some(&pods));
     Ok(Installed { deployments: elsewhere, pods, resources: named.to_owned() })
+}
+
+impl Installed {
+    /// The name of the responder's Deployment, and so of its Service.
+    pub(in crate::plugin) fn responder(&self) -> Option<String> {
+        let responder = self.deployments.iter().find(|one| one.labels().get(COMPONENT).is_some_and(|component| component == "responder"));
+        responder.map(kube::ResourceExt::name_any)
+    }
+}
+
+/// Whether a Deployment that has one of the components is ours: by a label, or by how its program is started where labels were set.
+fn is_ours(deployment: &Deployment) -> bool {
+    let labels = deployment.labels();
+    let arguments = arguments(deployment);
+    WHOSE.iter().any(|label| labels.get(*label).is_some_and(|whose| whose == PRODUCT))
+        || (arguments.first() == labels.get(COMPONENT) && !flags(arguments, RESOURCES).is_empty())
+}
+
+fn arguments(deployment: &Deployment) -> &[String] {
+    let container = deployment.spec.template.spec.as_ref().and_then(|template| template.containers.first());
+    container.and_then(|container| container.args.as_deref()).unwrap_or_default()
 }
 
 /// That of the controller, else any.
@@ -63,9 +94,7 @@ fn leading(deployments: &[Deployment]) -> Option<&Deployment> {
 /// Where a Deployment's pods keep what is theirs.
 fn resources(deployment: &Deployment) -> String {
     let own = deployment.namespace().unwrap_or_default();
-    let container = deployment.spec.template.spec.as_ref().and_then(|template| template.containers.first());
-    let arguments = container.and_then(|container| container.args.as_deref()).unwrap_or_default();
-    let given = flags(arguments, "--cluster-resource-namespace").pop();
+    let given = flags(arguments(deployment), RESOURCES).pop();
     given.map_or_else(|| own.clone(), |given| given.replace(POD_NAMESPACE, &own))
 }
 
@@ -144,7 +173,9 @@ fn workload(deployment: &Deployment, pods: &[Pod]) -> Workload {
     let container = template.and_then(|template| template.containers.first());
     let status = deployment.status.clone().unwrap_or_default();
     let wanted = spec.replicas.unwrap_or(1);
-    let ours = || pods.iter().filter(|pod| label(pod.labels()) == component);
+    let selected = spec.selector.match_labels.clone().unwrap_or_default();
+    let of_it = |pod: &&Pod| label(pod.labels()) == component && selected.iter().all(|(key, value)| pod.labels().get(key) == Some(value));
+    let ours = || pods.iter().filter(of_it);
     let seen = status.observed_generation.is_some_and(|seen| Some(seen) >= deployment.metadata.generation);
     Workload {
         name: deployment.name_any(),

@@ -9,7 +9,7 @@ pub mod restore;
 pub mod show;
 pub mod verify;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use anyhow::{Context as _, anyhow, bail};
 use k8s_openapi::api::core::v1::ConfigMap;
@@ -29,6 +29,9 @@ use crate::{
 
 /// The fewest digits of a keyID that stand for all of it.
 const DIGITS: usize = 4;
+
+/// The digits of a whole one.
+const KEY_DIGITS: usize = 64;
 
 /// The registers of an operator.
 #[derive(Clone, Debug, Default)]
@@ -63,7 +66,15 @@ impl Registers {
         if named.is_empty() {
             return Ok(self.registers.keys().copied().collect());
         }
-        named.iter().map(|name| chosen(name, self.registers.keys().copied())).collect()
+        named.iter().map(|name| self.meant(name)?.ok_or_else(|| absent(name))).collect()
+    }
+
+    /// The register that is meant by a name; none where it is not there.
+    ///
+    /// # Errors
+    /// When several begin so.
+    pub fn meant(&self, name: &str) -> anyhow::Result<Option<RegisterId>> {
+        meant(name, self.registers.keys().copied())
     }
 
     /// One of them.
@@ -75,17 +86,46 @@ impl Registers {
     }
 }
 
-/// The register that is meant by a name.
-pub(super) fn chosen(name: &str, known: impl Iterator<Item = RegisterId>) -> anyhow::Result<RegisterId> {
-    if let Ok(id) = name.parse() {
-        return Ok(id);
+/// Takes what may be the name of a register: `common`, a keyID, or the beginning of one.
+///
+/// # Errors
+/// When it is none of these.
+pub fn name(text: &str) -> Result<String, String> {
+    let (length, is_key) = (text.len(), text.bytes().all(|digit| digit.is_ascii_hexdigit()));
+    if text == RegisterId::Common.to_string() {
+        Ok(text.to_owned())
+    } else if is_key && (DIGITS..=KEY_DIGITS).contains(&length) {
+        Ok(text.to_ascii_lowercase())
+    } else {
+        Err(format!(
+            "a register is named as common, by a keyID ({KEY_DIGITS} hexadecimal digits), or by its first digits, {DIGITS} at least"
+        ))
     }
-    let mut like: Vec<RegisterId> = known.filter(|id| name.len() >= DIGITS && id.to_string().starts_with(name)).collect();
-    match (like.pop(), like.is_empty()) {
-        (Some(id), true) => Ok(id),
-        (Some(_), false) => bail!("several registers begin with {name}: give more digits"),
-        (None, _) => bail!("there is no register {name}: `kubectl chancery register list` shows them"),
+}
+
+/// Which of the registers that are known is meant by a name; none where it is none of them.
+fn meant(name: &str, known: impl Iterator<Item = RegisterId>) -> anyhow::Result<Option<RegisterId>> {
+    let begins = |id: &RegisterId| match id {
+        RegisterId::Common => id.to_string() == name,
+        RegisterId::Authority(key) => name.len() >= DIGITS && key.to_string().starts_with(name),
+    };
+    let like: BTreeSet<RegisterId> = known.filter(begins).collect();
+    if like.len() > 1 {
+        let like: Vec<String> = like.iter().map(ToString::to_string).collect();
+        bail!("several registers begin with {name}, give more digits: {}", like.join(", "));
     }
+    Ok(like.first().copied())
+}
+
+fn absent(name: &str) -> anyhow::Error {
+    anyhow!("there is no register {name}: `kubectl chancery register list` shows those that there are")
+}
+
+/// What is said where an operator has no register at all.
+pub fn none(namespace: &str) -> String {
+    format!(
+        "there is no register in namespace {namespace}: the operator begins one when it issues the first certificate; if it has, name its namespace with -n"
+    )
 }
 
 /// The ConfigMaps of all registers, of one moment.
@@ -145,8 +185,35 @@ mod tests {
     fn a_register_is_meant_by_its_name_or_enough_digits() {
         let (one, other) = (RegisterId::Authority(KeyId::of_spki(b"a")), RegisterId::Authority(KeyId::of_spki(b"b")));
         let all = || [RegisterId::Common, one, other].into_iter();
-        assert_eq!(chosen("common", all()).unwrap(), RegisterId::Common);
-        assert_eq!(chosen(&one.to_string()[..6], all()).unwrap(), one);
-        assert!(chosen(&one.to_string()[..2], all()).is_err() && chosen("zzzz", all()).is_err());
+        assert_eq!(meant("common", all()).unwrap(), Some(RegisterId::Common));
+        assert_eq!(meant(&one.to_string()[..6], all()).unwrap(), Some(one));
+        assert_eq!(meant(&one.to_string()[..2], all()).unwrap(), None);
+    }
+
+    #[test]
+    fn a_register_that_is_not_there_is_not_meant_however_well_it_is_named() {
+        let one = RegisterId::Authority(KeyId::of_spki(b"a"));
+        for absent in ["common", &KeyId::of_spki(b"b").to_string()] {
+            assert_eq!(meant(absent, [one].into_iter()).unwrap(), None, "{absent}");
+            assert!(Registers::default().chosen(&[absent.to_owned()]).unwrap_err().to_string().contains(absent));
+        }
+    }
+
+    #[test]
+    fn digits_with_which_several_begin_are_refused_with_all_of_these() {
+        let [one, other] = ["0123456789abcdef".repeat(4), format!("0123{}", "f".repeat(60))];
+        let all = || [&one, &other].into_iter().map(|id| id.parse().unwrap());
+        let why = meant("0123", all()).unwrap_err().to_string();
+        assert!(why.contains(&one) && why.contains(&other), "{why}");
+        assert_eq!(meant("01234", all()).unwrap(), Some(one.parse().unwrap()));
+    }
+
+    #[test]
+    fn what_cannot_be_the_name_of_a_register_is_refused_before_anything_is_read() {
+        assert_eq!(name("common"), Ok("common".to_owned()));
+        assert_eq!(name("0123ABCD"), Ok("0123abcd".to_owned()));
+        for wrong in ["", "abc", "commo", "deadbeefx", &"0".repeat(65)] {
+            assert!(name(wrong).is_err(), "{wrong}");
+        }
     }
 }

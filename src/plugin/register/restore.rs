@@ -11,7 +11,7 @@ use kube::{
 };
 use kube_runtime::wait::await_condition;
 
-use super::{Registers, chosen};
+use super::{Registers, absent, meant};
 use crate::{
     api::names,
     register::{
@@ -70,7 +70,12 @@ fn lines(lines: &[Written]) -> String {
 /// When the copy does not hold together or is another's, or a register is damaged.
 pub fn plan(export: &Export, named: &[String], registers: &Registers, begun_anew: bool, now: Timestamp) -> anyhow::Result<Vec<Planned>> {
     let known = || registers.registers.keys().chain(export.registers.keys().flatten()).copied().collect::<std::collections::BTreeSet<_>>();
-    let wanted: Vec<RegisterId> = named.iter().map(|name| chosen(name, known().into_iter())).collect::<Result<_, _>>()?;
+    let id = |name: &String| match meant(name, known().into_iter())? {
+        Some(id) => Ok(id),
+        // Of lines that do not say whose they are it may be the register that is gone.
+        None => name.parse().map_err(|_| absent(name)),
+    };
+    let wanted: Vec<RegisterId> = named.iter().map(id).collect::<anyhow::Result<_>>()?;
     let mut planned = Vec::new();
     for (id, exported) in &export.registers {
         let id = match (id, wanted.as_slice()) {
@@ -89,7 +94,10 @@ pub fn plan(export: &Export, named: &[String], registers: &Registers, begun_anew
         let recovery = come_to(standing, &copy, begun_anew, now).with_context(|| format!("register {id}"))?;
         planned.push(Planned { id, copy, recovery });
     }
-    if planned.is_empty() {
+    if let Some(missing) = wanted.iter().find(|id| planned.iter().all(|one| one.id != **id)) {
+        bail!("the file has no lines of register {missing}");
+    }
+    if planned.iter().all(|one| one.copy.lines.is_empty()) {
         bail!("the file has no lines of a register that is meant");
     }
     Ok(planned)
@@ -256,5 +264,15 @@ mod tests {
         assert!(plan(&export, &[], &Registers::default(), false, now).is_err());
         let planned = plan(&export, &["common".to_owned()], &Registers::default(), false, now).unwrap();
         assert_eq!(planned[0].sentence(), "common: lines 1 to 3 come back as they were");
+    }
+
+    #[test]
+    fn a_register_that_is_named_and_of_which_the_file_has_nothing_is_said_by_name() {
+        let exported = export::Exported { texts: copy(1).lines.into_iter().map(|line| line.text).collect(), ..Default::default() };
+        let export = Export { registers: [(Some(RegisterId::Common), exported)].into(), ..Export::default() };
+        let absent = "0123456789abcdef".repeat(4);
+        let planned = plan(&export, &["common".to_owned(), absent.clone()], &Registers::default(), false, Timestamp::UNIX_EPOCH);
+        assert!(planned.unwrap_err().to_string().contains(&absent));
+        assert!(plan(&Export::default(), &[], &Registers::default(), false, Timestamp::UNIX_EPOCH).is_err());
     }
 }

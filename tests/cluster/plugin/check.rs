@@ -209,11 +209,23 @@ async fn an_installation_is_found_whatever_it_is_called_and_wherever_its_pods_ar
     let ground = Ground::prepared().await;
     let [pods, kept, served] =
         [Namespace::create(&ground, "pods").await, Namespace::create(&ground, "kept").await, Namespace::create(&ground, "served").await];
+    // All labels that can be set are others.
     let values = json!({
         "crds": {"enabled": false}, "nameOverride": "pki", "clusterResourceNamespace": kept.name, "watchNamespaces": [served.name],
+        "global": {"commonLabels": {"app.kubernetes.io/part-of": "platform"}},
     });
     let documents = template(&chart(), "pki", &pods.name, &values).await.unwrap();
     apply_manifests(&ground.client, &documents).await.unwrap();
+    // Other programs have a controller too.
+    let labels = json!({"app.kubernetes.io/name": "ingress", "app.kubernetes.io/component": "controller"});
+    let foreign = json!({
+        "metadata": {"name": "ingress-controller", "labels": labels},
+        "spec": {"replicas": 0, "selector": {"matchLabels": labels}, "template": {
+            "metadata": {"labels": labels}, "spec": {"containers": [{"name": "controller", "image": "ingress:1.0", "args": ["/ingress"]}]},
+        }},
+    });
+    let deployments: Api<Deployment> = pods.api();
+    deployments.create(&PostParams::default(), &serde_json::from_value(foreign).unwrap()).await.unwrap();
     wait_for_rights(&ground.client, &documents).await.unwrap();
     // A person may name the one or the other.
     for named in [&kept.name, &pods.name] {
@@ -234,5 +246,9 @@ async fn an_installation_is_found_whatever_it_is_called_and_wherever_its_pods_ar
         let versions = json(&kubectl_chancery(&ground, &format!("version --operator-namespace {named} -o json")).finish().await);
         let expected = json!({"controller": env!("CARGO_PKG_VERSION"), "responder": env!("CARGO_PKG_VERSION")});
         assert_eq!(versions["deployments"], expected, "{named}");
+        let removal = kubectl_chancery(&ground, &format!("check --uninstall -n {named}")).run().await;
+        let stop = format!("kubectl -n {} delete deployment pki-controller pki-responder.", pods.name);
+        assert!(removal.contains(&stop), "{named}: {removal}");
+        assert!(removal.contains(&format!("Delete the namespace {} ", kept.name)), "{named}: {removal}");
     }
 }

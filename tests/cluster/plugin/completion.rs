@@ -36,7 +36,9 @@ async fn kubectl_itself_completes_commands_flags_and_names_of_objects() {
     stage.issued("api", leaf("self", "api")).await;
     let folder = tempfile::tempdir().unwrap();
     symlink(plugin(), folder.path().join("kubectl-chancery")).unwrap();
-    let script = kubectl_chancery(&stage.ground, "completion kubectl").run().await;
+    let script = kubectl_chancery(&stage.ground, "completion kubectl").finish().await;
+    Shown::new().assert("completion-kubectl", &script);
+    let script = script.stdout;
     let program = folder.path().join("kubectl_complete-chancery");
     std::fs::write(&program, script).unwrap();
     std::fs::set_permissions(&program, std::fs::Permissions::from_mode(0o755)).unwrap();

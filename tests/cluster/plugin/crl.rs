@@ -17,6 +17,7 @@ use kube::{Api, ResourceExt as _};
 use kube_runtime::{WatchStreamExt as _, watcher};
 use serde_json::json;
 
+use super::shown::Shown;
 use crate::harness::{Finished, Ground, Namespace, Program};
 
 /// A namespace that is an operator's, but for the operator: an authority has a published list in it.
@@ -131,6 +132,7 @@ async fn a_list_is_handed_over_and_waited_for_until_it_is_on_record() {
     let authority = scene.certificate.key_id();
     let said = format!("2 entries are on record for CN={} (authority {authority})\n", scene.namespace.name);
     assert_eq!(finished.stdout, said);
+    Shown::new().replace(scene.namespace.name.clone(), "<namespace>").assert("crl-import", &finished);
     let (finished, ()) = tokio::join!(scene.import(list.clone(), &["-o", "json"]), operator());
     let issuer = format!("CN={}", scene.namespace.name);
     assert_eq!(
@@ -211,8 +213,10 @@ async fn a_list_is_shown_in_either_form_and_needs_no_cluster() {
             .args([&ca])
             .env("KUBECONFIG", "/nowhere")
             .stdin(list)
-            .run()
+            .finish()
             .await;
+        Shown::new().replace(r"\b[0-9a-f]{40}\b", "<key identifier>").replace(r"(Octets: +)\d+", "${1}<n>").assert("crl-show", &shown);
+        let shown = shown.stdout;
         assert!(shown.contains("good, by CN=shown") && shown.contains("Revoked:        2"), "{shown}");
         assert_eq!(shown.lines().filter(|line| line.ends_with("keyCompromise")).count(), 2, "{shown}");
     }

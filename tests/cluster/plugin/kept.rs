@@ -18,6 +18,7 @@ use kube::api::{DeleteParams, ListParams, Patch, PatchParams};
 use serde_json::Value;
 
 use super::register::Scene;
+use super::shown::Shown;
 use crate::harness::{Finished, Namespace, Program, apply_manifests, parse_manifests, run, wait_for_rights};
 
 /// Has the operator's checkpoint say this.
@@ -109,7 +110,9 @@ async fn a_saved_checkpoint_is_replaced_by_a_newer_one_of_the_same_key_and_by_no
     assert!(scene.run(&save).await.status.success(), "it is newer");
     let kept = files(folder.path());
     assert_eq!(kept.keys().collect::<Vec<_>>(), ["kept", "kept.pem", "kept.sig"]);
-    assert_eq!(kept["kept"], scene.run("checkpoint").await.octets);
+    let printed = scene.run("checkpoint").await;
+    assert_eq!(kept["kept"], printed.octets);
+    Shown::new().assert("register-checkpoint", &printed);
 
     checkpoint(&scene, &own, 150, false).await;
     refused(&scene.run(&save).await, "went back in time");

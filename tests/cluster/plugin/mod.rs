@@ -10,6 +10,7 @@ mod kept;
 mod list;
 mod lists;
 mod many;
+mod migrate;
 mod ocsp;
 mod reach;
 mod register;

@@ -1,7 +1,10 @@
 //! `kubectl chancery ocsp`: the real responder, and openssl about the same answers.
 
+use serde_json::json;
+
 use super::shown::{Shown, json, kubectl_chancery};
-use crate::harness::Program;
+use crate::harness::chart::{chart, template};
+use crate::harness::{Namespace, Program, apply_manifests};
 use crate::stage::{Answer, Consumer, Stage, Way, leaf};
 
 fn shown(stage: &Stage) -> Shown {
@@ -60,6 +63,16 @@ async fn a_certificate_that_is_not_on_record_is_unknown_and_no_answer_is_told_fr
     // There is no Service of the responder in this cluster that leads anywhere: the API server says so.
     let service = kubectl_chancery(&stage.ground, &format!("ocsp secret nobody -n {}", stage.namespace)).finish().await;
     assert!(service.status.code() == Some(1) && service.stderr.contains("Service chancery-system/chancery-responder"), "{service:?}");
+    // The installation of another release has another Service; what is named is asked.
+    let pods = Namespace::create(&stage.ground, "ocsp-pods").await;
+    let documents = template(&chart(), "pki", &pods.name, &json!({"crds": {"enabled": false}})).await.unwrap();
+    apply_manifests(&stage.ground.client, &documents).await.unwrap();
+    for (more, name) in [("", "pki-chancery-responder"), ("--service other", "other")] {
+        let line = format!("ocsp secret nobody -n {} --operator-namespace {} --limit 1s {more}", stage.namespace, pods.name);
+        let asked = kubectl_chancery(&stage.ground, &line).finish().await;
+        let service = format!("Service {}/{name}, ", pods.name);
+        assert!(asked.status.code() == Some(1) && asked.stderr.contains(&service), "{asked:?}");
+    }
     let other = Stage::set("ocsp").await;
     other.authority().await;
     other.issued("web", leaf("ca", "web")).await;

@@ -36,6 +36,34 @@ fn failed(finished: &Finished, expected: &str) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_command_line_that_is_wrong_by_itself_is_told_so_and_asks_neither_a_cluster_nor_a_file() {
+    for (line, expected) in [
+        ("status pod web", "is no kind that has a status here"),
+        ("status issuer/", "the object's name is missing"),
+        ("crl explain zz", "is no serial number"),
+        ("crl explain one two", "write a serial number"),
+        ("crl explain certificate web", "namespace/name"),
+        ("crl explain 0123 --authority foo", "write its key id"),
+        ("crl fetch foo", "write its key id"),
+        ("crl fetch Issuer/ca", "write its key id"),
+        ("crl fetch ftp://example.com/0.crl", "only http"),
+        ("ocsp file absent --url https://example.com", "only http"),
+        ("verify file absent --issuer Pod/web", "ClusterIssuer/name"),
+        ("register show deadbeefx", "first digits"),
+        ("register verify --file absent 123", "first digits"),
+        ("register restore --file absent Common", "first digits"),
+        ("renew", "name the objects"),
+        ("revoke", "name the Certificates"),
+        ("revoke web --reason cACompromise", "use one of"),
+        ("revoke --list a/b", "needs --serial"),
+        ("revoke --list a/b --serial 0a,00:0b --serial 0A", "serial 0a is given twice"),
+    ] {
+        let finished = alone(line, &PathBuf::from("/nowhere")).finish().await;
+        assert!(finished.status.code() == Some(2) && finished.stderr.contains(expected), "{line}: {finished:?}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_server_that_never_answers_holds_no_command_for_longer_than_was_said() {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
     let address = listener.local_addr().unwrap();

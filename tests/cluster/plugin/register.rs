@@ -23,15 +23,20 @@ pub(super) struct Scene {
 }
 
 impl Scene {
-    /// Lines a minute apart, of one authority and of the common register.
-    pub(super) async fn set(name: &'static str) -> Self {
+    /// A namespace that has no register yet.
+    pub(super) async fn empty(name: &'static str) -> Self {
         let ground = Ground::prepared().await;
         let namespace = Namespace::named(&ground, name).await;
         let minutes = AtomicI64::new(0);
         let clock = move || Timestamp::from_second(1_795_000_000 + 60 * minutes.fetch_add(1, Ordering::Relaxed)).expect("it is a time");
         let registers = Registers::new(namespace.api(), Arc::new(Unfenced), Arc::new(clock), Arc::new(()));
         registers.open().await.expect("there are none yet");
-        let scene = Self { ground, namespace, registers };
+        Self { ground, namespace, registers }
+    }
+
+    /// Lines a minute apart, of one authority and of the common register.
+    pub(super) async fn set(name: &'static str) -> Self {
+        let scene = Self::empty(name).await;
         for (act, number) in [(Act::Issued, 1), (Act::Issued, 2), (Act::Revoked, 1), (Act::Published, 7)] {
             scene.append(RegisterId::Authority(KeyId::of_spki(b"ca")), act, number).await;
         }
@@ -98,7 +103,7 @@ async fn registers_are_listed_shown_and_chosen_from() {
     let revoked = scene.run("show --act revoked -o name").await.stdout;
     assert_eq!(revoked, format!("configmap/{}\n", RegisterId::Authority(KeyId::of_spki(b"ca")).name()));
     assert_eq!(scene.run("show -o name").await.stdout.lines().count(), 2);
-    for (wrong, code) in [("show --act burned", 2), ("show --since yesterday", 2), ("show ffffffff", 1)] {
+    for (wrong, code) in [("show --act burned", 2), ("show --since yesterday", 2), ("show ffffffff", 1), ("show zzzz", 2)] {
         let finished = scene.run(wrong).await;
         assert_eq!(finished.status.code(), Some(code), "{finished:?}");
     }
@@ -114,7 +119,9 @@ async fn tampering_is_told_in_a_sentence_and_an_exit_code() {
     let first = fs::read(&file).expect("it was written");
     assert!(scene.run(&export).await.status.success());
     assert_eq!(first, fs::read(&file).expect("it was written"), "an export says nothing of when it was made");
-    assert_eq!(scene.run("export").await.octets, first);
+    let printed = scene.run("export").await;
+    assert_eq!(printed.octets, first);
+    Shown::new().assert("register-export", &printed);
     Shown::new().assert("register-verify", &scene.run("verify").await);
     let offline = format!("verify --file {}", file.display());
     assert_eq!(scene.run(&offline).await.status.code(), Some(0));
@@ -134,6 +141,94 @@ async fn tampering_is_told_in_a_sentence_and_an_exit_code() {
     let offline = scene.run(&offline).await;
     assert!(offline.status.code() == Some(3) && offline.stdout.contains("line 1 was altered"), "{offline:?}");
     assert_eq!(scene.run("checkpoint").await.status.code(), Some(1), "nobody has written one here");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_verification_that_looked_at_nothing_fails_and_says_what_was_not_there() {
+    let scene = Scene::set("register-nothing").await;
+    let folder = tempfile::tempdir().expect("a folder can be made");
+    let [all, common, empty] = ["all", "common", "empty"].map(|name| folder.path().join(name).display().to_string());
+    for export in [format!("export --file {all}"), format!("export --file {common} common")] {
+        assert!(scene.run(&export).await.status.success());
+    }
+    fs::write(&empty, "").expect("the folder is writable");
+    let (authority, absent) = (KeyId::of_spki(b"ca").to_string(), "0".repeat(64));
+    let digits = &authority[..8];
+    for (line, word) in [
+        (format!("verify --file {empty}"), "nothing was verified"),
+        (format!("verify --file {empty} common"), "FAULT common: "),
+        (format!("verify --file {common} {authority}"), &authority),
+        (format!("verify --file {common} {digits}"), digits),
+        (format!("verify --file {all} {absent}"), &absent),
+        (format!("verify --file {all} common {absent}"), &absent),
+        (format!("verify {absent}"), &absent),
+        (format!("verify common {}", &absent[..8]), &absent[..8]),
+        (format!("verify --against {empty}"), "nothing was compared"),
+        (format!("verify --against {common} {authority}"), "nothing was compared"),
+        (format!("verify --against {common} common {digits}"), "nothing was compared"),
+        (format!("verify --file {all} --against {empty}"), "nothing was compared"),
+    ] {
+        let verified = scene.run(&line).await;
+        assert!(verified.status.code() == Some(3) && verified.stdout.contains(word), "{line}: {verified:?}");
+        let found = json(&scene.run(&format!("{line} -o json")).await);
+        let wrong = found["registers"].as_array().is_some_and(|all| all.iter().any(|one| one["sound"] == false));
+        assert!(wrong || found["problems"].is_array(), "{line}: {found}");
+    }
+    // What is there is verified all the same.
+    let verified = scene.run(&format!("verify common {absent}")).await;
+    assert!(verified.stdout.contains(" common: 1 line, 1 to 1"), "{verified:?}");
+    // A copy from before a register was begun says nothing against it, and the first digits are enough.
+    for well in [format!("verify --against {common}"), format!("verify --file {all} {digits}"), format!("verify --against {all} {digits}")]
+    {
+        let verified = scene.run(&well).await;
+        assert_eq!(verified.status.code(), Some(0), "{well}: {verified:?}");
+    }
+    for malformed in ["verify deadbeefx", "verify abc", &format!("verify --file {all} abc"), "follow abc", "export Common"] {
+        let refused = scene.run(malformed).await;
+        assert!(refused.status.code() == Some(2) && refused.stderr.contains("first digits"), "{malformed}: {refused:?}");
+    }
+    // Nothing of what was named is left out in silence.
+    let restore = scene.run(&format!("restore --file {common} common {digits} --yes")).await;
+    assert!(restore.status.code() == Some(1) && restore.stderr.contains(&authority), "{restore:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_restore_would_do_is_said_of_each_register() {
+    let scene = Scene::set("register-restore").await;
+    let folder = tempfile::tempdir().expect("a folder can be made");
+    let file = folder.path().join("export");
+    assert!(scene.run(&format!("export --file {}", file.display())).await.status.success());
+    scene.edit(|text| text.split_inclusive('\n').take(2).collect()).await;
+    Shown::new().assert("register-restore", &scene.run(&format!("restore --dry-run --file {}", file.display())).await);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn where_there_is_no_register_yet_it_is_said_and_no_audit_passes() {
+    let scene = Scene::empty("register-none").await;
+    let folder = tempfile::tempdir().expect("a folder can be made");
+    let file = folder.path().join("export");
+    Shown::new().assert("register-verify-none", &scene.run("verify").await);
+    let named = scene.run("verify common").await;
+    assert!(named.status.code() == Some(3) && named.stdout.contains("FAULT common: "), "{named:?}");
+    assert_eq!(json(&scene.run("verify -o json").await)["registers"], serde_json::json!([]));
+    // A first night of deploy/audit is none to worry about, unless something is kept already.
+    for (export, code) in [("export".to_owned(), 3), (format!("export --file {}", file.display()), 0)] {
+        let exported = scene.run(&export).await;
+        assert!(exported.status.code() == Some(code) && exported.stderr.contains("there is no register"), "{exported:?}");
+        assert!(exported.stdout.is_empty() && !file.exists(), "nothing looks like an export: {exported:?}");
+    }
+    fs::write(&file, "what was exported before").expect("the folder is writable");
+    let exported = scene.run(&format!("export --file {} --force", file.display())).await;
+    assert!(exported.status.code() == Some(3) && exported.stderr.contains("stays as it is"), "{exported:?}");
+    assert_eq!(fs::read(&file).expect("it is there"), b"what was exported before");
+    let shown = scene.run("show").await;
+    assert!(shown.status.success() && shown.stderr.contains("there is no register"), "{shown:?}");
+    for named in ["show common", "export common"] {
+        assert_eq!(scene.run(named).await.status.code(), Some(1), "{named}");
+    }
+    fs::write(&file, "").expect("the folder is writable");
+    let restored = scene.run(&format!("restore --file {} --yes", file.display())).await;
+    assert!(restored.status.code() == Some(1) && restored.stderr.contains("no lines"), "{restored:?}");
 }
 
 /// What comes first of what `register follow` prints about the common register, while lines are written to it.
@@ -160,6 +255,8 @@ async fn followed(scene: &Scene, arguments: &str, lines: usize) -> Vec<String> {
 async fn new_lines_are_followed_as_they_come() {
     let scene = Scene::set("register-follow").await;
     let lines = followed(&scene, "", 3).await;
+    // Only the first is the same in each run: the others are written while it is followed.
+    Shown::new().assert_text("register-follow", &lines[0]);
     assert!(lines[0].contains("team-a/web-3") && lines[1..].iter().all(|line| line.contains("team-a/web-4")), "{lines:?}");
 }
 

@@ -86,7 +86,7 @@ async fn where_nobody_would_hear_of_it_that_is_said_before_and_after() {
     let twice = run(&stage, "own --yes --issued-before 2020-01-01T00:00:00Z").await;
     assert!(twice.status.code() == Some(1) && twice.stdout.contains("asks for this already"), "{twice:?}");
     let other = run(&stage, "own --yes --reason cACompromise").await;
-    assert!(other.status.code() == Some(1) && other.stderr.contains("use one of unspecified, keyCompromise"), "{other:?}");
+    assert!(other.status.code() == Some(2) && other.stderr.contains("use one of unspecified, keyCompromise"), "{other:?}");
     let viewer = Viewer::of(&stage).await;
     let refused = viewer.kubectl_chancery(&stage, &format!("revoke web --yes -n {}", stage.namespace)).finish().await;
     assert!(refused.status.code() == Some(1) && refused.stdout.contains("forbidden"), "{refused:?}");

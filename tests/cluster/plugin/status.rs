@@ -69,7 +69,6 @@ async fn what_is_not_ready_ends_with_3_and_says_what_to_do() {
     for (line, expected) in [
         ("absent", "could not get Certificate plugin-stuck/absent"),
         ("clusterissuer absent-everywhere", "could not get ClusterIssuer absent-everywhere"),
-        ("pod web", "is no kind that has a status here"),
     ] {
         let found = run(&stage, line).await;
         assert!(found.status.code() == Some(1) && found.stderr.contains(expected), "{found:?}");

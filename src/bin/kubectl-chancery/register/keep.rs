@@ -27,6 +27,14 @@ pub(super) async fn export(ids: &[String], file: &Path, force: bool, cluster: &O
     let checkpoint = register::checkpoint(&client, &cluster.namespace).await?;
     let registers = registers(cluster).await?;
     let chosen = registers.chosen(ids)?.iter().map(|id| registers.one(id)).collect::<Result<Vec<_>, _>>()?;
+    if chosen.is_empty() {
+        // An export without a register looks like one that was taken, and says nothing. As with a checkpoint there is nothing to worry
+        // about where none is kept; what becomes of standard output is not known.
+        let (is_kept, named) = (file.try_exists()?, file != Path::new("-"));
+        let stays = if is_kept { format!(", and {} stays as it is", file.display()) } else { String::new() };
+        let _ = writeln!(io::stderr(), "nothing was exported{stays}: {}", register::none(&cluster.namespace));
+        return Ok(ended(named && !is_kept));
+    }
     for (id, fault) in chosen.iter().flat_map(|examined| examined.faults.iter().map(|fault| (examined.id, fault))) {
         let _ = writeln!(io::stderr(), "register {id}: {}", plain(&fault.to_string()));
     }

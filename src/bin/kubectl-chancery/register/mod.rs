@@ -6,7 +6,7 @@ mod show;
 mod verify;
 
 use std::{
-    io,
+    io::{self, Write as _},
     path::{Path, PathBuf},
     process::ExitCode,
 };
@@ -21,14 +21,13 @@ use chancery::{
             list::list,
         },
     },
-    register::export,
+    register::{RegisterId, export},
 };
 use clap::Subcommand;
 
 use crate::{
     access::{OperatorNamespace, Printed, runtime},
-    ended,
-    given::{REGISTER, filled},
+    ended, given,
     input::read,
     progress::progress,
 };
@@ -58,7 +57,7 @@ pub(crate) enum Register {
     /// register. -o wide adds who acted and the whole serial number.
     Follow {
         /// The register: common, or a keyID or its first digits. Unset: all.
-        #[arg(value_parser = filled(REGISTER))]
+        #[arg(value_parser = given::register)]
         id: Option<String>,
         /// Begin after this line of each register. Unset: with what is new.
         #[arg(long, value_name = "NUMBER")]
@@ -71,7 +70,7 @@ pub(crate) enum Register {
     /// Writes registers, and the checkpoint of now, as one JSON object a line. The same registers give the same file.
     Export {
         /// The registers: common, or a keyID or its first digits. Unset: all.
-        #[arg(value_parser = filled(REGISTER))]
+        #[arg(value_parser = given::register)]
         ids: Vec<String>,
         /// The file; - for standard output.
         #[arg(short, long, value_name = "FILE", default_value = "-")]
@@ -117,7 +116,7 @@ impl Register {
                 Self::Follow { id, since_sequence, printed, cluster } => {
                     let client = cluster.access.client().await?;
                     let only = match id {
-                        Some(id) => Registers::read(&client, &cluster.namespace).await?.chosen(&[id])?.first().copied(),
+                        Some(id) => Some(followed(&Registers::read(&client, &cluster.namespace).await?, &id, &cluster.namespace)?),
                         None => None,
                     };
                     let what = Follow { namespace: &cluster.namespace, only, since: since_sequence, format: printed.output };
@@ -130,6 +129,15 @@ impl Register {
             }
         })
     }
+}
+
+/// The register that is followed, which may have no line yet if it is named as a whole.
+fn followed(registers: &Registers, name: &str, namespace: &str) -> anyhow::Result<RegisterId> {
+    if let (None, Ok(id)) = (registers.meant(name)?, name.parse()) {
+        let _ = writeln!(io::stderr(), "there is no register {id} in namespace {namespace} yet: its first line is waited for");
+        return Ok(id);
+    }
+    registers.chosen(&[name.to_owned()])?.pop().context("one register is named")
 }
 
 async fn registers(cluster: &OperatorNamespace) -> anyhow::Result<Registers> {

@@ -22,14 +22,14 @@ use super::{exported, registers};
 use crate::{
     access::{OperatorNamespace, duration},
     confirm::confirm,
-    given::{REGISTER, filled},
+    given,
     progress::progress,
 };
 
 #[derive(Args, Debug)]
 pub(crate) struct Restore {
     /// The registers: common, or a keyID or its first digits. Unset: all that the file has.
-    #[arg(value_parser = filled(REGISTER))]
+    #[arg(value_parser = given::register)]
     ids: Vec<String>,
     /// The export, or a log with the lines; - for standard input.
     #[arg(short, long, value_name = "FILE")]

@@ -12,7 +12,10 @@ use chancery::{
     plugin::{
         ocsp::serial,
         output::{plain, written},
-        register::show::{self, Filter},
+        register::{
+            none,
+            show::{self, Filter},
+        },
     },
     register::Act,
 };
@@ -23,14 +26,13 @@ use jiff::Timestamp;
 use super::registers;
 use crate::{
     access::{OperatorNamespace, Printed, namespaced},
-    ended,
-    given::{REGISTER, filled},
+    ended, given,
 };
 
 #[derive(Args, Debug)]
 pub(crate) struct Show {
     /// The registers: common, or a keyID or its first digits. Unset: all.
-    #[arg(value_parser = filled(REGISTER))]
+    #[arg(value_parser = given::register)]
     ids: Vec<String>,
     /// Only lines of this act, as revoked (repeatable).
     #[arg(long, value_name = "ACT", value_parser = show::act)]
@@ -82,6 +84,9 @@ impl Show {
     pub(super) async fn run(self) -> anyhow::Result<ExitCode> {
         let registers = registers(&self.cluster).await?;
         let chosen = registers.chosen(&self.ids)?;
+        if chosen.is_empty() {
+            let _ = writeln!(io::stderr(), "{}", none(&self.cluster.namespace));
+        }
         let examined = chosen.iter().map(|id| registers.one(id)).collect::<Result<Vec<_>, _>>()?;
         let filter = Filter { acts: self.act, serial: self.serial, certificate: self.certificate, since: self.since.map(Since::time) };
         let lines = show::chosen(&examined, &filter);

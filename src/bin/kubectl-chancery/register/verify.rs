@@ -1,15 +1,14 @@
 //! `kubectl chancery register verify`: where the registers are read from, and what they are compared with.
 
-use std::{path::PathBuf, process::ExitCode};
+use std::{collections::BTreeMap, path::PathBuf, process::ExitCode};
 
-use anyhow::Context as _;
 use chancery::{
     plugin::{
         output::print,
         register::{
             self, Registers,
             kept::CheckpointFiles,
-            verify::{Subject, Witness, verify},
+            verify::{Place, Subject, Witness, verify},
         },
     },
     register::{RegisterId, checkpoint::Signed},
@@ -19,8 +18,7 @@ use clap::Args;
 use super::{exported, text};
 use crate::{
     access::{OperatorNamespace, Printed},
-    ended,
-    given::{REGISTER, filled},
+    ended, given,
     input::read,
     progress::progress,
 };
@@ -28,7 +26,7 @@ use crate::{
 #[derive(Args, Debug)]
 pub(crate) struct Verify {
     /// The registers: common, or a keyID or its first digits. Unset: all.
-    #[arg(value_parser = filled(REGISTER))]
+    #[arg(value_parser = given::register)]
     ids: Vec<String>,
     /// All registers, which is so where none is named.
     #[arg(long, conflicts_with = "ids")]
@@ -55,11 +53,11 @@ impl Verify {
     pub(super) async fn run(self) -> anyhow::Result<ExitCode> {
         let key = self.checkpoint_key.as_deref().map(text).transpose()?;
         let against = self.against.as_deref().map(|path| anyhow::Ok((path.display().to_string(), exported(path)?))).transpose()?;
-        let mut subject = Subject { copy: against.as_ref().map(|(who, export)| (who.clone(), export)), ..Subject::default() };
         let (registers, checkpoint) = if let Some(path) = &self.file {
             let export = exported(path)?;
             let examined = export.registers.iter().map(|(id, exported)| (*id, exported.examine(id.unwrap_or(RegisterId::Common))));
-            (examined.collect(), export.checkpoint.clone())
+            let examined: BTreeMap<_, _> = examined.collect();
+            (examined, export.checkpoint.clone())
         } else {
             let client = self.cluster.access.client().await?;
             progress(&format!("reading the registers of {}", self.cluster.namespace));
@@ -67,13 +65,17 @@ impl Verify {
             let checkpoint = register::checkpoint(&client, &self.cluster.namespace).await?;
             let read = Registers::read(&client, &self.cluster.namespace).await?;
             progress("");
-            subject.only = if self.ids.is_empty() { Vec::new() } else { read.chosen(&self.ids)? };
             (read.registers.into_iter().map(|(id, examined)| (Some(id), examined)).collect(), checkpoint)
         };
-        subject.registers = registers;
-        if self.file.is_some() && !self.ids.is_empty() {
-            subject.only = self.ids.iter().map(|id| id.parse().with_context(|| id.clone())).collect::<Result<_, _>>()?;
-        }
+        let place = self.file.as_ref().map(|path| Place::File(path.display().to_string()));
+        let mut subject = Subject {
+            place: place.unwrap_or_else(|| Place::Namespace(self.cluster.namespace.clone())),
+            registers,
+            named: self.ids,
+            witnesses: Vec::new(),
+            unbelieved: Vec::new(),
+            copy: against.as_ref().map(|(who, export)| (who.clone(), export)),
+        };
         let name = if self.file.is_some() { "the checkpoint in the file" } else { "the operator's checkpoint" };
         believe(&mut subject, name, checkpoint.as_ref(), key.as_deref());
         if let Some(path) = &self.checkpoint {
@@ -81,7 +83,7 @@ impl Verify {
             let saved = Signed { text: text(path)?, signature, key: String::new() };
             believe(&mut subject, &format!("the checkpoint {}", path.display()), Some(&saved), key.as_deref());
         }
-        let verified = verify(subject);
+        let verified = verify(subject)?;
         print(&verified, self.printed.output)?;
         Ok(ended(verified.is_sound()))
     }
