@@ -16,10 +16,11 @@
 {{- if or (lt $seconds 1.0) (gt $seconds 3600.0) (ne $seconds (floor $seconds)) -}}
 {{- fail (printf "global.leaderElection.leaseDuration: %s is not a whole number of seconds from 1 to 3600; write it as 15s or 1m30s" $lease) -}}
 {{- end -}}
-{{- range $directive := splitList "," (toString $values.global.logLevel) -}}
-{{- $span := "\\[[A-Za-z0-9_-]*([{][A-Za-z0-9_.]+(=[A-Za-z0-9_.:-]+)?[}])?\\]" -}}
+{{- /* A comma within a span's fields is left to the program. */ -}}
+{{- range $directive := splitList "," (regexReplaceAll "[{][^}]*[}]" (toString $values.global.logLevel) "") | compact -}}
+{{- $span := "\\[[A-Za-z0-9_-]*\\]" -}}
 {{- $target := printf "([A-Za-z0-9_:-]+(%s)?|%s)=" $span $span -}}
-{{- if not (regexMatch (printf "^(%s)?(error|warn|info|debug|trace|off)$" $target) $directive) -}}
+{{- if not (regexMatch (printf "^((%s)?((?i)error|warn|info|debug|trace|off|[0-5])|[A-Za-z_][A-Za-z0-9_:-]*)$" $target) $directive) -}}
 {{- fail (printf "global.logLevel: %q is no directive; write a level (error, warn, info, debug, trace, off), or a target and its level, as in chancery::lease=debug" $directive) -}}
 {{- end -}}
 {{- end -}}

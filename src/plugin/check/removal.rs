@@ -37,8 +37,9 @@ pub struct Removal {
     pub operator_namespace: String,
     /// Where its pods are.
     pub pods_namespace: String,
-    /// Its Deployments there.
-    pub deployments: Vec<String>,
+    /// Its Deployments there; none where they may not be listed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub deployments: Option<Vec<String>>,
     /// When it was looked at.
     pub at: Timestamp,
     /// How many Certificates there are.
@@ -79,12 +80,13 @@ pub async fn removal(client: &Client, named: &str, at: Timestamp) -> Result<Remo
     let finalized = certificates.iter().filter(|certificate| certificate.finalizers().iter().any(|one| one == names::FINALIZER));
     let shown = |certificate: &Certificate| format!("{}/{}", certificate.namespace().unwrap_or_default(), certificate.name_any());
 
-    let Installed { deployments, pods, resources } = match installed(client, named).await {
+    let (pods, resources, deployments) = match installed(client, named).await {
         // All else may be told without them.
-        Err(error) if error.kind == CallErrorKind::Forbidden => {
-            Installed { deployments: Vec::new(), pods: named.to_owned(), resources: named.to_owned() }
+        Err(error) if error.kind == CallErrorKind::Forbidden => (named.to_owned(), named.to_owned(), None),
+        found => {
+            let Installed { deployments, pods, resources } = found?;
+            (pods, resources, Some(deployments.iter().map(kube::ResourceExt::name_any).collect()))
         }
-        found => found?,
     };
     let namespace = resources.as_str();
     let (mut kept_definitions, mut other_definitions) = (Vec::new(), Vec::new());
@@ -119,7 +121,7 @@ pub async fn removal(client: &Client, named: &str, at: Timestamp) -> Result<Remo
     Ok(Removal {
         operator_namespace: namespace.to_owned(),
         pods_namespace: pods,
-        deployments: deployments.iter().map(kube::ResourceExt::name_any).collect(),
+        deployments,
         at,
         certificates: certificates.len(),
         retained,
@@ -175,10 +177,16 @@ impl Removal {
                     .to_owned(),
             );
         }
-        let stop = if self.deployments.is_empty() {
-            format!("helm uninstall RELEASE, or end it where it runs: no Deployment of it is found in namespace {}", self.pods_namespace)
-        } else {
-            format!("helm uninstall RELEASE, or kubectl -n {} delete deployment {}", self.pods_namespace, self.deployments.join(" "))
+        let stop = match (&self.deployments, &self.pods_namespace) {
+            (None, namespace) => format!(
+                "helm uninstall RELEASE, or have its Deployments deleted: whether there are any in namespace {namespace} you may not see"
+            ),
+            (Some(none), namespace) if none.is_empty() => {
+                format!("helm uninstall RELEASE, or end it where it runs: no Deployment of it is found in namespace {namespace}")
+            }
+            (Some(found), namespace) => {
+                format!("helm uninstall RELEASE, or kubectl -n {namespace} delete deployment {}", found.join(" "))
+            }
         };
         steps.push(format!(
             "Stop the operator: {stop}. Secrets with certificates stay. Do not use kubectl delete -k of an overlay without a selector: it deletes the CRDs and the namespace too"
@@ -250,7 +258,7 @@ mod tests {
         Removal {
             operator_namespace: "pki".to_owned(),
             pods_namespace: "pods".to_owned(),
-            deployments: vec!["pki-controller".to_owned(), "pki-responder".to_owned()],
+            deployments: Some(vec!["pki-controller".to_owned(), "pki-responder".to_owned()]),
             at: "2026-06-01T12:00:00Z".parse().unwrap(),
             certificates: 2,
             retained: 1,
@@ -283,8 +291,12 @@ mod tests {
 
     #[test]
     fn an_operator_that_runs_elsewhere_is_not_stopped_by_a_command_that_finds_nothing() {
-        let removal = Removal { deployments: Vec::new(), ..two() };
-        assert!(!removal.steps().iter().any(|step| step.contains("delete deployment")), "{:?}", removal.steps());
+        for (deployments, told) in [(Some(Vec::new()), "no Deployment of it is found in namespace pods"), (None, "you may not see")] {
+            let removal = Removal { deployments, ..two() };
+            let steps = removal.steps();
+            assert!(!steps.iter().any(|step| step.contains("delete deployment")), "{steps:?}");
+            assert!(steps.iter().any(|step| step.starts_with("Stop the operator: ") && step.contains(told)), "{steps:?}");
+        }
     }
 
     #[test]

@@ -35,8 +35,8 @@ async fn ten_reconciles_of_flux_find_nothing_to_change() {
     repository.apply(&json!({})).await;
     repository.is_ready(&revision).await;
     stage.published("ca").await;
-    // What is noted beside an issuance comes a moment later.
-    repository.reconcile().await;
+    // It is noted beside the issuance, a moment later.
+    stage.counted("ca").await;
     let (written, versions) = (repository.writes(), versions(&stage).await);
     for _ in 0..RECONCILES {
         repository.reconcile().await;

@@ -47,7 +47,14 @@ fn bounds() -> Vec<Bound> {
             flag: "--log-level",
             field: "logLevel",
             set: |value| json!({ "global": { "logLevel": value } }),
-            taken: vec!["off".into(), "info,chancery::lease=debug".into(), "x[a{b=c}]=trace,warn".into(), "[span]=error".into()],
+            taken: vec![
+                "off".into(),
+                "info,chancery::lease=debug".into(),
+                "x[a{b=c}]=trace,warn".into(),
+                "[span]=error".into(),
+                "info,kube,".into(),
+                "warn,hyper=DEBUG,tower=0".into(),
+            ],
             refused: vec!["info,chancery::lease=foo".into(), "info,chancery::lease=foo=debug".into()],
         },
         Bound {

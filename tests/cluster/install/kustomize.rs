@@ -74,6 +74,8 @@ fn differences(path: &str, left: &Value, right: &Value, found: &mut Vec<String>)
             }
         }
         _ if left == right => {}
+        // kustomize leaves a map of which all was taken.
+        (Value::Object(map), Value::Null) if map.is_empty() => {}
         // kustomize writes 15.0 as 15.
         (Value::Number(a), Value::Number(b)) if a.as_f64() == b.as_f64() => {}
         _ => found.push(format!("{path}: kustomize has {left}, the chart {right}")),
@@ -165,6 +167,40 @@ async fn components_together_give_what_the_chart_gives_with_the_values_of_all() 
         }
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn components_leave_what_else_is_in_an_overlay_as_it_is() {
+    let ground = Ground::bare().await;
+    let folder = with_source("beside-others");
+    let others: Vec<Value> = [json!({"vault.hashicorp.com/agent-inject": "true", "prometheus.io/scrape": "true"}), json!(null)]
+        .iter()
+        .zip(["annotated", "plain"])
+        .map(|(annotations, name)| {
+            let template = json!({"metadata": {"labels": {"app": name}, "annotations": annotations}, "spec": {"containers": [{"name": "app", "image": "app"}]}});
+            json!({
+                "apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": name, "namespace": "apps"},
+                "spec": {"replicas": 1, "selector": {"matchLabels": {"app": name}}, "template": template},
+            })
+        })
+        .collect();
+    let files = ["annotated.yaml", "plain.yaml"];
+    for (file, object) in files.iter().zip(&others) {
+        fs::write(folder.join(file), object.to_string()).expect("a file can be written");
+    }
+    let components = ["high-availability", "monitoring", "network-policies"].map(|name| format!("source/deploy/components/{name}"));
+    let kustomization = json!({
+        "apiVersion": "kustomize.config.k8s.io/v1beta1", "kind": "Kustomization",
+        "resources": ["source/deploy/overlays/default", files[0], files[1]], "components": components,
+    });
+    fs::write(folder.join("kustomization.yaml"), kustomization.to_string()).expect("a file can be written");
+    let made = kustomized(&ground, &folder).await;
+    for other in &others {
+        let found = made.iter().find(|object| name_of(object) == name_of(other)).expect("it is there");
+        let mut wrong = Vec::new();
+        differences("", found, other, &mut wrong);
+        assert!(wrong.is_empty(), "{}: {}", name_of(other), wrong.join("\n"));
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -1,18 +1,11 @@
 //! `kubectl chancery status`.
 
-use chancery::api::Issuer;
 use serde_json::json;
 
 use super::shown::{json, kubectl_chancery, shown};
 use super::viewer::Viewer;
-use crate::harness::{Finished, wait_for};
-use crate::stage::{SOON, Stage, leaf, serial};
-
-/// Waits until the Issuer says how long what is asked of it lasts: it hears of that beside the issuance.
-async fn counted(stage: &Stage) {
-    let has = |issuer: &Issuer| issuer.status.as_ref().is_some_and(|status| status.longest_duration.is_some());
-    wait_for(&stage.api::<Issuer>(), "ca", "the longest duration", SOON, has).await;
-}
+use crate::harness::Finished;
+use crate::stage::{Stage, leaf, serial};
 
 async fn run(stage: &Stage, line: &str) -> Finished {
     kubectl_chancery(&stage.ground, &format!("status {line} -n {}", stage.namespace)).finish().await
@@ -24,7 +17,7 @@ async fn a_certificate_is_shown_with_all_that_belongs_to_it() {
     stage.covered().await;
     let first = stage.issued("web", leaf("ca", "web")).await;
     stage.event("web", "Issued", serial(&first)).await;
-    counted(&stage).await;
+    stage.counted("ca").await;
     let shown_first = run(&stage, "web").await;
     shown().assert("status", &shown_first);
     let value = json(&run(&stage, "certificate/web -o json").await);
@@ -86,7 +79,7 @@ async fn what_may_not_be_read_is_said_and_the_rest_is_shown() {
     stage.covered().await;
     let web = stage.issued("web", leaf("ca", "web")).await;
     stage.event("web", "Issued", serial(&web)).await;
-    counted(&stage).await;
+    stage.counted("ca").await;
     let viewer = Viewer::of(&stage).await;
     let found = viewer.kubectl_chancery(&stage, "status web -n plugin-viewer").finish().await;
     assert!(found.status.success(), "{found:?}");

@@ -107,8 +107,9 @@ impl Node {
                 continue;
             }
             let mut again = tokio::time::interval(Duration::from_secs(1));
-            // Nothing runs after a failure, and a program of ours is missing until it does.
-            while let Err(error) = self.replace(&name, wanted.clone()).await {
+            // Nothing runs after a failure, and a program of ours is missing until it does. What was changed meanwhile is heard after it.
+            for _ in 0..10 {
+                let Err(error) = self.replace(&name, wanted.clone()).await else { break };
                 eprintln!("{}: {name} was not started: {error:#}", self.name);
                 again.tick().await;
             }

@@ -266,6 +266,12 @@ impl Stage {
         self.issuer_says(name, "True", "Ready").await
     }
 
+    /// Waits until an Issuer says how long what is asked of it lasts: it hears of that beside the issuance.
+    pub(crate) async fn counted(&self, name: &str) {
+        let has = |issuer: &Issuer| issuer.status.as_ref().is_some_and(|status| status.longest_duration.is_some());
+        wait_for(&self.api(), name, "the longest duration", SOON, has).await;
+    }
+
     /// Waits until an Issuer says this of itself under the spec that it has now.
     pub(crate) async fn issuer_says(&self, name: &str, status: &str, reason: &str) -> IssuerStatus {
         let found = wait_for(&self.api::<Issuer>(), name, &format!("Ready {status}, {reason}"), SOON, |issuer| {

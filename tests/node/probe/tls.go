@@ -14,18 +14,21 @@ import (
 
 // serve answers over TLS with the certificate that is in the folder at that moment, until it is told to end.
 func serve(folder string) error {
+	// Between two reads the kubelet may change the version that ..data leads to, and takes the one before away.
 	load := func(*tls.ClientHelloInfo) (*tls.Certificate, error) {
-		// Both from the same version: the kubelet may change the one that ..data leads to between two reads.
-		version, err := filepath.EvalSymlinks(filepath.Join(folder, "..data"))
-		if err != nil {
-			fmt.Println("cannot be read:", err)
-			return nil, err
+		var err error
+		for range 10 {
+			var version string
+			if version, err = filepath.EvalSymlinks(filepath.Join(folder, "..data")); err == nil {
+				var certificate tls.Certificate
+				if certificate, err = tls.LoadX509KeyPair(filepath.Join(version, "tls.crt"), filepath.Join(version, "tls.key")); err == nil {
+					return &certificate, nil
+				}
+			}
+			time.Sleep(10 * time.Millisecond)
 		}
-		certificate, err := tls.LoadX509KeyPair(filepath.Join(version, "tls.crt"), filepath.Join(version, "tls.key"))
-		if err != nil {
-			fmt.Println("cannot be read:", err)
-		}
-		return &certificate, err
+		fmt.Println("cannot be read:", err)
+		return nil, err
 	}
 	if _, err := load(nil); err != nil {
 		return err
