@@ -204,6 +204,18 @@ async fn components_leave_what_else_is_in_an_overlay_as_it_is() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn what_was_kept_of_the_registers_says_that_it_is_to_be_kept() {
+    let ground = Ground::bare().await;
+    let documents = kustomized(&ground, &run::source().join("deploy/audit")).await;
+    for kind in ["Namespace", "PersistentVolumeClaim"] {
+        let found = documents.iter().find(|document| document["kind"] == kind).expect("it is there");
+        for (key, value) in KEPT {
+            assert_eq!(found["metadata"]["annotations"][key], value, "{kind}: {key}");
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn the_definitions_of_kustomize_and_of_the_chart_say_that_they_are_to_be_kept() {
     let ground = Ground::bare().await;
     let of_chart = chart::template(&chart::chart(), chart::RELEASE, SHARED_SYSTEM, &json!({})).await.expect("it has defaults");
