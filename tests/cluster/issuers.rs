@@ -177,7 +177,10 @@ async fn a_secret_of_cert_managers_is_taken_over_without_a_new_certificate() {
     let content = stage.content("web").await;
     assert_eq!((content.leaf().to_pem(), content.key_text.as_str()), (normal(&certificate), key.as_str()), "the very same");
     assert_eq!(content.serial(), serial(&web));
-    assert_eq!(stage.lines("web").await.iter().map(|line| line["act"].clone()).collect::<Vec<_>>(), ["imported"]);
+    // Who hears of the Certificate before the Secret begins one of its own, is told by the API server that the Secret is there, and
+    // records that nothing came of it.
+    let acts: Vec<_> = stage.lines("web").await.iter().map(|line| line["act"].clone()).collect();
+    assert!(acts == ["imported"] || acts == ["issued", "voided", "imported"], "{acts:?}");
     assert_eq!(content.note("certificate-name"), Some("web"));
     assert_eq!(content.annotations.get("cert-manager.io/certificate-name").map(String::as_str), Some("web"), "theirs is left");
     content.verify().await;
