@@ -11,7 +11,7 @@ use kube::{Api, Resource, ResourceExt};
 use serde_json::json;
 
 use crate::harness::{
-    Ground, Namespace, Program, Record, apply_manifests, parse_manifests, printable, stays, wait_for, wait_for_rights, wait_gone,
+    Ground, Namespace, Program, Record, apply_manifests, parse_manifests, printable, stays, until, wait_for, wait_for_rights, wait_gone,
 };
 
 const SOON: Duration = Duration::from_secs(30);
@@ -27,14 +27,11 @@ async fn a_custom_resource_can_be_defined_and_used_at_once() {
     let widgets: Api<DynamicObject> = Api::namespaced_with(ground.client.clone(), &namespace.name, &kind);
     let widget = DynamicObject::new("one", &kind).data(json!({ "spec": { "colour": "red" } }));
     // What is established here is served a moment later.
-    let mut turn = tokio::time::interval(Duration::from_millis(50));
-    let created = async {
-        while let Err(error) = widgets.create(&PostParams::default(), &widget).await {
-            assert!(matches!(&error, kube::Error::Api(status) if status.code == 404), "{error}");
-            turn.tick().await;
-        }
-    };
-    tokio::time::timeout(SOON, created).await.unwrap();
+    let created = until(SOON, async || match widgets.create(&PostParams::default(), &widget).await {
+        Err(kube::Error::Api(status)) if status.code == 404 => None,
+        created => Some(created.unwrap()),
+    });
+    created.await.unwrap();
     let found = wait_for(&widgets, "one", "red", SOON, |widget| widget.data["spec"]["colour"] == "red").await;
     assert_eq!(found.name_any(), "one");
 }

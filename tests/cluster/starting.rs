@@ -1,13 +1,12 @@
 //! The start of an operator whose API server is not there yet, as after a power cut.
 
 use std::net::SocketAddr;
-use std::time::Duration;
 
 use chancery::api::Certificate;
 use serde_json::json;
 use tokio::net::{TcpListener, TcpStream};
 
-use crate::harness::{Ground, Operator, OwnGround, Proxy, free_address};
+use crate::harness::{Ground, Operator, OwnGround, Proxy, free_address, until};
 use crate::scene::{SOON, certificate, create, issuer_is_ready, make_ca_issuer, settled};
 
 /// Listens from now on, and hands connections on.
@@ -26,13 +25,8 @@ async fn come_up(address: SocketAddr, to: String) {
 
 /// Waits until it has looked for its API server in vain. There is nothing to watch but its log, hence the polling.
 async fn has_tried(operator: &Operator) {
-    let mut turn = tokio::time::interval(Duration::from_millis(50));
-    let tried = tokio::time::timeout(SOON, async {
-        while !operator.log().contains("the watch was interrupted") {
-            turn.tick().await;
-        }
-    });
-    assert!(tried.await.is_ok(), "{}", operator.log());
+    let tried = until(SOON, async || operator.log().contains("the watch was interrupted").then_some(()));
+    assert!(tried.await.is_some(), "{}", operator.log());
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

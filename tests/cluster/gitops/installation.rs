@@ -2,7 +2,6 @@
 //! programs, and nothing that they have made.
 
 use std::path::Path;
-use std::time::Duration;
 
 use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::core::v1::{ConfigMap, Namespace, Secret, ServiceAccount};
@@ -14,7 +13,7 @@ use serde::de::DeserializeOwned;
 use serde_json::json;
 
 use super::repository::Repository;
-use crate::harness::{Flux, Ground, Operator, Program, Record, Settings, apply_manifests, chart, parse_manifests, run, wait_for_rights};
+use crate::harness::{Flux, Ground, Operator, Program, Record, apply_manifests, parse_manifests, wait_for_rights};
 use crate::page::{Page, source};
 use crate::stage::{SYSTEM, Stage, leaf};
 
@@ -59,12 +58,8 @@ async fn operator(ground: &Ground) -> Operator {
     let made = Program::kubectl(ground).args(["kustomize"]).args([source().join(OVERLAY)]).run().await;
     let documents = parse_manifests(&made).expect("kustomize prints YAML");
     wait_for_rights(&ground.client, &documents).await.expect("its rights are in force");
-    let hour = Duration::from_hours(1);
-    let identity = ground.access().as_service_account(&ground.client, SYSTEM, "chancery-controller", hour).await;
-    let kubeconfig = run::folder().join("operator-pruned.kubeconfig");
-    identity.expect("it has a token").write_kubeconfig(&kubeconfig).expect("the run's folder is writable");
-    let settings = Settings::new("pruned".to_owned(), kubeconfig).arguments(chart::arguments(&documents, "chancery-controller"));
-    settings.serves(["team".to_owned(), SYSTEM.to_owned()]).start().await
+    let settings = ground.as_deployed("pruned", &documents, SYSTEM, "chancery-controller").await;
+    settings.expect("it has a token").serves(["team".to_owned(), SYSTEM.to_owned()]).start().await
 }
 
 /// Each object that is there and is not on its way out, by name, with its uid. Of a kind that has gone there is none.

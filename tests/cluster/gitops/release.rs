@@ -8,7 +8,6 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::pin::pin;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::Duration;
 
 use futures::StreamExt as _;
 use k8s_openapi::api::apps::v1::Deployment;
@@ -24,8 +23,8 @@ use serde_json::{Value, json};
 use super::artifacts::Artifacts;
 use super::verdict::{is_settled, message, reason, says};
 use crate::harness::{
-    Flux, Ground, Operator, Program, Record, Settings, apply_manifests, chart, claim_name, parse_manifests, run, stays, wait_for,
-    wait_for_rights, wait_gone,
+    Flux, Ground, Operator, Program, Record, apply_manifests, chart, claim_name, parse_manifests, stays, wait_for, wait_for_rights,
+    wait_gone,
 };
 use crate::page::source;
 use crate::stage::{SOON, Stage, WHILE, merged, serial};
@@ -127,12 +126,9 @@ impl Release {
         let Stage { ground, namespace, system, .. } = &self.stage;
         let (documents, account) = (self.documents().await, format!("{RELEASE}-controller"));
         wait_for_rights(&ground.client, &documents).await.expect("its rights are in force");
-        let identity = ground.access().as_service_account(&ground.client, system, &account, Duration::from_hours(1)).await;
-        let kubeconfig = run::folder().join(format!("operator-{namespace}.kubeconfig"));
-        identity.expect("it has a token").write_kubeconfig(&kubeconfig).expect("the run's folder is writable");
-        let settings = Settings::new(format!("{namespace}-flux-{}", self.turns.fetch_add(1, Ordering::Relaxed)), kubeconfig);
-        let settings = settings.arguments(chart::arguments(&documents, &account)).flag("--watch-namespace", namespace.clone());
-        settings.serves([namespace.clone(), system.clone()]).start().await
+        let name = format!("{namespace}-flux-{}", self.turns.fetch_add(1, Ordering::Relaxed));
+        let settings = ground.as_deployed(&name, &documents, system, &account).await.expect("it has a token");
+        settings.flag("--watch-namespace", namespace.clone()).serves([namespace.clone(), system.clone()]).start().await
     }
 
     /// What must outlive whatever happens to the release.

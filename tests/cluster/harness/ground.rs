@@ -191,10 +191,16 @@ impl Ground {
     }
 
     async fn shared_settings(&self) -> Result<Settings> {
+        self.as_deployed("shared", self.installed().await, SHARED_SYSTEM, "chancery-controller").await
+    }
+
+    /// How to start the controller as the Deployment of this name among what is installed would, with the token of the ServiceAccount of
+    /// the same name. `name` is unique in the run, and for the operator's files.
+    pub(crate) async fn as_deployed(&self, name: &str, installed: &[Value], system: &str, deployment: &str) -> Result<Settings> {
         let day = Duration::from_hours(24);
-        let identity = self.plane.admin.as_service_account(&self.client, SHARED_SYSTEM, "chancery-controller", day).await?;
-        let kubeconfig = run::folder().join("operator-shared.kubeconfig");
+        let identity = self.plane.admin.as_service_account(&self.client, system, deployment, day).await?;
+        let kubeconfig = run::folder().join(format!("operator-{name}.kubeconfig"));
         identity.write_kubeconfig(&kubeconfig)?;
-        Ok(Settings::new("shared", kubeconfig).arguments(chart::arguments(self.installed().await, "chancery-controller")))
+        Ok(Settings::new(name, kubeconfig).arguments(chart::arguments(installed, deployment)))
     }
 }

@@ -50,4 +50,4 @@ pub(crate) use proxy::{Moment, Proxy, Write};
 pub(crate) use responder::Responder;
 pub(crate) use rights::wait_for_rights;
 pub(crate) use run::{folder as run_folder, free_address};
-pub(crate) use wait::{printable, stays, wait_for, wait_gone};
+pub(crate) use wait::{printable, stays, until, wait_for, wait_gone};

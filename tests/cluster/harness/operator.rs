@@ -11,6 +11,7 @@ use tokio::time::Instant;
 
 use super::process::{Process, chancery, get, tail};
 use super::run;
+use super::wait::until;
 
 /// How to start an operator.
 #[derive(Debug, Clone)]
@@ -170,20 +171,12 @@ impl Operator {
     /// Waits until one of its controllers has looked so often since the last start. That cannot be watched from here: hence the polling.
     pub(crate) async fn looked(&self, controller: &str, count: usize, limit: Duration) {
         let label = format!("chancery_reconciles_total{{controller=\"{controller}\"}} ");
-        let mut turn = tokio::time::interval(Duration::from_millis(50));
-        let looked = async {
-            loop {
-                let metrics = self.metrics().await;
-                let so_far = metrics.lines().find_map(|line| line.strip_prefix(&label)?.parse::<usize>().ok());
-                if so_far.is_some_and(|so_far| so_far >= count) {
-                    return;
-                }
-                turn.tick().await;
-            }
-        };
-        let in_time = tokio::time::timeout(limit, looked).await.is_ok();
+        let looked = until(limit, async || {
+            let metrics = self.metrics().await;
+            metrics.lines().find_map(|line| line.strip_prefix(&label)?.parse::<usize>().ok()).filter(|so_far| *so_far >= count)
+        });
         assert!(
-            in_time,
+            looked.await.is_some(),
             "operator {}: {controller} has not looked {count} times within {limit:?}\n{}",
             self.settings.name,
             self.metrics().await

@@ -61,6 +61,20 @@ where
     assert!(matches!(last, Last::Object(_)), "{}", last.report(api, name, "it was never seen"));
 }
 
+/// Asks every 50 ms until there is an answer; none when the time is over. For what cannot be watched: what a server serves, what a log has.
+pub(crate) async fn until<T>(limit: Duration, mut ask: impl AsyncFnMut() -> Option<T>) -> Option<T> {
+    let asked = async {
+        let mut turn = tokio::time::interval(Duration::from_millis(50));
+        loop {
+            turn.tick().await;
+            if let Some(answer) = ask().await {
+                return answer;
+            }
+        }
+    };
+    tokio::time::timeout(limit, asked).await.ok()
+}
+
 /// An object as YAML for a person, a Secret's values replaced by their lengths.
 pub(crate) fn printable<K: Serialize>(object: &K) -> String {
     let mut value = serde_json::to_value(object).unwrap_or_else(|error| Value::String(format!("not printable: {error}")));

@@ -19,8 +19,7 @@ use kube::{Api, ResourceExt};
 use serde_json::{Value, json};
 
 use crate::harness::{
-    Ground, Operator, Program, SHARED_SYSTEM, Settings, apply_manifests, chart, established, parse_manifests, run, wait_for,
-    wait_for_rights,
+    Ground, Operator, Program, SHARED_SYSTEM, apply_manifests, chart, established, parse_manifests, run, wait_for, wait_for_rights,
 };
 use crate::stage::{SOON, Stage, ca, leaf, serial};
 
@@ -57,14 +56,9 @@ impl Life {
         let documents = chart::manifest(&self.ground, chart::RELEASE, SHARED_SYSTEM).await.expect("a release is installed");
         established(&self.ground.client, &documents).await.expect("its definitions can be used");
         wait_for_rights(&self.ground.client, &documents).await.expect("its rights are in force");
-        let hour = Duration::from_hours(1);
-        let identity = self.ground.access().as_service_account(&self.ground.client, SHARED_SYSTEM, "chancery-controller", hour).await;
         self.starts += 1;
-        let kubeconfig = run::folder().join(format!("operator-life-{}.kubeconfig", self.starts));
-        identity.expect("it has a token").write_kubeconfig(&kubeconfig).expect("the run's folder is writable");
-        let settings = Settings::new(format!("life-{}", self.starts), kubeconfig);
-        let settings = settings.arguments(chart::arguments(&documents, "chancery-controller"));
-        let operator = settings.serves(["team".to_owned(), SHARED_SYSTEM.to_owned()]).start().await;
+        let settings = self.ground.as_deployed(&format!("life-{}", self.starts), &documents, SHARED_SYSTEM, "chancery-controller").await;
+        let operator = settings.expect("it has a token").serves(["team".to_owned(), SHARED_SYSTEM.to_owned()]).start().await;
         // The issuers' Certificate too.
         operator.looked("certificate", CERTIFICATES + 1, Duration::from_mins(1)).await;
         operator

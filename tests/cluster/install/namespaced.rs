@@ -1,7 +1,5 @@
 //! Namespaced mode: installed twice by Helm, neither sees the other; and what such an operator does in a namespace that it serves.
 
-use std::time::Duration;
-
 use chancery::api::Certificate;
 use k8s_openapi::api::core::v1::ConfigMap;
 use k8s_openapi::api::rbac::v1::Role;
@@ -10,7 +8,7 @@ use kube::ResourceExt as _;
 use serde_json::{Value, json};
 
 use crate::harness::{
-    Ground, Namespace, Operator, OwnOperator, Program, Settings, apply_manifests, chart, claim_name, run, stays, wait_for, wait_for_rights,
+    Ground, Namespace, Operator, OwnOperator, Program, apply_manifests, chart, claim_name, stays, wait_for, wait_for_rights,
 };
 use crate::stage::{SOON, Stage, WHILE, leaf, served_list};
 
@@ -36,12 +34,8 @@ impl Release {
         wait_for_rights(&ground.client, &documents).await.expect("its rights are in force");
         let cluster_scoped = documents.iter().filter(|document| document["metadata"]["namespace"].is_null()).count();
         assert_eq!(cluster_scoped, 0, "nothing outside of namespaces");
-        let lifetime = Duration::from_hours(1);
-        let identity = ground.access().as_service_account(&ground.client, &system, "chancery-controller", lifetime).await;
-        let kubeconfig = run::folder().join(format!("operator-{served}.kubeconfig"));
-        identity.expect("it has a token").write_kubeconfig(&kubeconfig).expect("the run's folder is writable");
-        let settings = Settings::new(format!("{served}-helm"), kubeconfig).arguments(chart::arguments(&documents, "chancery-controller"));
-        let operator = settings.serves([served.clone(), system.clone()]).start().await;
+        let settings = ground.as_deployed(&format!("{served}-helm"), &documents, &system, "chancery-controller").await;
+        let operator = settings.expect("it has a token").serves([served.clone(), system.clone()]).start().await;
         Self { served, system, operator }
     }
 

@@ -15,7 +15,7 @@ use serde_json::{Value, json};
 use super::shown::{Shown, json, kubectl_chancery};
 use crate::harness::chart::{chart, template};
 use crate::harness::{
-    Finished, Ground, Namespace, OwnOperator, Program, SHARED_SYSTEM, apply_manifests, wait_for, wait_for_rights, wait_gone,
+    Finished, Ground, Namespace, OwnOperator, Program, SHARED_SYSTEM, apply_manifests, until, wait_for, wait_for_rights, wait_gone,
 };
 use crate::stage::{SOON, Stage, authority_of, leaf, merged};
 
@@ -71,13 +71,8 @@ async fn what_is_right_is_ok_and_what_breaks_is_told_with_what_to_do() {
     let binding = bindings.list(&ListParams::default()).await.unwrap().items.remove(0);
     bindings.delete(&binding.name_any(), &DeleteParams::default()).await.unwrap();
     // The API server learns of its own roles by watching them.
-    let denied = tokio::time::timeout(SOON, async {
-        loop {
-            let found = check(&ground, &own, "-o json").finish().await;
-            if has(&found, "rights", "failed", "may not") {
-                return found;
-            }
-        }
+    let denied = until(SOON, async || {
+        Some(check(&ground, &own, "-o json").finish().await).filter(|found| has(found, "rights", "failed", "may not"))
     });
     let denied = denied.await.expect("the missing right is told");
     assert_eq!(denied.status.code(), Some(3));
@@ -97,13 +92,8 @@ async fn what_is_right_is_ok_and_what_breaks_is_told_with_what_to_do() {
     value["shards"]["0"]["entries"] = json!(77);
     let damaged = json!({"data": {"head": value.to_string()}});
     maps.patch(&name, &PatchParams::default(), &Patch::Merge(&damaged)).await.unwrap();
-    let dead = tokio::time::timeout(SOON, async {
-        loop {
-            let found = check(&ground, &own, "-o json").finish().await;
-            if has(&found, "lease", "failed", "was last heard of") {
-                return found;
-            }
-        }
+    let dead = until(SOON, async || {
+        Some(check(&ground, &own, "-o json").finish().await).filter(|found| has(found, "lease", "failed", "was last heard of"))
     });
     let dead = dead.await.expect("a lease of 3 seconds is over");
     assert!(has(&dead, "lists", "failed", "its number of entries differs"), "{:?}", lines(&dead, "lists"));
@@ -117,13 +107,7 @@ async fn what_is_right_is_ok_and_what_breaks_is_told_with_what_to_do() {
     let said = || fs::read_to_string(&told).unwrap_or_default();
     let waiting = check(&ground, &own, "--wait --timeout 60s").errors_into(&told).limit(Duration::from_secs(90)).finish();
     let (waited, ()) = tokio::join!(waiting, async {
-        let mut turn = tokio::time::interval(Duration::from_millis(50));
-        let waits = async {
-            while said().is_empty() {
-                turn.tick().await;
-            }
-        };
-        tokio::time::timeout(SOON, waits).await.expect("it tells what it waits for");
+        until(SOON, async || (!said().is_empty()).then_some(())).await.expect("it tells what it waits for");
         own.respawn().await;
     });
     assert!(waited.status.success() && said().starts_with("waiting: lease: "), "{waited:?}: {}", said());

@@ -6,7 +6,7 @@ use std::path::Path;
 use serde_json::json;
 
 use super::shown::{Shown, json, kubectl_chancery};
-use crate::harness::{Ground, Program};
+use crate::harness::{Ground, Program, until};
 use crate::stage::{SOON, Stage, leaf};
 
 #[tokio::test(flavor = "multi_thread")]
@@ -49,9 +49,8 @@ async fn kubectl_itself_completes_commands_flags_and_names_of_objects() {
     };
     // The shell is not kept waiting: where the API server takes its time, nothing is offered.
     let offers = async |words: &[&str], wanted: &[&str]| {
-        let search = async { while complete(words).await != wanted {} };
-        let found = tokio::time::timeout(SOON, search).await;
-        assert!(found.is_ok(), "{words:?}: {:?}", complete(words).await);
+        let found = until(SOON, async || (complete(words).await == wanted).then_some(())).await;
+        assert!(found.is_some(), "{words:?}: {:?}", complete(words).await);
     };
     let namespace = stage.namespace.as_str();
     offers(&["renew", "-n", namespace, ""], &["api", "web", ":4"]).await;

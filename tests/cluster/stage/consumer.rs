@@ -19,10 +19,7 @@ use serde_json::json;
 use tempfile::TempDir;
 
 use super::{Content, SOON};
-use crate::harness::Program;
-
-/// How often what cannot be watched is looked at.
-const AGAIN: Duration = Duration::from_millis(50);
+use crate::harness::{Program, until};
 
 /// Somebody who was shown a certificate. Keeps what programs need in a folder of its own.
 pub(crate) struct Consumer {
@@ -202,16 +199,8 @@ impl Consumer {
 
     /// The same of a responder that somebody else names. Of an authority that is new it has yet to hear: until then it is asked again.
     pub(crate) async fn ask_at(&self, url: &str, way: Way) -> Answer {
-        let search = async {
-            let mut turn = tokio::time::interval(AGAIN);
-            loop {
-                turn.tick().await;
-                if let Some(answer) = self.asked(url, way).await {
-                    return answer;
-                }
-            }
-        };
-        tokio::time::timeout(SOON, search).await.unwrap_or_else(|_| panic!("{way:?}: no answer within {SOON:?}"))
+        let answered = until(SOON, async || self.asked(url, way).await).await;
+        answered.unwrap_or_else(|| panic!("{way:?}: no answer within {SOON:?}"))
     }
 
     /// The same; none where it is to be asked later, or has not heard of the authority.
@@ -255,14 +244,8 @@ impl Consumer {
 
     /// Asks until the answer is this: what is published is served a moment later, and a server cannot be watched.
     pub(crate) async fn answers(&self, way: Way, wanted: &Answer) {
-        let mut turn = tokio::time::interval(AGAIN);
-        let search = async {
-            while self.asked(self.responder(), way).await.as_ref() != Some(wanted) {
-                turn.tick().await;
-            }
-        };
-        let answered = tokio::time::timeout(SOON, search).await;
-        assert!(answered.is_ok(), "{way:?}: not {wanted:?} within {SOON:?}");
+        let answered = until(SOON, async || self.asked(self.responder(), way).await.filter(|answer| answer == wanted)).await;
+        assert!(answered.is_some(), "{way:?}: not {wanted:?} within {SOON:?}");
     }
 
     /// The error status with which the responder refuses, as openssl names it.
@@ -284,18 +267,11 @@ impl Consumer {
 
     /// The same for a list that takes its time.
     pub(crate) async fn served_within(&self, limit: Duration, what: &str, is: impl Fn(&GoList) -> bool) -> GoList {
-        let mut turn = tokio::time::interval(AGAIN);
-        let search = async {
-            loop {
-                turn.tick().await;
-                self.fetch().await;
-                let list = self.list().await;
-                if is(&list) {
-                    return list;
-                }
-            }
-        };
-        let Ok(list) = tokio::time::timeout(limit, search).await else {
+        let list = until(limit, async || {
+            self.fetch().await;
+            Some(self.list().await).filter(&is)
+        });
+        let Some(list) = list.await else {
             panic!("not served within {limit:?}: {what}; {:?}", self.list().await);
         };
         list
@@ -325,22 +301,18 @@ impl Consumer {
 /// A list as DER and as PEM, which are the same. Between the two another may have been published, and of a new authority the responder
 /// has yet to hear: then both are asked for again.
 async fn both_forms(url: &str) -> (Vec<u8>, String) {
-    let search = async {
-        let mut turn = tokio::time::interval(AGAIN);
-        let mut last = None;
-        loop {
-            turn.tick().await;
-            let Some(der) = offered(url, "*/*", "application/pkix-crl").await else { continue };
-            let Some(pem) = offered(url, "application/x-pem-file", "application/x-pem-file").await else { continue };
-            let pem = String::from_utf8(pem).expect("PEM is text");
-            if Program::openssl().args(["crl", "-outform", "DER"]).stdin(pem.as_str()).run_octets().await == der {
-                return (der, pem);
-            }
-            assert_ne!(last.as_ref(), Some(&der), "{url}: PEM and DER are different lists");
-            last = Some(der);
+    let mut last = None;
+    let both = until(SOON, async || {
+        let der = offered(url, "*/*", "application/pkix-crl").await?;
+        let pem = String::from_utf8(offered(url, "application/x-pem-file", "application/x-pem-file").await?).expect("PEM is text");
+        if Program::openssl().args(["crl", "-outform", "DER"]).stdin(pem.as_str()).run_octets().await == der {
+            return Some((der, pem));
         }
-    };
-    tokio::time::timeout(SOON, search).await.unwrap_or_else(|_| panic!("{url}: there is no list within {SOON:?}"))
+        assert_ne!(last.as_ref(), Some(&der), "{url}: PEM and DER are different lists");
+        last = Some(der);
+        None
+    });
+    both.await.unwrap_or_else(|| panic!("{url}: there is no list within {SOON:?}"))
 }
 
 /// Of `openssl ocsp`: `leaf.pem: revoked`, and the reason in a line of its own.
